@@ -1,0 +1,101 @@
+"""Frame counts: how many decisions were made per cell, labelled or not.
+
+Estimates divide by exact counts of everything routed, so intake notes each decision's cell
+(`FrameDelta`, append-only and thus free of contention) and one writer folds the notes into
+`FrameCount`, which reports read.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from django.db import connection, transaction
+
+from calibration.models import FrameDelta
+
+BIN_WIDTH = 0.02
+LOGIT_LIMIT = 12.0
+KEY = ("day", "policy_id", "model_version", "category", "bin", "queue", "pi")
+FOLD_LOCK = 0x52515F46  # "RQ_F": the one writer that folds
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The frame cell of one decision and its raw confidence."""
+
+    day: date
+    policy_id: UUID
+    model_version: str
+    category: str
+    queue: str
+    pi: float
+    raw_confidence: float
+
+
+def confidence_bins(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Bin numbers (n,) of raw confidences (n,): the logit, clipped to +-12, in steps of .02."""
+    with np.errstate(divide="ignore"):
+        logits = np.log(raw) - np.log1p(-raw)
+    return np.rint(np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT) / BIN_WIDTH).astype(np.int64)
+
+
+def note_cells(*, stream_id: UUID, cells: Iterable[Cell]) -> None:
+    """Add one to the count of each cell, as one insert."""
+    listed = list(cells)
+    bins = confidence_bins(np.array([cell.raw_confidence for cell in listed]))
+    counted: dict[tuple[object, ...], list[float]] = {}
+    for cell, bin_number in zip(listed, bins.tolist(), strict=True):
+        key = (
+            cell.day,
+            cell.policy_id,
+            cell.model_version,
+            cell.category,
+            bin_number,
+            cell.queue,
+            cell.pi,
+        )
+        sums = counted.setdefault(key, [0, 0.0])
+        sums[0] += 1
+        sums[1] += cell.raw_confidence
+    FrameDelta.objects.bulk_create(
+        FrameDelta(
+            stream_id=stream_id,
+            count=int(count),
+            raw_sum=raw_sum,
+            **dict(zip(KEY, key, strict=True)),
+        )
+        for key, (count, raw_sum) in counted.items()
+    )
+
+
+@transaction.atomic
+def fold_deltas(*, limit: int = 100_000) -> int:
+    """Add up to `limit` noted deltas to the counts; returns how many. A second folder waits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FOLD_LOCK])
+        cursor.execute(
+            """
+            WITH taken AS (
+                DELETE FROM calibration_framedelta WHERE id IN
+                    (SELECT id FROM calibration_framedelta ORDER BY id LIMIT %s)
+                RETURNING *
+            ), added AS (
+                INSERT INTO calibration_framecount AS kept
+                    (id, stream_id, day, policy_id, model_version, category, bin, queue, pi,
+                     count, raw_sum)
+                SELECT gen_random_uuid(), stream_id, day, policy_id, model_version, category,
+                    bin, queue, pi, sum(count), sum(raw_sum)
+                FROM taken
+                GROUP BY stream_id, day, policy_id, model_version, category, bin, queue, pi
+                ON CONFLICT ON CONSTRAINT frame_key_unique DO UPDATE SET
+                    count = kept.count + excluded.count,
+                    raw_sum = kept.raw_sum + excluded.raw_sum
+            )
+            SELECT count(*) FROM taken
+            """,
+            [limit],
+        )
+        return int(cursor.fetchone()[0])

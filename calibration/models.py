@@ -1,0 +1,228 @@
+"""What the labels say: audit draws, ground truth, frame counts, runs."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from routing.ids import uuid7
+from routing.models import Decision, Item, Policy, Stream, append_only, probability_check
+
+
+class AuditDraw(models.Model):
+    """A decision without a seat of its own that the keyed hash put into the audit sample."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="+")
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
+    pi = models.FloatField()
+    drawn_at = models.DateTimeField(default=timezone.now)
+    opened_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-drawn_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "decision"], name="draw_decision_unique"),
+            models.CheckConstraint(condition=Q(pi__gt=0, pi__lte=1), name="draw_pi_range"),
+        ]
+        indexes: ClassVar = [
+            # The weekly task: what was drawn and has no review task yet.
+            models.Index(
+                fields=["stream", "drawn_at"],
+                name="draw_unopened",
+                condition=Q(opened_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item}: pi {self.pi:g}"
+
+
+class GroundTruthQuerySet(models.QuerySet["GroundTruth"]):
+    def current(self) -> "GroundTruthQuerySet":
+        return self.filter(superseded_at__isnull=True)
+
+    def usable(self) -> "GroundTruthQuerySet":
+        """Labels that may enter an estimate: settled, with a known inclusion probability."""
+        return self.current().exclude(kind=GroundTruth.Kind.UNCERTAIN).filter(pi__isnull=False)
+
+
+class GroundTruth(models.Model):
+    """The settled label of an item, with the probability with which it came to be labelled."""
+
+    class Kind(models.TextChoices):
+        CATEGORY = "category", _("one category")
+        AMBIGUOUS = "ambiguous", _("ambiguous: each of several would do")
+        NONE_FITS = "no_category_fits", _("no category fits")
+        UNCERTAIN = "uncertain", _("settled as uncertain")
+
+    class Source(models.TextChoices):
+        HOLD = "hold", _("held item")
+        FLAGGED = "flagged", _("flagged item, judged singly")
+        ESCALATED = "escalated", _("escalated item")
+        AUDIT = "audit", _("audit sample")
+        IMPORT = "import", _("imported with the item")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="truths")
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=20, choices=Kind)
+    categories = ArrayField(models.CharField(max_length=100), default=list)
+    # Unknown pi (a complaint, somebody browsing) is kept apart and enters no estimate.
+    pi = models.FloatField(null=True)
+    blind = models.BooleanField()
+    source = models.CharField(max_length=12, choices=Source)
+    verdict_id = models.UUIDField(null=True)
+    settled_at = models.DateTimeField(default=timezone.now)
+    superseded_at = models.DateTimeField(null=True)
+
+    objects = GroundTruthQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-settled_at"]
+        verbose_name_plural = "ground truth"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["stream", "item"],
+                name="truth_current_unique",
+                condition=Q(superseded_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(pi__isnull=True) | Q(pi__gt=0, pi__lte=1), name="truth_pi_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="category", categories__len=1)
+                | Q(kind="ambiguous", categories__len__gte=2)
+                | Q(kind__in=["no_category_fits", "uncertain"], categories__len=0),
+                name="truth_categories_match_kind",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The labels of a window, for tables and fits.
+            models.Index(
+                fields=["stream", "settled_at"],
+                name="truth_stream_settled",
+                condition=Q(superseded_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"
+
+
+class FrameKey(models.Model):
+    """The columns that frame counts are kept by: what was routed, labelled or not.
+
+    `bin` numbers the raw confidence on the logit scale (`calibration.frames`), so that the
+    crowded end near 1 keeps its resolution; `raw_sum` keeps the exact mean.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    day = models.DateField()
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
+    model_version = models.CharField(max_length=100, blank=True)
+    category = models.CharField(max_length=100)
+    bin = models.SmallIntegerField()
+    queue = models.CharField(max_length=10, choices=Decision.Queue)
+    pi = models.FloatField()
+    count = models.PositiveIntegerField()
+    raw_sum = models.FloatField()
+
+    class Meta:
+        abstract = True
+
+
+class FrameCount(FrameKey):
+    """Decisions per stream, day, policy, category, bin, queue and pi: reports read these."""
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=[
+                    "stream",
+                    "day",
+                    "policy",
+                    "model_version",
+                    "category",
+                    "bin",
+                    "queue",
+                    "pi",
+                ],
+                name="frame_key_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.category} {self.queue}: {self.count}"
+
+
+class FrameDelta(FrameKey):
+    """Counts that intake wrote beside its decisions and the one roll-up has yet to add.
+
+    Many writers would queue on a hot counter; appending here they never meet.
+    """
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.category} {self.queue}: +{self.count}"
+
+
+class JobRun(models.Model):
+    """That a periodic job did its work for a period: written in the job's own transaction."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    job = models.CharField(max_length=40)
+    period = models.CharField(max_length=20)
+    done_at = models.DateTimeField(default=timezone.now)
+    result = models.JSONField(default=dict)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-done_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "job", "period"], name="job_period_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.period}"
+
+
+class CalibrationRun(models.Model):
+    """One measurement, and perhaps one refit, with everything it found. Append-only."""
+
+    class Kind(models.TextChoices):
+        TABLE = "table", _("reliability table")
+        REFIT = "refit", _("refit of the maps")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="calibration_runs")
+    kind = models.CharField(max_length=10, choices=Kind)
+    reason = models.CharField(max_length=200)
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
+    model_version = models.CharField(max_length=100, blank=True)
+    window_start = models.DateTimeField()
+    window_end = models.DateTimeField()
+    labels = models.PositiveIntegerField()
+    open_tasks = models.PositiveIntegerField(default=0)
+    ece_before = models.FloatField(null=True)
+    ece_after = models.FloatField(null=True)
+    report = models.JSONField(default=dict)
+    draft_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-created_at"]
+        constraints: ClassVar = [probability_check("run_ece", "ece_before", "ece_after")]
+        indexes: ClassVar = [
+            # A stream's runs, newest first.
+            models.Index(fields=["stream", "-created_at"], name="run_stream_created"),
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.get_kind_display()} {self.created_at:%Y-%m-%d}"

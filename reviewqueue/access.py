@@ -1,0 +1,117 @@
+"""Who may see and do what. Every query of a request goes through one of these."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from reviewqueue.models import ApiKey, Membership, ReviewTask
+from routing.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+Role = Membership.Role
+Queue = ReviewTask.Queue
+
+QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
+    Role.REVIEWER: (Queue.HOLD, Queue.FLAGGED, Queue.AUDIT),
+    Role.ADJUDICATOR: (Queue.ESCALATED,),
+    Role.EXPERT: (Queue.ESCALATED, Queue.HOLD, Queue.FLAGGED, Queue.AUDIT),
+    Role.ANALYST: (),
+    Role.STREAM_ADMIN: (),
+}
+KEY_BYTES = 32
+PREFIX_LENGTH = 12
+
+
+class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+    """Accounts are made in the admin; nobody signs up."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+
+def streams_visible_to(user: "User | AnonymousUser") -> QuerySet[Stream]:
+    """Streams the user is a member of; all for a superuser."""
+    if user.is_superuser:
+        return Stream.objects.all()
+    if not user.is_authenticated:
+        return Stream.objects.none()
+    return Stream.objects.filter(
+        id__in=Membership.objects.filter(user=user).values("stream_id")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """The queues of one stream that a user may work."""
+
+    stream: Stream
+    queues: tuple[str, ...]
+
+
+def workable_seats(user: User) -> list[Seats]:
+    """Each visible stream with the queues the user's roles allow there, by stream name."""
+    roles: dict[object, list[str]] = {}
+    for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
+        roles.setdefault(stream_id, []).append(role)
+    return [
+        Seats(stream=stream, queues=_queues(user, roles.get(stream.id, ())))
+        for stream in streams_visible_to(user).order_by("name")
+    ]
+
+
+def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
+    """The queues of one stream that the user may work, in the order they are shown."""
+    roles = Membership.objects.filter(user=user, stream=stream).values_list("role", flat=True)
+    return _queues(user, list(roles))
+
+
+def _queues(user: User, roles: Iterable[str]) -> tuple[str, ...]:
+    if user.is_superuser:
+        return tuple(Queue.values)
+    allowed = {queue for role in roles for queue in QUEUES_OF_ROLE[role]}
+    return tuple(queue for queue in Queue.values if queue in allowed)
+
+
+def tasks_visible_to(user: User) -> QuerySet[ReviewTask]:
+    """Tasks in streams and queues that the user may work, or that the user has worked."""
+    if user.is_superuser:
+        return ReviewTask.objects.all()
+    seen = Q(holder=user)
+    for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
+        seen |= Q(stream_id=stream_id, queue__in=QUEUES_OF_ROLE[role])
+    return ReviewTask.objects.filter(seen)
+
+
+def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]:
+    """A new key and its text, which is shown this once: 256 random bits, kept as SHA-256."""
+    text = f"rq_{secrets.token_urlsafe(KEY_BYTES)}"
+    key = ApiKey.objects.create(name=name, prefix=text[:PREFIX_LENGTH], digest=_digest(text))
+    key.streams.set(streams)
+    return key, text
+
+
+def find_api_key(text: str) -> ApiKey | None:
+    """The live key with this text, or None; compared in constant time."""
+    key = ApiKey.objects.filter(prefix=text[:PREFIX_LENGTH], revoked_at=None).first()
+    if key is None or not hmac.compare_digest(bytes(key.digest), _digest(text)):
+        return None
+    return key
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def stream_of_key(key: ApiKey, stream_key: str) -> Stream | None:
+    """The stream with this key if the API key reaches it."""
+    return key.streams.filter(key=stream_key).first()

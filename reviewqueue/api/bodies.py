@@ -1,0 +1,161 @@
+"""Reading bodies: strict JSON, in which a flaw spoils its own item and no other.
+
+Python's parser takes what no database column can hold or no two readers agree on: NaN, keys that
+come twice, NUL characters, lone surrogates, integers of thousands of digits. Here each becomes a
+`Flaw` at its place, and `find_flaw` names the first one of an item.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, UnreadablePostError
+
+from reviewqueue.api.problems import ProblemError
+
+DEPTH_LIMIT: Final = 32
+DIGITS_LIMIT: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A value that JSON or the database cannot hold, left at its place in the parsed body."""
+
+    text: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFlaw:
+    """Where a flaw stands and what to do about it."""
+
+    field: str
+    value: str
+    message: str
+
+
+def read_body(request: HttpRequest, *, limit: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        ProblemError: it is longer than `limit` bytes, or the connection broke.
+    """
+    size = int(request.META.get("CONTENT_LENGTH") or 0)
+    if size > limit:
+        _refuse_size(size, limit)
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        _refuse_size(size, limit)
+    except UnreadablePostError as error:
+        raise ProblemError("malformed", "The body ended early; send it again.") from error
+    if len(body) > limit:
+        _refuse_size(len(body), limit)
+    return body
+
+
+def _refuse_size(size: int, limit: int) -> NoReturn:
+    raise ProblemError(
+        "too_large",
+        f"The body has {size:,} bytes and at most {limit:,} are taken; send smaller ones.",
+    )
+
+
+def parse_json(body: bytes) -> object:
+    """The parsed body, with a `Flaw` wherever strict JSON would not go on.
+
+    Raises:
+        ProblemError: it is no JSON at all; says at which line and column.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProblemError(
+            "malformed", f"Byte {error.start} is no UTF-8; encode the body as UTF-8."
+        ) from error
+    try:
+        return _DECODER.decode(text.strip())
+    except json.JSONDecodeError as error:
+        raise ProblemError(
+            "malformed", f"{error.msg} at line {error.lineno}, column {error.colno}; send JSON."
+        ) from error
+    except RecursionError as error:
+        raise ProblemError(
+            "malformed", f"The body is nested deeper than {DEPTH_LIMIT} levels; flatten it."
+        ) from error
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> object:
+    parsed = dict(pairs)
+    if len(parsed) == len(pairs):
+        return parsed
+    seen: set[str] = set()
+    twice = next(key for key, _ in pairs if key in seen or seen.add(key) is not None)
+    return Flaw(twice, "is a key that comes twice in one object; name it once")
+
+
+def _integer(digits: str) -> object:
+    if len(digits) <= DIGITS_LIMIT:
+        return int(digits)
+    return Flaw(digits[:40], f"is an integer of over {DIGITS_LIMIT} digits; send it as a string")
+
+
+def _constant(name: str) -> Flaw:
+    return Flaw(name, "is not a number that JSON knows; send a finite number or leave it out")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_int=_integer, parse_constant=_constant
+)
+
+
+def find_flaw(value: object, path: str = "") -> FoundFlaw | None:
+    """The first thing in a parsed value that cannot be stored and read back equal, if any."""
+    return next(_flaws(value, path, 0), None)
+
+
+def _flaws(value: object, path: str, depth: int) -> Iterator[FoundFlaw]:
+    if isinstance(value, str):
+        if "\0" in value:
+            yield FoundFlaw(path, value, "holds a NUL character; remove it")
+        elif not value.isascii() and _has_lone_surrogate(value):
+            yield FoundFlaw(path, value, "holds half a surrogate pair; send whole characters")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield FoundFlaw(path, str(value), "is too large for a number; send a smaller one")
+    elif isinstance(value, Flaw):
+        yield FoundFlaw(path, value.text, value.message)
+    elif isinstance(value, dict | list):
+        if depth >= DEPTH_LIMIT:
+            message = f"is nested deeper than {DEPTH_LIMIT} levels; flatten it"
+            yield FoundFlaw(path, type(value).__name__, message)
+            return
+        yield from _flaws_inside(value, path, depth)
+
+
+def _flaws_inside(
+    value: dict[str, object] | list[object], path: str, depth: int
+) -> Iterator[FoundFlaw]:
+    if isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _flaws(part, f"{path}[{number}]", depth + 1)
+        return
+    for key, part in value.items():
+        place = f"{path}.{key}" if path else key
+        for flaw in _flaws(key, place, depth):
+            yield FoundFlaw(path or "body", flaw.value, f"has a key that {flaw.message}")
+        yield from _flaws(part, place, depth + 1)
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,204 @@
+"""The calls that take items in, try them and tell what became of them."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Router
+
+from reviewqueue.access import stream_of_key
+from reviewqueue.api.answers import answer_decision, answer_tried, answer_verdict
+from reviewqueue.api.bodies import parse_json, read_body
+from reviewqueue.api.problems import ProblemDocument, ProblemError
+from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, check_post
+from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, take_in
+from reviewqueue.models import ApiKey
+from reviewqueue.verdicts import published_verdict
+from routing.items import Post
+from routing.models import Item, Stream
+
+router = Router(tags=["items"])
+
+REFUSALS: Final = {
+    400: ProblemDocument,
+    401: ProblemDocument,
+    404: ProblemDocument,
+    409: ProblemDocument,
+    413: ProblemDocument,
+    422: ProblemDocument,
+    503: ProblemDocument,
+}
+NDJSON: Final = "application/x-ndjson"
+
+
+def _takes(schema: dict[str, object], *, ndjson: bool = False) -> dict[str, object]:
+    """The request body's part of the OpenAPI document; the body itself is read raw."""
+    content = {"application/json": {"schema": schema}}
+    if ndjson:
+        content[NDJSON] = {"schema": {"type": "string"}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+ONE: Final = ItemPost.model_json_schema()
+MANY: Final = {"type": "array", "maxItems": settings.BATCH_MAX_ITEMS, "items": ONE}
+
+
+@router.post(
+    "/streams/{stream}/items",
+    response={200: DecisionOut, 201: DecisionOut, **REFUSALS},
+    openapi_extra=_takes(ONE),
+    summary="Take one item in and decide it",
+)
+def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
+    """Answers 201 with the decision; the same body again answers 200 with the same decision."""
+    found = _stream(request, stream)
+    post = check_post(parse_json(read_body(request, limit=settings.ITEM_MAX_BYTES)))
+    answer = take_in(stream=found, posts=[post])[0]
+    if isinstance(answer, IntakeError):
+        raise _problem(answer)
+    return _json(answer_decision(answer.decision), status=201 if answer.created else 200)
+
+
+@router.post(
+    "/streams/{stream}/decide",
+    response={200: DecisionOut, **REFUSALS},
+    openapi_extra=_takes(ONE),
+    summary="Decide one item and store nothing",
+)
+def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
+    """What a post of this body would be answered now, without an id."""
+    found = _stream(request, stream)
+    post = check_post(parse_json(read_body(request, limit=settings.ITEM_MAX_BYTES)))
+    answer = decide_only(stream=found, posts=[post])[0]
+    if isinstance(answer, IntakeError):
+        raise _problem(answer)
+    return _json(answer_tried(answer, post.external_id))
+
+
+@router.post(
+    "/streams/{stream}/items/batch",
+    response={200: BatchOut, **REFUSALS},
+    openapi_extra=_takes(MANY, ndjson=True),
+    summary="Take many items in",
+)
+def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
+    """A JSON array or NDJSON of items; bad ones are refused one by one, the rest is taken."""
+    found = _stream(request, stream)
+    parsed = _parse_batch(request)
+    posts: list[Post] = []
+    places: list[int] = []
+    lines: dict[int, dict[str, object]] = {}
+    for index, part in enumerate(parsed):
+        try:
+            if isinstance(part, ProblemError):
+                raise part
+            posts.append(check_post(part))
+            places.append(index)
+        except ProblemError as problem:
+            lines[index] = _refused(index, problem)
+    counts = {"taken": 0, "known": 0, "refused": len(lines)}
+    for index, answer in zip(places, take_in(stream=found, posts=posts), strict=True):
+        if isinstance(answer, Taken):
+            counts["taken" if answer.created else "known"] += 1
+            lines[index] = {
+                "index": index,
+                "status": 201 if answer.created else 200,
+                "decision": answer_decision(answer.decision),
+            }
+        else:
+            counts["refused"] += 1
+            lines[index] = _refused(index, _problem(answer))
+    return _json({**counts, "results": [lines[index] for index in range(len(parsed))]})
+
+
+@router.get(
+    "/streams/{stream}/items/{path:external_id}",
+    response={200: ItemOut, **REFUSALS},
+    summary="What became of an item",
+)
+def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) -> HttpResponse:
+    """The latest decision and state, with the verdict once its undo window is over."""
+    found = _stream(request, stream)
+    item = Item.objects.filter(stream=found, external_id=external_id).first()
+    decision = None
+    if item is not None:
+        decision = item.decisions.select_related("item", "policy").order_by("-id").first()
+    if item is None or decision is None:
+        raise ProblemError(
+            "not_found",
+            f"No item {external_id!r} was posted to {stream!r}; check the id.",
+            field="external_id",
+            value=external_id,
+        )
+    verdict = published_verdict(item) if item.state == Item.State.SETTLED else None
+    if verdict is None and item.state == Item.State.SETTLED:
+        waits = decision.action in ("wait", "escalate")
+        state = Item.State.WAITING if waits else Item.State.ROUTED
+    else:
+        state = Item.State(item.state)
+    return _json(
+        {
+            **answer_decision(decision),
+            "state": state.value,
+            "received_at": item.received_at.isoformat(),
+            "verdict": answer_verdict(verdict),
+        }
+    )
+
+
+def _stream(request: HttpRequest, key: str) -> Stream:
+    api_key = getattr(request, "auth", None)
+    found = stream_of_key(api_key, key) if isinstance(api_key, ApiKey) else None
+    if found is None:
+        raise ProblemError(
+            "not_found",
+            f"This key reaches no stream {key!r}; check the address or ask for access.",
+            field="stream",
+            value=key,
+        )
+    return found
+
+
+def _parse_batch(request: HttpRequest) -> Sequence[object]:
+    body = read_body(request, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if request.content_type == NDJSON:
+        parsed: object = [_parse_line(line) for line in body.splitlines() if line.strip()]
+    else:
+        parsed = parse_json(body)
+    if not isinstance(parsed, list):
+        raise ProblemError(
+            "invalid", f"A batch is a JSON array of items, or {NDJSON} lines; wrap the item in []."
+        )
+    if not 1 <= len(parsed) <= settings.BATCH_MAX_ITEMS:
+        raise ProblemError(
+            "invalid",
+            f"A batch has 1 to {settings.BATCH_MAX_ITEMS:,} items, this one {len(parsed):,}.",
+        )
+    return parsed
+
+
+def _parse_line(line: bytes) -> object:
+    try:
+        return parse_json(line)
+    except ProblemError as problem:
+        return problem
+
+
+def _problem(error: IntakeError) -> ProblemError:
+    code = "conflict" if isinstance(error, ConflictError) else "invalid"
+    return ProblemError(code, str(error), field=error.field, value=error.value)
+
+
+def _refused(index: int, problem: ProblemError) -> dict[str, object]:
+    document = problem.document()
+    return {"index": index, "status": document["status"], "problem": document}
+
+
+def _json(answer: dict[str, object], *, status: int = 200) -> HttpResponse:
+    return HttpResponse(
+        json.dumps(answer, ensure_ascii=False, default=str),
+        status=status,
+        content_type="application/json",
+    )

@@ -1,0 +1,1 @@
+"""System checks: a misconfiguration says how to mend it."""

@@ -1,0 +1,159 @@
+"""Claims: one person, one seat, under a lease that the database's clock measures."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
+
+from django.db import connection, models, transaction
+from django.db.models.functions import Now
+
+from reviewqueue.models import ReviewTask, TaskSkip
+from routing.events import record_event
+from routing.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+SKIP_REST: Final = timedelta(minutes=15)
+UNCLAIMED: Final = {
+    "state": ReviewTask.State.OPEN,
+    "holder": None,
+    "claimed_at": None,
+    "lease_token": None,
+    "lease_expires_at": None,
+}
+
+# The inner query reads `task_next` from its start and stops at the first free row.
+CLAIM_NEXT = """
+    UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
+        claimed_at = now(), lease_token = %(token)s, lease_expires_at = now() + %(lease)s
+    WHERE id = (
+        SELECT task.id FROM reviewqueue_reviewtask AS task
+        WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
+            AND NOT EXISTS (
+                SELECT 1 FROM reviewqueue_reviewtask AS mine
+                WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
+                    AND mine.holder_id = %(user)s)
+            AND NOT EXISTS (
+                SELECT 1 FROM reviewqueue_taskskip AS skip
+                WHERE skip.task_id = task.id AND skip.user_id = %(user)s
+                    AND skip.skipped_at > now() - %(rest)s)
+        ORDER BY task.priority DESC, task.due_at, task.id
+        LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+"""
+
+
+def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
+    """The next task of a queue, leased to the user; the one in hand if there is one.
+
+    Nobody gets a second seat of an item, nor, for a while, a task they skipped. Escalated
+    items have a queue of their own; inside a queue priority goes before due time before age.
+    """
+    held = (
+        _with_content()
+        .filter(stream=stream, queue=queue, holder=user, state=ReviewTask.State.CLAIMED)
+        .filter(lease_expires_at__gt=Now())
+        .first()
+    )
+    if held is not None:
+        return held
+    found = _claim_free(user=user, stream=stream, queue=queue)
+    if found is None and expire_leases(stream_id=stream.id):
+        found = _claim_free(user=user, stream=stream, queue=queue)
+    return None if found is None else _with_content().get(id=found)
+
+
+def _claim_free(*, user: "User", stream: Stream, queue: str) -> UUID | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLAIM_NEXT,
+            {
+                "user": user.pk,
+                "token": uuid4(),
+                "lease": stream.lease,
+                "stream": stream.id,
+                "queue": queue,
+                "rest": SKIP_REST,
+            },
+        )
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def _with_content() -> models.QuerySet[ReviewTask]:
+    return ReviewTask.objects.select_related("item", "decision__policy", "stream")
+
+
+def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime | None:
+    """The new end of a lease that still holds; None if it was lost."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE reviewqueue_reviewtask AS task
+            SET lease_expires_at = now() + make_interval(mins => stream.lease_minutes)
+            FROM routing_stream AS stream
+            WHERE task.id = %s AND task.holder_id = %s AND task.lease_token = %s
+                AND task.state = 'claimed' AND task.lease_expires_at > now()
+                AND stream.id = task.stream_id
+            RETURNING task.lease_expires_at
+            """,
+            [task_id, user.pk, lease_token],
+        )
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def release_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
+    """Give a task back; whether it was still held under this lease."""
+    return bool(_held(task_id, user, lease_token).update(**UNCLAIMED))
+
+
+@transaction.atomic
+def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
+    """Give a task back and pass it on: the same person is not offered it for a while."""
+    stream_id = _held(task_id, user, lease_token).values_list("stream_id", flat=True).first()
+    if stream_id is None or not release_task(
+        task_id=task_id, user=user, lease_token=lease_token
+    ):
+        return False
+    TaskSkip.objects.update_or_create(
+        task_id=task_id, user=user, defaults={"stream_id": stream_id, "skipped_at": Now()}
+    )
+    record_event(
+        stream_id=stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk
+    )
+    return True
+
+
+@transaction.atomic
+def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
+    """Hand a task to the experts' queue, open again; whether it was still held."""
+    task = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
+    stream_id = task.values_list("stream_id", flat=True).first()
+    if stream_id is None or not task.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
+        return False
+    record_event(
+        stream_id=stream_id, kind="task.escalated", subject_id=task_id, actor_id=user.pk
+    )
+    return True
+
+
+def expire_leases(*, stream_id: UUID | None = None) -> int:
+    """Open every task whose lease ran out again; returns how many."""
+    lapsed = ReviewTask.objects.filter(
+        state=ReviewTask.State.CLAIMED, lease_expires_at__lte=Now()
+    )
+    if stream_id is not None:
+        lapsed = lapsed.filter(stream_id=stream_id)
+    return lapsed.update(**UNCLAIMED)
+
+
+def _held(task_id: UUID, user: "User", lease_token: UUID) -> models.QuerySet[ReviewTask]:
+    return ReviewTask.objects.filter(
+        id=task_id,
+        holder=user,
+        lease_token=lease_token,
+        state=ReviewTask.State.CLAIMED,
+        lease_expires_at__gt=Now(),
+    )

@@ -1,0 +1,258 @@
+"""Taking items in: decide, store, seat and draw, in one transaction and a constant number of
+statements whatever the size of the batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.utils import timezone
+
+from calibration.audits import Draw, audit_rate, hash_draws, record_draws
+from calibration.frames import Cell, note_cells
+from reviewqueue.models import ReviewTask
+from routing.core.policy import Policy
+from routing.core.rules import Decision as Outcome
+from routing.core.rules import decide
+from routing.core.signals import score_matrix
+from routing.ids import uuid7
+from routing.items import (
+    NewDecision,
+    Post,
+    copy_rows,
+    fingerprint,
+    insert_decisions,
+    insert_items,
+    latest_decisions,
+)
+from routing.models import Category, Decision, Item, Stream
+from routing.policies import current_spec
+
+# A refused or automatic item has no seat; whether it gets one is the audit's draw.
+QUEUE_OF_ACTION: Final = {
+    Decision.Action.WAIT: ReviewTask.Queue.HOLD,
+    Decision.Action.ACT_AND_REVIEW: ReviewTask.Queue.FLAGGED,
+    Decision.Action.ESCALATE: ReviewTask.Queue.ESCALATED,
+}
+WAITING: Final = (Decision.Action.WAIT, Decision.Action.ESCALATE)
+FLAGGED_DUE: Final = timedelta(days=1)
+
+
+class IntakeError(ValueError):
+    """An item that cannot be taken in. `field` is the place, the message says what to do."""
+
+    def __init__(self, message: str, *, field: str, value: object = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
+class ConflictError(IntakeError):
+    """The external id is taken by an item with another body; use another id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An outcome of the rules with the version of the policy that made it; nothing is stored."""
+
+    outcome: Outcome
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An item that is stored, now or since an earlier post of the same body."""
+
+    decision: Decision
+    created: bool
+
+
+def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Tried | IntakeError]:
+    """What would be decided about each post, with nothing stored.
+
+    Raises:
+        NoPolicyError: the stream has no published policy.
+    """
+    _, spec = current_spec(stream.id)
+    return [
+        outcome if isinstance(outcome, IntakeError) else Tried(outcome, spec.version)
+        for outcome in _decide(spec, posts)
+    ]
+
+
+def _decide(spec: Policy, posts: Sequence[Post]) -> list[Outcome | IntakeError]:
+    matrix, errors = score_matrix(spec.categories, [post.scores for post in posts])
+    good = [number for number in range(len(posts)) if number not in errors]
+    decided = decide(spec, matrix, model_versions=[posts[n].model_version for n in good])
+    outcomes: dict[int, Outcome | IntakeError] = dict(zip(good, decided, strict=True))
+    for number, error in errors.items():
+        outcomes[number] = IntakeError(str(error), field=error.field, value=error.value)
+    return [outcomes[number] for number in range(len(posts))]
+
+
+@transaction.atomic
+def take_in(
+    *, stream: Stream, posts: Sequence[Post], received_at: datetime | None = None
+) -> list[Taken | IntakeError]:
+    """Decide and store posts; each gets its own answer, in order.
+
+    A post that was taken before gets its stored decision; the same external id with another
+    body is a `ConflictError`. `received_at` is for imports of the past; by default now.
+
+    Raises:
+        NoPolicyError: the stream has no published policy.
+    """
+    received_at = received_at or timezone.now()
+    policy_id, spec = current_spec(stream.id)
+    outcomes = _decide(spec, posts)
+    good = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, IntakeError)]
+    decided = [outcome for outcome in outcomes if not isinstance(outcome, IntakeError)]
+    ids = insert_items(
+        stream_id=stream.id,
+        posts=[posts[n] for n in good],
+        states=[
+            Item.State.WAITING if outcome.action in WAITING else Item.State.ROUTED
+            for outcome in decided
+        ],
+        received_at=received_at,
+    )
+    intake = _Intake(stream, policy_id, received_at)
+    for number, outcome, item_id in zip(good, decided, ids, strict=True):
+        if item_id is not None:
+            intake.add(posts[number], outcome, item_id)
+    intake.store()
+    created = {item_id for item_id in ids if item_id is not None}
+    known = latest_decisions(
+        stream_id=stream.id, external_ids=[posts[n].external_id for n in good]
+    )
+    answers: list[Taken | IntakeError] = []
+    for post, answer in zip(posts, outcomes, strict=True):
+        if isinstance(answer, IntakeError):
+            answers.append(answer)
+        else:
+            answers.append(_answer(post, known[post.external_id], created))
+    return answers
+
+
+def _answer(post: Post, decision: Decision, created: set[UUID]) -> Taken | ConflictError:
+    if decision.item_id in created:
+        created.discard(decision.item_id)  # a twin further down the batch is no creation
+        return Taken(decision, created=True)
+    if bytes(decision.item.fingerprint) == fingerprint(post):
+        return Taken(decision, created=False)
+    return ConflictError(
+        f"external_id {post.external_id!r} is taken by an item with another body; "
+        "post this one under another id.",
+        field="external_id",
+        value=post.external_id,
+    )
+
+
+class _Intake:
+    """The rows that newly stored items bring along, gathered for one COPY per table."""
+
+    def __init__(self, stream: Stream, policy_id: UUID, at: datetime) -> None:
+        self.stream = stream
+        self.policy_id = policy_id
+        self.at = at
+        self.day = at.astimezone(ZoneInfo(stream.time_zone)).date()
+        self.rates: Mapping[str, float] = dict(
+            Category.objects.filter(stream=stream, audit_rate__isnull=False).values_list(
+                "key", "audit_rate"
+            )
+        )
+        self.decisions: list[NewDecision] = []
+        self.tasks: list[tuple[object, ...]] = []
+        self.draws: list[Draw] = []
+        self.cells: list[Cell] = []
+
+    def add(self, post: Post, outcome: Outcome, item_id: UUID) -> None:
+        queue = QUEUE_OF_ACTION.get(Decision.Action(outcome.action))
+        decision_id = uuid7()
+        if queue is None:
+            pi = audit_rate(self.stream, self.rates, outcome.predicted)
+            if self._draws(item_id, pi, "audit"):
+                self.draws.append(Draw(item_id, decision_id, pi))
+        elif queue == ReviewTask.Queue.FLAGGED:
+            pi = self.stream.bulk_label_rate
+            drawn = self._draws(item_id, pi, "flagged")
+            self._seat(post, queue, item_id, decision_id, blind=drawn, pi=pi if drawn else None)
+        else:
+            pi = 1.0
+            blind = self._draws(item_id, self.stream.blind_rate, "blind")
+            self._seat(post, queue, item_id, decision_id, blind=blind, pi=pi)
+        self.decisions.append(NewDecision(decision_id, item_id, self.policy_id, outcome, pi))
+        self.cells.append(
+            Cell(
+                day=self.day,
+                policy_id=self.policy_id,
+                model_version=post.model_version,
+                category=outcome.predicted,
+                queue=outcome.queue,
+                pi=pi,
+                raw_confidence=outcome.raw_confidence,
+            )
+        )
+
+    def _draws(self, item_id: UUID, rate: float, purpose: str) -> bool:
+        return hash_draws(stream_id=self.stream.id, item_id=item_id, rate=rate, purpose=purpose)
+
+    def _seat(
+        self,
+        post: Post,
+        queue: str,
+        item_id: UUID,
+        decision_id: UUID,
+        *,
+        blind: bool,
+        pi: float | None,
+    ) -> None:
+        patience = (
+            FLAGGED_DUE
+            if queue == ReviewTask.Queue.FLAGGED
+            else timedelta(hours=self.stream.hold_hours)
+        )
+        self.tasks.append(
+            (
+                uuid7(),
+                self.stream.id,
+                item_id,
+                decision_id,
+                queue,
+                1,
+                "open",
+                blind,
+                pi,
+                post.priority,
+                post.due_at or self.at + patience,
+                self.at,
+            )
+        )
+
+    def store(self) -> None:
+        if not self.decisions:
+            return
+        insert_decisions(stream_id=self.stream.id, decisions=self.decisions, decided_at=self.at)
+        record_draws(stream_id=self.stream.id, draws=self.draws, drawn_at=self.at)
+        note_cells(stream_id=self.stream.id, cells=self.cells)
+        if self.tasks:
+            copy_rows(ReviewTask._meta.db_table, TASK_COLUMNS, self.tasks)
+
+
+TASK_COLUMNS: Final = (
+    "id",
+    "stream_id",
+    "item_id",
+    "decision_id",
+    "queue",
+    "seat",
+    "state",
+    "blind",
+    "pi",
+    "priority",
+    "due_at",
+    "opened_at",
+)

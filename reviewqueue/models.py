@@ -1,0 +1,270 @@
+"""People and the outside: memberships, API keys, review tasks, verdicts."""
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from routing.ids import uuid7
+from routing.models import Decision, Item, Stream, append_only
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+class Membership(models.Model):
+    """What one person may do on one stream."""
+
+    class Role(models.TextChoices):
+        REVIEWER = "reviewer", _("reviewer")
+        ADJUDICATOR = "adjudicator", _("adjudicator")
+        EXPERT = "expert", _("expert")
+        ANALYST = "analyst", _("analyst")
+        STREAM_ADMIN = "stream_admin", _("stream admin")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships"
+    )
+    role = models.CharField(max_length=20, choices=Role)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "user", "role"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "user", "role"], name="membership_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()} of {self.stream}"
+
+
+class ApiKey(models.Model):
+    """A bearer key of an upstream system: only its prefix and SHA-256 are kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=12, editable=False)
+    digest = models.BinaryField(max_length=32, editable=False)
+    streams = models.ManyToManyField(Stream, related_name="api_keys")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["prefix"], name="api_key_prefix_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class ReviewTaskQuerySet(models.QuerySet["ReviewTask"]):
+    def open(self) -> Self:
+        return self.filter(state=ReviewTask.State.OPEN)
+
+    def unanswered(self) -> Self:
+        return self.filter(state__in=[ReviewTask.State.OPEN, ReviewTask.State.CLAIMED])
+
+
+class ReviewTask(models.Model):
+    """One seat for one human judgement of one item.
+
+    open -> claimed -> answered; a lease that runs out, a skip or a release leads back to open,
+    an undo from answered back to open. The state chart stands in docs/architecture.md.
+    """
+
+    class Queue(models.TextChoices):
+        ESCALATED = "escalated", _("escalated")
+        HOLD = "hold", _("hold")
+        FLAGGED = "flagged", _("flagged")
+        AUDIT = "audit", _("audit")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("open")
+        CLAIMED = "claimed", _("claimed")
+        ANSWERED = "answered", _("answered")
+        CANCELLED = "cancelled", _("cancelled")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="tasks")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="tasks")
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
+    queue = models.CharField(max_length=10, choices=Queue)
+    seat = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    blind = models.BooleanField(default=False)
+    # Probability with which this seat came to be; NULL for one whose verdict is no sample.
+    pi = models.FloatField(null=True)
+    priority = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField()
+    opened_at = models.DateTimeField(default=timezone.now)
+    holder = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="held_tasks"
+    )
+    claimed_at = models.DateTimeField(null=True)
+    lease_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    objects = ReviewTaskQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "item", "seat"], name="task_seat_unique"),
+            models.UniqueConstraint(
+                fields=["stream", "item", "holder"],
+                name="task_one_seat_per_person",
+                condition=Q(holder__isnull=False),
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state="claimed",
+                    holder__isnull=False,
+                    claimed_at__isnull=False,
+                    lease_token__isnull=False,
+                    lease_expires_at__isnull=False,
+                )
+                | Q(
+                    state="answered",
+                    holder__isnull=False,
+                    lease_expires_at__isnull=True,
+                    closed_at__isnull=False,
+                )
+                | Q(
+                    state="open",
+                    holder__isnull=True,
+                    lease_token__isnull=True,
+                    lease_expires_at__isnull=True,
+                    closed_at__isnull=True,
+                )
+                | Q(state="cancelled", lease_expires_at__isnull=True, closed_at__isnull=False),
+                name="task_state_complete",
+            ),
+            models.CheckConstraint(
+                condition=Q(pi__isnull=True) | Q(pi__gt=0, pi__lte=1), name="task_pi_range"
+            ),
+        ]
+        indexes: ClassVar = [
+            # The next task of a queue: priority, then due time, then age.
+            models.Index(
+                F("stream"),
+                F("queue"),
+                F("priority").desc(),
+                F("due_at"),
+                F("id"),
+                name="task_next",
+                condition=Q(state="open"),
+            ),
+            # Leases that ran out.
+            models.Index(
+                fields=["lease_expires_at"], name="task_leases", condition=Q(state="claimed")
+            ),
+            # What a person holds now.
+            models.Index(
+                fields=["holder", "stream"], name="task_held", condition=Q(state="claimed")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item}: {self.get_queue_display()}"
+
+
+class TaskSkip(models.Model):
+    """That a person passed a task on; it is not offered to the same person again for a while."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    task = models.ForeignKey(ReviewTask, models.CASCADE, related_name="skips")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    skipped_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["task", "user"], name="skip_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} skipped {self.task}"
+
+
+class VerdictQuerySet(models.QuerySet["Verdict"]):
+    def live(self) -> Self:
+        """Verdicts that nothing supersedes and that are no withdrawals."""
+        return self.filter(superseded_by__isnull=True).exclude(kind=Verdict.Kind.WITHDRAWN)
+
+    def visible_to(self, user: "User") -> Self:
+        return self.filter(reviewer=user) if not user.is_superuser else self.all()
+
+
+class Verdict(models.Model):
+    """The human's answer to a task. Append-only: undo and overturn are new rows."""
+
+    class Kind(models.TextChoices):
+        CATEGORY = "category", _("category")
+        NONE_FITS = "no_category_fits", _("no category fits")
+        AMBIGUOUS = "ambiguous", _("ambiguous")
+        CANNOT_JUDGE = "cannot_judge", _("cannot judge")
+        WITHDRAWN = "withdrawn", _("withdrawn")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="verdicts")
+    task = models.ForeignKey(ReviewTask, models.PROTECT, related_name="verdicts")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts"
+    )
+    kind = models.CharField(max_length=20, choices=Kind)
+    categories = ArrayField(models.CharField(max_length=100), default=list)
+    proposed_name = models.CharField(max_length=120, blank=True)
+    comment = models.TextField(blank=True, max_length=4000)
+    blind = models.BooleanField()
+    # Whether the answer is the machine's own, for agreement and pace without a join.
+    confirms = models.BooleanField()
+    supersedes = models.OneToOneField(
+        "self", models.PROTECT, null=True, related_name="superseded_by"
+    )
+    opened_at = models.DateTimeField()
+    active_ms = models.PositiveIntegerField()
+    answered_at = models.DateTimeField(default=timezone.now)
+    published_at = models.DateTimeField()
+
+    objects = VerdictQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            # With the one-to-one of `supersedes` a task's verdicts form one chain, so that
+            # never more than one of them is live.
+            models.UniqueConstraint(
+                fields=["task"],
+                name="verdict_first_unique",
+                condition=Q(supersedes__isnull=True),
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="category", categories__len=1)
+                | Q(kind="ambiguous", categories__len__gte=2)
+                | Q(kind="withdrawn", categories__len=0, supersedes__isnull=False)
+                | Q(kind__in=["no_category_fits", "cannot_judge"], categories__len=0),
+                name="verdict_categories_match_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(opened_at__lte=F("answered_at")), name="verdict_times_in_order"
+            ),
+        ]
+        indexes: ClassVar = [
+            # A reviewer's own last verdicts and today's count.
+            models.Index(fields=["reviewer", "-answered_at"], name="verdict_of_reviewer"),
+            # An item's verdicts, for the API's answer.
+            models.Index(fields=["item", "-id"], name="verdict_of_item"),
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"

@@ -1,0 +1,13 @@
+"""Addresses."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from reviewqueue.api import api
+
+urlpatterns = [
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("reviewqueue.urls_review")),
+]

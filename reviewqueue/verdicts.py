@@ -1,0 +1,265 @@
+"""Verdicts: recording a person's answer, and taking it back within the undo window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from calibration.models import GroundTruth
+from calibration.truth import settle_truth, withdraw_truth
+from reviewqueue.models import ReviewTask, Verdict
+from routing.core.policy import Policy
+from routing.events import record_event
+from routing.models import Decision, Item
+from routing.policies import published_spec
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Kind = Verdict.Kind
+Queue = ReviewTask.Queue
+
+AMBIGUOUS_AT_LEAST: Final = 2
+
+
+class VerdictError(ValueError):
+    """A verdict that cannot be recorded; `field` is the place in the form."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class LateVerdictError(VerdictError):
+    """The lease ran out or somebody else has the task; nothing was recorded."""
+
+
+class UndoWindowPassedError(VerdictError):
+    """The undo window is over, or the verdict is not the task's last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a reviewer answered: a kind of `Verdict.Kind` with its categories."""
+
+    kind: str
+    categories: Sequence[str] = field(default_factory=tuple)
+    proposed_name: str = ""
+    comment: str = ""
+
+
+def check_answer(answer: Answer, policy: Policy) -> None:
+    """Raises VerdictError, naming the field, when the answer does not hold together."""
+    unknown = [key for key in answer.categories if key not in policy.categories]
+    if unknown:
+        raise VerdictError(
+            f"{unknown[0]!r} is no category of this stream; choose one of the list.",
+            field="categories",
+        )
+    if len(set(answer.categories)) != len(answer.categories):
+        raise VerdictError("A category was named twice; name each once.", field="categories")
+    count = len(answer.categories)
+    if answer.kind == Kind.CATEGORY and count != 1:
+        raise VerdictError("Choose exactly one category.", field="categories")
+    if answer.kind == Kind.AMBIGUOUS and count < AMBIGUOUS_AT_LEAST:
+        raise VerdictError("Mark at least two categories that would do.", field="categories")
+    if answer.kind in (Kind.NONE_FITS, Kind.CANNOT_JUDGE) and count:
+        raise VerdictError("This answer names no category.", field="categories")
+    if answer.kind not in (Kind.CATEGORY, Kind.AMBIGUOUS, Kind.NONE_FITS, Kind.CANNOT_JUDGE):
+        raise VerdictError(f"{answer.kind!r} is no answer; choose one of the form.", field="kind")
+
+
+@transaction.atomic
+def record_verdict(
+    *, task_id: UUID, lease_token: UUID, reviewer: "User", answer: Answer, active_ms: int = 0
+) -> Verdict:
+    """Close the task with this answer and settle its item, in one transaction.
+
+    The one conditional UPDATE decides who wins; the loser's answer is refused, not swallowed.
+
+    Raises:
+        LateVerdictError: the lease does not hold any more.
+        VerdictError: the answer contradicts itself.
+    """
+    now = timezone.now()
+    task = (
+        ReviewTask.objects.select_related("stream", "decision")
+        .filter(id=task_id, holder=reviewer)
+        .first()
+    )
+    if task is None:
+        raise LateVerdictError(LateVerdictError.__doc__ or "")
+    check_answer(answer, published_spec(task.decision.policy_id))
+    won = ReviewTask.objects.filter(
+        id=task_id,
+        holder=reviewer,
+        lease_token=lease_token,
+        state=ReviewTask.State.CLAIMED,
+        lease_expires_at__gt=Now(),
+    ).update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now)
+    if not won:
+        raise LateVerdictError(LateVerdictError.__doc__ or "")
+    verdict = _add_verdict(task, reviewer, answer, active_ms, now)
+    if answer.kind == Kind.CANNOT_JUDGE and task.queue != Queue.ESCALATED:
+        _seat_expert(task, now)
+    else:
+        _settle(task, verdict, now)
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.recorded",
+        subject_id=task.item_id,
+        actor_id=reviewer.pk,
+        verdict=str(verdict.id),
+    )
+    return verdict
+
+
+def _add_verdict(
+    task: ReviewTask, reviewer: "User", answer: Answer, active_ms: int, now: datetime
+) -> Verdict:
+    opened_at = min(task.claimed_at or now, now)
+    longest = int((now - opened_at) / timedelta(milliseconds=1))
+    last = Verdict.objects.filter(task=task, superseded_by__isnull=True).first()
+    return Verdict.objects.create(
+        stream_id=task.stream_id,
+        item_id=task.item_id,
+        task=task,
+        reviewer=reviewer,
+        kind=answer.kind,
+        categories=list(answer.categories),
+        proposed_name=answer.proposed_name.strip(),
+        comment=answer.comment.strip(),
+        blind=task.blind,
+        confirms=agrees(task.decision, answer),
+        supersedes=last,
+        opened_at=opened_at,
+        active_ms=max(0, min(active_ms, longest)),
+        answered_at=now,
+        published_at=now + task.stream.undo_window,
+    )
+
+
+def agrees(decision: Decision, answer: Answer) -> bool:
+    """Whether the machine's answer is the reviewer's, or among those that would do."""
+    return decision.predicted in answer.categories
+
+
+def _settle(task: ReviewTask, verdict: Verdict, now: datetime) -> None:
+    kind = (
+        GroundTruth.Kind.UNCERTAIN
+        if verdict.kind == Kind.CANNOT_JUDGE
+        else GroundTruth.Kind(verdict.kind)
+    )
+    settle_truth(
+        stream_id=task.stream_id,
+        item_id=task.item_id,
+        decision_id=task.decision_id,
+        kind=kind,
+        categories=verdict.categories,
+        pi=task.pi,
+        blind=task.blind,
+        source=task.queue,
+        verdict_id=verdict.id,
+        settled_at=now,
+    )
+    Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=now)
+
+
+def _seat_expert(task: ReviewTask, now: datetime) -> None:
+    """Another seat of the same item, for somebody who can judge it."""
+    ReviewTask.objects.create(
+        stream_id=task.stream_id,
+        item_id=task.item_id,
+        decision_id=task.decision_id,
+        queue=Queue.ESCALATED,
+        seat=task.seat + 1,
+        blind=task.blind,
+        pi=task.pi,
+        priority=task.priority,
+        due_at=max(task.due_at, now),
+        opened_at=now,
+    )
+
+
+@transaction.atomic
+def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
+    """Take a verdict back before anybody was told; the task is the reviewer's again.
+
+    Raises:
+        UndoWindowPassedError: the window is over, the verdict was superseded, or an expert has
+            begun on what it passed on.
+    """
+    refused = UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
+    verdict = (
+        Verdict.objects.live()
+        .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
+        .first()
+    )
+    if verdict is None:
+        raise refused
+    task = (
+        ReviewTask.objects.select_for_update(of=("self",))
+        .select_related("stream", "decision")
+        .get(id=verdict.task_id)
+    )
+    if Verdict.objects.filter(supersedes=verdict).exists():
+        raise refused
+    if verdict.kind == Kind.CANNOT_JUDGE and not _withdraw_expert_seat(task):
+        raise refused
+    now = timezone.now()
+    Verdict.objects.create(
+        stream_id=task.stream_id,
+        item_id=task.item_id,
+        task=task,
+        reviewer=reviewer,
+        kind=Kind.WITHDRAWN,
+        blind=task.blind,
+        confirms=False,
+        supersedes=verdict,
+        opened_at=verdict.answered_at,
+        active_ms=0,
+        answered_at=now,
+        published_at=now,
+    )
+    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=now)
+    waits = task.decision.action in (Decision.Action.WAIT, Decision.Action.ESCALATE)
+    Item.objects.filter(id=task.item_id).update(
+        state=Item.State.WAITING if waits else Item.State.ROUTED, settled_at=None
+    )
+    task.state = ReviewTask.State.CLAIMED
+    task.lease_token = uuid4()
+    task.lease_expires_at = Now() + task.stream.lease  # type: ignore[assignment]
+    task.closed_at = None
+    task.save(update_fields=["state", "lease_token", "lease_expires_at", "closed_at"])
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.undone",
+        subject_id=task.item_id,
+        actor_id=reviewer.pk,
+        verdict=str(verdict.id),
+    )
+    task.refresh_from_db(fields=["lease_expires_at"])
+    return task
+
+
+def _withdraw_expert_seat(task: ReviewTask) -> bool:
+    if task.queue == Queue.ESCALATED:
+        return True  # an expert's "cannot judge" settled the item and opened no seat
+    unstarted = ReviewTask.objects.open().filter(item_id=task.item_id, seat=task.seat + 1)
+    removed: int = unstarted.filter(verdicts=None).delete()[0]
+    return bool(removed)
+
+
+def published_verdict(item: Item) -> Verdict | None:
+    """The item's verdict that upstream may know: live, and past its undo window."""
+    return (
+        Verdict.objects.live()
+        .filter(item=item, published_at__lte=Now())
+        .order_by("-id")
+        .first()
+    )

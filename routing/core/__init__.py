@@ -1,0 +1,1 @@
+"""The decision as a pure function of scores, signals and policy: values in, values out."""

@@ -1,0 +1,282 @@
+"""Scores as posted, checked and laid out as a matrix, and the signals read from them.
+
+For one item with probabilities p over K categories, p1 the largest and p2 the second:
+
+    margin   p1 - p2
+    entropy  -sum(p ln p) / ln K, 0 when K = 1 (Shannon 1948, normalised), at most 1
+
+A vector may be truncated to its top scores. Its missing mass m = 1 - sum is spread evenly over the
+u unlisted categories for the entropy (adding -m ln(m/u)), and p2 = max(listed p2, min(m, smallest
+listed p)), the most that an unlisted category can have: a lone top score earns no margin.
+
+Signals are rounded to nine decimals before anything is compared, the raw confidence too: 0.1 + 0.7
+and a division by a sum of 1 + 2e-16 must not move an item over a cut-off.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from routing.core.maps import FloatArray
+
+BoolArray = NDArray[np.bool_]
+IndexArray = NDArray[np.intp]
+Cells = list[tuple[float, ...]]
+
+DECIMALS: Final = 9
+MOST: Final = 1.01
+LEAST: Final = 0.99
+
+
+class ScoreError(ValueError):
+    """Scores that cannot be used; the message says what to do.
+
+    `field` is the place, as in `scores.vpn_issue`; `value` what stood there.
+    """
+
+    def __init__(self, message: str, *, field: str, value: object) -> None:
+        super().__init__(message)
+        self.field = field
+        self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMatrix:
+    """Checked scores of n items over K categories.
+
+    categories (K,) keys in the policy's order; index (n,) the place of each row in what was posted;
+    posted (n, K) as posted and values (n, K) divided by the sum where that is over 1, both 0 where
+    unlisted; listed (n, K); missing (n,) the mass left for unlisted categories, 0 where all are.
+    """
+
+    categories: tuple[str, ...]
+    index: IndexArray
+    posted: FloatArray
+    values: FloatArray
+    listed: BoolArray
+    missing: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What routing reads from n score vectors, each (n,), floats rounded to nine decimals.
+
+    predicted: index of the top category, the first of equals; raw_confidence: its probability.
+    """
+
+    predicted: IndexArray
+    raw_confidence: FloatArray
+    margin: FloatArray
+    entropy: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.predicted)
+
+
+def round_signal(values: FloatArray) -> FloatArray:
+    """`values` to the nine decimals that are compared and stored, without a negative zero."""
+    return np.asarray(np.round(values, DECIMALS) + 0.0, dtype=np.float64)
+
+
+def show_number(value: float) -> str:
+    """`value` with as many decimals as it takes, two at the least and nine at the most."""
+    text = f"{value:.{DECIMALS}f}".rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<2}"
+
+
+def show_value(value: object) -> str:
+    """`value` in a few words; never its whole text, which may be long or refuse to be printed."""
+    if isinstance(value, str):
+        return repr(_shorten(value))
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.12g}"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, (int, np.integer)):
+        return str(value) if -(10**12) < value < 10**12 else "a number far outside"
+    return "a list" if isinstance(value, (list, tuple)) else "an object"
+
+
+def score_matrix(
+    categories: Sequence[str], rows: Sequence[Mapping[str, float]]
+) -> tuple[ScoreMatrix, dict[int, ScoreError]]:
+    """Lay out `rows` of category -> probability; a bad row costs no other row anything.
+
+    Returns the matrix of the good rows, in order, and the error of each bad one by its index.
+    """
+    errors: dict[int, ScoreError] = {}
+    cells, kept, partial = _read_rows(tuple(categories), rows, errors)
+    posted = np.array(cells, dtype=np.float64).reshape(len(cells), len(categories))
+    listed = np.ones(posted.shape, dtype=np.bool_)
+    for place, present in partial.items():
+        listed[place] = present
+    good = np.ones(len(kept), dtype=np.bool_)
+    for place in np.flatnonzero(~((posted >= 0.0) & (posted <= 1.0)).all(axis=1)).tolist():
+        good[place] = False
+        errors[kept[place]] = _explain_range(categories, posted[place])
+    total = posted.sum(axis=1, where=good[:, None])
+    compared = np.round(total, DECIMALS)
+    complete = listed.all(axis=1)
+    wrong = (compared > MOST) | (complete & (compared < LEAST))
+    for place in np.flatnonzero(good & wrong).tolist():
+        good[place] = False
+        errors[kept[place]] = _explain_sum(float(total[place]), len(categories))
+    matrix = ScoreMatrix(
+        categories=tuple(categories),
+        index=np.array(kept, dtype=np.intp)[good],
+        posted=posted[good],
+        values=(posted / np.maximum(total, 1.0)[:, None])[good],
+        listed=listed[good],
+        missing=np.where(complete, 0.0, np.maximum(1.0 - total, 0.0))[good],
+    )
+    return matrix, errors
+
+
+def compute_signals(matrix: ScoreMatrix) -> Signals:
+    """Top category, raw confidence, margin and normalised entropy of every row."""
+    rows = np.arange(len(matrix))
+    ranked = np.where(matrix.listed, matrix.posted, -1.0)
+    predicted = ranked.argmax(axis=1) if len(matrix) else np.zeros(0, dtype=np.intp)
+    first = matrix.values[rows, predicted]
+    others = matrix.values.copy()
+    others[rows, predicted] = 0.0
+    second = others.max(axis=1) if len(matrix) else np.zeros(0)
+    smallest = np.where(matrix.listed, matrix.values, np.inf).min(axis=1, initial=np.inf)
+    second = np.maximum(second, np.minimum(matrix.missing, smallest))
+    return Signals(
+        predicted=predicted,
+        raw_confidence=round_signal(first),
+        margin=round_signal(first - second),
+        entropy=round_signal(_normalised_entropy(matrix)),
+    )
+
+
+def _normalised_entropy(matrix: ScoreMatrix) -> FloatArray:
+    count = len(matrix.categories)
+    if count == 1:
+        return np.zeros(len(matrix))
+    values = matrix.values
+    entropy = -(values * np.log(np.where(values > 0.0, values, 1.0))).sum(axis=1)
+    unlisted = np.maximum(count - matrix.listed.sum(axis=1), 1)
+    missing = matrix.missing
+    entropy -= missing * np.log(np.where(missing > 0.0, missing / unlisted, 1.0))
+    # Scores that sum to a little under 1 can come out a little over.
+    return np.asarray(np.minimum(entropy / math.log(count), 1.0), dtype=np.float64)
+
+
+def _read_rows(
+    categories: tuple[str, ...],
+    rows: Sequence[Mapping[str, float]],
+    errors: dict[int, ScoreError],
+) -> tuple[Cells, list[int], dict[int, list[bool]]]:
+    """Cells in category order of the rows that are numbers, their index, and who lists what."""
+    # A second key makes itemgetter answer with a tuple even where there is one category.
+    width = len(categories)
+    pick = itemgetter(*categories, categories[0])
+    cells: Cells = []
+    kept: list[int] = []
+    partial: dict[int, list[bool]] = {}
+    known = frozenset(categories)
+    plain = {float}
+    for index, row in enumerate(rows):
+        if type(row) is dict and len(row) == len(known) and set(map(type, row.values())) == plain:
+            try:
+                cells.append(pick(row)[:width])
+            except KeyError:
+                errors[index] = _explain_unknown(row, known)
+            else:
+                kept.append(index)
+            continue
+        error = _find_fault(row, known)
+        if error is not None:
+            errors[index] = error
+            continue
+        if len(row) < len(categories):
+            partial[len(kept)] = [key in row for key in categories]
+        cells.append(tuple(float(row.get(key, 0.0)) for key in categories))
+        kept.append(index)
+    return cells, kept, partial
+
+
+def _find_fault(row: object, known: frozenset[str]) -> ScoreError | None:
+    if not isinstance(row, Mapping):
+        return ScoreError(
+            f"scores must be an object of category to probability, not {show_value(row)}",
+            field="scores",
+            value=row,
+        )
+    if not row:
+        return ScoreError(
+            "scores are empty; give the probability of at least one category",
+            field="scores",
+            value=row,
+        )
+    if not row.keys() <= known:
+        return _explain_unknown(row, known)
+    for key, value in row.items():
+        error = _find_value_fault(key, value)
+        if error is not None:
+            return error
+    return None
+
+
+def _find_value_fault(key: str, value: object) -> ScoreError | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
+        return ScoreError(
+            f"{_shorten(key)} is {show_value(value)}; give a number from 0 to 1",
+            field=f"scores.{key}",
+            value=value,
+        )
+    # Asked before any conversion: an integer may be too large for a float, or even for repr.
+    if not 0 <= value <= 1:
+        return _explain_value(key, value)
+    return None
+
+
+def _explain_range(categories: Sequence[str], row: FloatArray) -> ScoreError:
+    place = int(np.flatnonzero(~((row >= 0.0) & (row <= 1.0)))[0])
+    return _explain_value(categories[place], float(row[place]))
+
+
+def _explain_value(key: str, value: object) -> ScoreError:
+    return ScoreError(
+        f"{_shorten(key)} is {show_value(value)}; give a number from 0 to 1",
+        field=f"scores.{key}",
+        value=value,
+    )
+
+
+def _explain_unknown(row: Mapping[str, float], known: frozenset[str]) -> ScoreError:
+    key = next(key for key in row if key not in known)
+    return ScoreError(
+        f"{_shorten(key)} is no category of this stream's policy; "
+        "leave it out or publish a policy that has it",
+        field=f"scores.{key}",
+        value=row[key],
+    )
+
+
+def _explain_sum(total: float, count: int) -> ScoreError:
+    shown = show_number(total)
+    if total > 1.0:
+        message = f"scores sum to {shown}, over {MOST}; send probabilities that sum to at most 1"
+    else:
+        message = (
+            f"all {count} categories are listed but sum to {shown}, under {LEAST}; "
+            "send probabilities that sum to 1, or only the top ones"
+        )
+    return ScoreError(message, field="scores", value=total)
+
+
+def _shorten(key: object) -> str:
+    text = str(key)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,19 @@
+"""The append-only record of what happened, written in the transaction that makes it happen."""
+
+from uuid import UUID
+
+from routing.models import Event
+
+
+def record_event(
+    *,
+    stream_id: UUID,
+    kind: str,
+    subject_id: UUID,
+    actor_id: int | None = None,
+    **data: object,
+) -> Event:
+    """Note that `kind` happened to `subject_id`; `data` holds ids and numbers, never a payload."""
+    return Event.objects.create(
+        stream_id=stream_id, kind=kind, subject_id=subject_id, actor_id=actor_id, data=data
+    )

@@ -1,0 +1,185 @@
+"""Policies: from rows to the pure value that decides, and from draft to published."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from routing.core.maps import CalibrationMap
+from routing.core.policy import CategoryRule as RuleSpec
+from routing.core.policy import CutOffs, PolicyError
+from routing.core.policy import Policy as PolicySpec
+from routing.events import record_event
+from routing.models import Category, CategoryRule, Policy, Stream
+
+COPIED = (
+    "title",
+    "auto",
+    "flagged",
+    "hold",
+    "min_margin",
+    "max_entropy",
+    "distrust_entropy",
+    "escalate_entropy",
+    "reject_action",
+    "model_versions",
+    "on_other_model",
+    "maps",
+    "distrusted",
+)
+COPIED_RULE = (
+    "category_id",
+    "auto",
+    "flagged",
+    "hold",
+    "watch",
+    "mandatory_review",
+    "mandatory_reason",
+)
+
+
+class NoPolicyError(LookupError):
+    """The stream has no published policy yet; publish one in the admin."""
+
+
+class AlreadyPublishedError(ValueError):
+    """The policy was published before; make a new version of it instead."""
+
+
+class PublishReasonError(ValueError):
+    """A policy is published with a reason, for those who read the history."""
+
+
+def load_spec(policy: Policy) -> PolicySpec:
+    """The pure value of a policy's rows.
+
+    A published policy uses the categories it was published with, a draft those of now.
+
+    Raises:
+        PolicyError: the rows contradict each other; names the field.
+    """
+    keys = tuple(policy.category_keys) or _active_keys(policy.stream_id)
+    rules = {
+        rule.category.key: RuleSpec(
+            auto=rule.auto,
+            flagged=rule.flagged,
+            hold=rule.hold,
+            mandatory_review=rule.mandatory_review,
+            mandatory_reason=rule.mandatory_reason,
+            watch=rule.watch,
+        )
+        for rule in policy.rules.select_related("category")
+    }
+    return PolicySpec(
+        version=policy.version or 0,
+        categories=keys,
+        cut_offs=CutOffs(auto=policy.auto, flagged=policy.flagged, hold=policy.hold),
+        min_margin=policy.min_margin,
+        max_entropy=policy.max_entropy,
+        distrust_entropy=policy.distrust_entropy,
+        escalate_entropy=policy.escalate_entropy,
+        reject_action=policy.reject_action,
+        rules=rules,
+        maps={key: CalibrationMap.from_json(document) for key, document in policy.maps.items()},
+        model_versions=tuple(policy.model_versions),
+        on_other_model=policy.on_other_model,
+        distrusted=frozenset((category, int(band)) for category, band in policy.distrusted),
+        reporting_edges=tuple(policy.reporting_edges),
+    )
+
+
+def current_spec(stream_id: UUID) -> tuple[UUID, PolicySpec]:
+    """Id and value of the stream's published policy: one indexed query, the value from memory.
+
+    Asked anew for every request, so a publication holds for the very next item in every process.
+
+    Raises:
+        NoPolicyError: nothing is published yet.
+    """
+    found = (
+        Policy.objects.published()
+        .filter(stream_id=stream_id)
+        .order_by("-version")
+        .values_list("id", flat=True)
+        .first()
+    )
+    if found is None:
+        raise NoPolicyError(NoPolicyError.__doc__)
+    return found, published_spec(found)
+
+
+@lru_cache(maxsize=512)
+def published_spec(policy_id: UUID) -> PolicySpec:
+    """The value of a published policy; immutable, so it is kept for the life of the process."""
+    return load_spec(Policy.objects.published().select_related("stream").get(id=policy_id))
+
+
+@transaction.atomic
+def copy_policy(
+    *, policy: Policy, created_by_id: int | None, changes: Mapping[str, object] | None = None
+) -> Policy:
+    """A new draft with the content of `policy`, rules included, and `changes` to its fields."""
+    fields = {name: getattr(policy, name) for name in COPIED} | dict(changes or {})
+    draft = Policy.objects.create(
+        stream_id=policy.stream_id, based_on=policy, created_by_id=created_by_id, **fields
+    )
+    CategoryRule.objects.bulk_create(
+        CategoryRule(
+            stream_id=policy.stream_id,
+            policy=draft,
+            **{name: getattr(rule, name) for name in COPIED_RULE},
+        )
+        for rule in policy.rules.filter(category__retired_at__isnull=True)
+    )
+    return draft
+
+
+@transaction.atomic
+def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None) -> Policy:
+    """Give a draft the stream's next version; it decides from the next item on.
+
+    Publications of one stream wait for each other, so versions follow without a gap.
+
+    Raises:
+        AlreadyPublishedError: somebody was faster.
+        PublishReasonError: the reason is empty.
+        PolicyError: the draft contradicts itself.
+    """
+    if not reason.strip():
+        raise PublishReasonError(PublishReasonError.__doc__)
+    stream = Stream.objects.select_for_update().get(policies=policy_id)
+    policy = Policy.objects.select_related("stream").get(id=policy_id)
+    if policy.is_published:
+        raise AlreadyPublishedError(AlreadyPublishedError.__doc__)
+    keys = _active_keys(stream.id)
+    if not keys:
+        raise PolicyError("The stream has no categories; add them first.", field="categories")
+    policy.category_keys = list(keys)
+    policy.reporting_edges = stream.reporting_edges
+    load_spec(policy)
+    newest = stream.policies.aggregate(newest=Max("version"))["newest"]
+    policy.version = (newest or 0) + 1
+    policy.reason = reason.strip()
+    policy.published_by_id = published_by_id
+    policy.published_at = timezone.now()
+    policy.save()
+    record_event(
+        stream_id=stream.id,
+        kind="policy.published",
+        subject_id=policy.id,
+        actor_id=published_by_id,
+        version=policy.version,
+        based_on=str(policy.based_on_id) if policy.based_on_id else None,
+    )
+    return policy
+
+
+def _active_keys(stream_id: UUID) -> tuple[str, ...]:
+    return tuple(
+        Category.objects.filter(stream_id=stream_id, retired_at__isnull=True)
+        .order_by("position", "key")
+        .values_list("key", flat=True)
+    )
