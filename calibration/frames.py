@@ -39,7 +39,8 @@ def confidence_bins(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Bin numbers (n,) of raw confidences (n,): the logit, clipped to +-12, in steps of .02."""
     with np.errstate(divide="ignore"):
         logits = np.log(raw) - np.log1p(-raw)
-    return np.rint(np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT) / BIN_WIDTH).astype(np.int64)
+    steps: npt.NDArray[np.float64] = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT) / BIN_WIDTH
+    return np.rint(steps).astype(np.int64)
 
 
 def note_cells(*, stream_id: UUID, cells: Iterable[Cell]) -> None:

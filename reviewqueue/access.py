@@ -45,9 +45,7 @@ def streams_visible_to(user: "User | AnonymousUser") -> QuerySet[Stream]:
         return Stream.objects.all()
     if not user.is_authenticated:
         return Stream.objects.none()
-    return Stream.objects.filter(
-        id__in=Membership.objects.filter(user=user).values("stream_id")
-    )
+    return Stream.objects.filter(id__in=Membership.objects.filter(user=user).values("stream_id"))
 
 
 @dataclass(frozen=True, slots=True)

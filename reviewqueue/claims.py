@@ -26,7 +26,8 @@ UNCLAIMED: Final = {
 # The inner query reads `task_next` from its start and stops at the first free row.
 CLAIM_NEXT = """
     UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
-        claimed_at = now(), lease_token = %(token)s, lease_expires_at = now() + %(lease)s
+        claimed_at = now(), lease_token = %(token)s,
+        lease_expires_at = now() + make_interval(mins => %(lease_minutes)s)
     WHERE id = (
         SELECT task.id FROM reviewqueue_reviewtask AS task
         WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
@@ -37,7 +38,7 @@ CLAIM_NEXT = """
             AND NOT EXISTS (
                 SELECT 1 FROM reviewqueue_taskskip AS skip
                 WHERE skip.task_id = task.id AND skip.user_id = %(user)s
-                    AND skip.skipped_at > now() - %(rest)s)
+                    AND skip.skipped_at > now() - make_interval(secs => %(rest_seconds)s))
         ORDER BY task.priority DESC, task.due_at, task.id
         LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id
@@ -71,10 +72,10 @@ def _claim_free(*, user: "User", stream: Stream, queue: str) -> UUID | None:
             {
                 "user": user.pk,
                 "token": uuid4(),
-                "lease": stream.lease,
+                "lease_minutes": stream.lease_minutes,
                 "stream": stream.id,
                 "queue": queue,
-                "rest": SKIP_REST,
+                "rest_seconds": SKIP_REST.total_seconds(),
             },
         )
         row = cursor.fetchone()
@@ -113,16 +114,12 @@ def release_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
     """Give a task back and pass it on: the same person is not offered it for a while."""
     stream_id = _held(task_id, user, lease_token).values_list("stream_id", flat=True).first()
-    if stream_id is None or not release_task(
-        task_id=task_id, user=user, lease_token=lease_token
-    ):
+    if stream_id is None or not release_task(task_id=task_id, user=user, lease_token=lease_token):
         return False
     TaskSkip.objects.update_or_create(
         task_id=task_id, user=user, defaults={"stream_id": stream_id, "skipped_at": Now()}
     )
-    record_event(
-        stream_id=stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk
-    )
+    record_event(stream_id=stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk)
     return True
 
 
@@ -133,17 +130,13 @@ def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
     stream_id = task.values_list("stream_id", flat=True).first()
     if stream_id is None or not task.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
         return False
-    record_event(
-        stream_id=stream_id, kind="task.escalated", subject_id=task_id, actor_id=user.pk
-    )
+    record_event(stream_id=stream_id, kind="task.escalated", subject_id=task_id, actor_id=user.pk)
     return True
 
 
 def expire_leases(*, stream_id: UUID | None = None) -> int:
     """Open every task whose lease ran out again; returns how many."""
-    lapsed = ReviewTask.objects.filter(
-        state=ReviewTask.State.CLAIMED, lease_expires_at__lte=Now()
-    )
+    lapsed = ReviewTask.objects.filter(state=ReviewTask.State.CLAIMED, lease_expires_at__lte=Now())
     if stream_id is not None:
         lapsed = lapsed.filter(stream_id=stream_id)
     return lapsed.update(**UNCLAIMED)

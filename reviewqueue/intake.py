@@ -125,9 +125,7 @@ def take_in(
             intake.add(posts[number], outcome, item_id)
     intake.store()
     created = {item_id for item_id in ids if item_id is not None}
-    known = latest_decisions(
-        stream_id=stream.id, external_ids=[posts[n].external_id for n in good]
-    )
+    known = latest_decisions(stream_id=stream.id, external_ids=[posts[n].external_id for n in good])
     answers: list[Taken | IntakeError] = []
     for post, answer in zip(posts, outcomes, strict=True):
         if isinstance(answer, IntakeError):
@@ -159,11 +157,11 @@ class _Intake:
         self.policy_id = policy_id
         self.at = at
         self.day = at.astimezone(ZoneInfo(stream.time_zone)).date()
-        self.rates: Mapping[str, float] = dict(
-            Category.objects.filter(stream=stream, audit_rate__isnull=False).values_list(
-                "key", "audit_rate"
-            )
-        )
+        self.rates: Mapping[str, float] = {
+            key: rate
+            for key, rate in Category.objects.filter(stream=stream).values_list("key", "audit_rate")
+            if rate is not None
+        }
         self.decisions: list[NewDecision] = []
         self.tasks: list[tuple[object, ...]] = []
         self.draws: list[Draw] = []

@@ -28,9 +28,7 @@ class Membership(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role)
 
     class Meta:
@@ -217,9 +215,7 @@ class Verdict(models.Model):
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
     item = models.ForeignKey(Item, models.PROTECT, related_name="verdicts")
     task = models.ForeignKey(ReviewTask, models.PROTECT, related_name="verdicts")
-    reviewer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts"
-    )
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts")
     kind = models.CharField(max_length=20, choices=Kind)
     categories = ArrayField(models.CharField(max_length=100), default=list)
     proposed_name = models.CharField(max_length=120, blank=True)

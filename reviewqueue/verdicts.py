@@ -233,7 +233,7 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     )
     task.state = ReviewTask.State.CLAIMED
     task.lease_token = uuid4()
-    task.lease_expires_at = Now() + task.stream.lease  # type: ignore[assignment]
+    task.lease_expires_at = Now() + task.stream.lease
     task.closed_at = None
     task.save(update_fields=["state", "lease_token", "lease_expires_at", "closed_at"])
     record_event(
@@ -257,9 +257,4 @@ def _withdraw_expert_seat(task: ReviewTask) -> bool:
 
 def published_verdict(item: Item) -> Verdict | None:
     """The item's verdict that upstream may know: live, and past its undo window."""
-    return (
-        Verdict.objects.live()
-        .filter(item=item, published_at__lte=Now())
-        .order_by("-id")
-        .first()
-    )
+    return Verdict.objects.live().filter(item=item, published_at__lte=Now()).order_by("-id").first()

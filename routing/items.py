@@ -163,9 +163,7 @@ def reason_documents(outcome: Outcome) -> list[dict[str, object]]:
     ]
 
 
-def latest_decisions(
-    *, stream_id: UUID, external_ids: Iterable[str]
-) -> dict[str, Decision]:
+def latest_decisions(*, stream_id: UUID, external_ids: Iterable[str]) -> dict[str, Decision]:
     """The latest decision of each known item, with item and policy, in two statements."""
     found = (
         Decision.objects.filter(

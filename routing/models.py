@@ -5,7 +5,8 @@ rows can be found, moved or partitioned without touching another's. Primary keys
 """
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from itertools import pairwise
+from typing import ClassVar
 from zoneinfo import available_timezones
 
 import pgtrigger
@@ -19,9 +20,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
 
 PROBABILITY = (MinValueValidator(0.0), MaxValueValidator(1.0))
 KEY_PATTERN = RegexValidator(
@@ -68,7 +66,7 @@ def validate_time_zone(value: str) -> None:
 
 def validate_edges(value: list[float]) -> None:
     inside = all(0.0 < edge < 1.0 for edge in value)
-    if not inside or any(a >= b for a, b in zip(value, value[1:], strict=False)):
+    if not inside or any(a >= b for a, b in pairwise(value)):
         raise ValidationError(_("Band edges must rise and lie strictly between 0 and 1."))
 
 
@@ -128,9 +126,6 @@ class Stream(models.Model):
         help_text=_('How payload fields are shown, such as {"body": "text", "scan": "image"}.'),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    categories: "models.Manager[Category]"
-    policies: "PolicyManager"
 
     class Meta:
         ordering: ClassVar = ["name"]
@@ -251,12 +246,11 @@ class Policy(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-    published_by: "models.ForeignKey[AbstractBaseUser | None]" = models.ForeignKey(
+    published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
     )
     published_at = models.DateTimeField(null=True, editable=False)
 
-    rules: "models.Manager[CategoryRule]"
     objects = PolicyManager()
 
     class Meta:
@@ -389,8 +383,6 @@ class Item(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
 
-    decisions: "models.Manager[Decision]"
-
     class Meta:
         ordering: ClassVar = ["stream", "-id"]
         constraints: ClassVar = [
@@ -464,9 +456,7 @@ class Decision(models.Model):
             # Decisions of a period, for reports and recalibration.
             models.Index(fields=["stream", "decided_at"], name="decision_stream_time"),
             # A category's watch list.
-            models.Index(
-                fields=["stream", "-id"], name="decision_watched", condition=~Q(watch=[])
-            ),
+            models.Index(fields=["stream", "-id"], name="decision_watched", condition=~Q(watch=[])),
         ]
         triggers: ClassVar = append_only()
 
@@ -481,9 +471,7 @@ class Event(models.Model):
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
     kind = models.CharField(max_length=40)
     subject_id = models.UUIDField()
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
-    )
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     data = models.JSONField(default=dict)
     happened_at = models.DateTimeField(default=timezone.now)
 

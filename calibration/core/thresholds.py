@@ -117,7 +117,7 @@ def plan_audits(*, true_error: float, alpha: float, delta: float, power: float =
     if true_error >= alpha:
         return None
     while size <= _LARGEST_PLAN:
-        n = np.arange(size, min(2 * size, _LARGEST_PLAN + 1), dtype=np.float64)
+        n = np.arange(size, min(2 * size, _LARGEST_PLAN + 1), dtype=np.intp)
         allowed = _allowed_errors(n, alpha, delta)
         enough = np.flatnonzero(bdtr(allowed, n, true_error) >= power)
         if enough.size:
@@ -183,7 +183,7 @@ def _grid(falling: FloatArray, first: int) -> IndexArray:
     return np.array(counts, dtype=np.intp)
 
 
-def _allowed_errors(n: FloatArray, alpha: float, delta: float) -> FloatArray:
+def _allowed_errors(n: IndexArray, alpha: float, delta: float) -> FloatArray:
     """Most errors among ``n`` audits that still certify ``alpha``; each n allows at least none."""
     allowed: FloatArray = np.floor(bdtrik(delta, n, alpha))
     allowed = np.maximum(np.nan_to_num(allowed), 0.0)

@@ -35,9 +35,7 @@ def answer_tried(tried: Tried, external_id: str) -> dict[str, object]:
     }
 
 
-def _facts(
-    made: Decision | Outcome, alternatives: Sequence[Sequence[object]]
-) -> dict[str, object]:
+def _facts(made: Decision | Outcome, alternatives: Sequence[Sequence[object]]) -> dict[str, object]:
     candidates = [{"category": key, "probability": p} for key, p in alternatives]
     refused = made.action == "refuse"
     return {

@@ -7,6 +7,7 @@ come twice, NUL characters, lone surrogates, integers of thousands of digits. He
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -95,8 +96,7 @@ def _pairs(pairs: list[tuple[str, object]]) -> object:
     parsed = dict(pairs)
     if len(parsed) == len(pairs):
         return parsed
-    seen: set[str] = set()
-    twice = next(key for key, _ in pairs if key in seen or seen.add(key) is not None)
+    twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
     return Flaw(twice, "is a key that comes twice in one object; name it once")
 
 
