@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
     Role.STREAM_ADMIN: (),
 }
 KEY_BYTES = 32
+KEY_PATTERN = re.compile(r"rq_[A-Za-z0-9_-]{43}")
 PREFIX_LENGTH = 12
 
 
@@ -100,6 +102,8 @@ def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]
 
 def find_api_key(text: str) -> ApiKey | None:
     """The live key with this text, or None; compared in constant time."""
+    if not KEY_PATTERN.fullmatch(text):
+        return None
     key = ApiKey.objects.filter(prefix=text[:PREFIX_LENGTH], revoked_at=None).first()
     if key is None or not hmac.compare_digest(bytes(key.digest), _digest(text)):
         return None

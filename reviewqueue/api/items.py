@@ -16,7 +16,7 @@ from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, ch
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, take_in
 from reviewqueue.models import ApiKey
 from reviewqueue.verdicts import published_verdict
-from routing.items import Post
+from routing.items import Post, latest_decisions
 from routing.models import Item, Stream
 
 router = Router(tags=["items"])
@@ -121,17 +121,20 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
 def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) -> HttpResponse:
     """The latest decision and state, with the verdict once its undo window is over."""
     found = _stream(request, stream)
-    item = Item.objects.filter(stream=found, external_id=external_id).first()
-    decision = None
-    if item is not None:
-        decision = item.decisions.select_related("item", "policy").order_by("-id").first()
-    if item is None or decision is None:
+    known = (
+        {}
+        if "\0" in external_id
+        else latest_decisions(stream_id=found.id, external_ids=[external_id])
+    )
+    decision = known.get(external_id)
+    if decision is None:
         raise ProblemError(
             "not_found",
             f"No item {external_id!r} was posted to {stream!r}; check the id.",
             field="external_id",
             value=external_id,
         )
+    item = decision.item
     verdict = published_verdict(item) if item.state == Item.State.SETTLED else None
     if verdict is None and item.state == Item.State.SETTLED:
         waits = decision.action in ("wait", "escalate")

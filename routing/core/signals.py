@@ -16,6 +16,7 @@ and a division by a sum of 1 + 2e-16 must not move an item over a cut-off.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from operator import itemgetter
 from typing import Final
 
@@ -257,9 +258,10 @@ def _explain_value(key: str, value: object) -> ScoreError:
 
 def _explain_unknown(row: Mapping[str, float], known: frozenset[str]) -> ScoreError:
     key = next(key for key in row if key not in known)
+    close = get_close_matches(str(key), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "leave it out or publish a policy that has it"
     return ScoreError(
-        f"{_shorten(key)} is no category of this stream's policy; "
-        "leave it out or publish a policy that has it",
+        f"{_shorten(key)} is no category of this stream's policy; {hint}",
         field=f"scores.{key}",
         value=row[key],
     )

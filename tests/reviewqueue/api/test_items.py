@@ -1,0 +1,326 @@
+"""Items over HTTP: taking in, asking again, the dry run."""
+
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from calibration.models import AuditDraw, FrameDelta
+from reviewqueue.access import issue_api_key
+from reviewqueue.claims import claim_next
+from reviewqueue.models import ReviewTask
+from reviewqueue.verdicts import Answer, record_verdict
+from routing.models import Decision, Item, Stream
+from tests.conftest import KEYS, ItemBody, Upstream, make_body, make_person, make_stream, publish
+
+Body = Callable[..., ItemBody]
+
+WORKED = [
+    ((0.576, 0.386, 0.039), 0.190, 0.74, "hold", "wait", None, []),
+    ((0.576, 0.044, 0.380), 0.196, 0.75, "hold", "wait", None, ["security_incident"]),
+    ((0.450, 0.210, 0.340), 0.110, 0.96, "reject", "escalate", None, ["security_incident"]),
+    ((0.900, 0.060, 0.040), 0.840, 0.36, "auto", "act", "account_unlock", []),
+    ((0.500, 0.120, 0.380), 0.120, 0.88, "reject", "escalate", None, ["security_incident"]),
+    ((0.100, 0.250, 0.650), 0.400, 0.78, "hold", "wait", None, ["security_incident"]),
+]
+
+
+def answer(response: HttpResponse) -> dict[str, object]:
+    return dict(json.loads(response.content))
+
+
+@pytest.mark.parametrize(
+    ("scores", "margin", "entropy", "queue", "action", "category", "watch"), WORKED
+)
+def test_worked_rows(  # noqa: PLR0917 - one row of the table
+    upstream: Upstream,
+    scores: tuple[float, ...],
+    margin: float,
+    entropy: float,
+    queue: str,
+    action: str,
+    category: str | None,
+    watch: list[str],
+) -> None:
+    for call in ("decide", "items"):
+        got = answer(upstream.post(call, make_body("t1", scores)))
+        assert round(float(str(got["margin"])), 3) == pytest.approx(margin, abs=5e-4)
+        assert round(float(str(got["entropy"])), 2) == entropy
+        assert (got["queue"], got["action"], got["category"], got["watch"]) == (
+            queue,
+            action,
+            category,
+            watch,
+        )
+
+
+def test_post_answers_the_whole_decision(upstream: Upstream) -> None:
+    response = upstream.post("items", make_body("t1", (0.1, 0.25, 0.65)))
+    got = answer(response)
+    stored = Decision.objects.get()
+
+    assert response.status_code == 201
+    assert got == {
+        "id": str(stored.id),
+        "external_id": "t1",
+        "queue": "hold",
+        "action": "wait",
+        "category": None,
+        "predicted": "security_incident",
+        "confidence": 0.65,
+        "raw_confidence": 0.65,
+        "margin": 0.4,
+        "entropy": 0.779930285,
+        "alternatives": [
+            {"category": "security_incident", "probability": 0.65},
+            {"category": "vpn_issue", "probability": 0.25},
+            {"category": "account_unlock", "probability": 0.1},
+        ],
+        "watch": ["security_incident"],
+        "uncertain": None,
+        "reasons": got["reasons"],
+        "policy_version": 1,
+    }
+    assert [(r["code"], r["message"]) for r in got["reasons"]] == [  # type: ignore[attr-defined]
+        ("entropy", "entropy 0.78 over 0.45"),
+        ("watch", "security_incident 0.65 reaches 0.34"),
+    ]
+
+
+def test_post_again_answers_the_stored_decision(upstream: Upstream) -> None:
+    first = upstream.post("items", make_body(metadata={"a": 1, "b": 2.0}))
+    again = upstream.post("items", make_body(metadata={"b": 2.0, "a": 1}))
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert answer(again) == answer(first)
+    assert (Item.objects.count(), Decision.objects.count()) == (1, 1)
+    assert ReviewTask.objects.count() == 1
+
+
+def test_post_again_with_another_body_is_refused(upstream: Upstream) -> None:
+    upstream.post("items", make_body())
+    response = upstream.post("items", make_body(payload={"body": "Something else."}))
+
+    assert response.status_code == 422
+    assert answer(response) == {
+        "type": "urn:reviewqueue:problem:conflict",
+        "title": "The external id is taken",
+        "status": 422,
+        "detail": "external_id 't1' is taken by an item with another body; "
+        "post this one under another id.",
+        "field": "external_id",
+        "value": "t1",
+    }
+
+
+def test_post_stores_what_was_posted(upstream: Upstream) -> None:
+    payload = {"body": "Grüße 🎈 \\u0000", "n": [1, 2.5, None, True, {"k": ""}]}
+    body = make_body(
+        payload=payload,
+        metadata={"ticket": 7},
+        model_version="m1",
+        priority=3,
+        due_at="2026-12-01T09:00:00+01:00",
+    )
+    upstream.post("items", body)
+    item = Item.objects.get()
+
+    assert item.payload == payload
+    assert item.scores == body["scores"]
+    assert (item.metadata, item.model_version, item.priority) == ({"ticket": 7}, "m1", 3)
+    assert item.due_at is not None
+    assert item.due_at.isoformat() == "2026-12-01T08:00:00+00:00"
+    assert item.state == "waiting"
+    assert ReviewTask.objects.get().due_at == item.due_at
+
+
+def test_refusal_answers_uncertain(db: None) -> None:
+    stream = make_stream()
+    publish(stream)
+    _, key = issue_api_key(name="k", streams=[stream])
+    got = answer(Upstream(Client(), key, stream.key).post("items", make_body(scores=(0.4, 0.3))))
+
+    assert (got["queue"], got["action"], got["category"]) == ("reject", "refuse", None)
+    assert got["uncertain"] == {
+        "message": "No answer is certain enough to act on; treat this item as unanswered.",
+        "candidates": [
+            {"category": "account_unlock", "probability": 0.4},
+            {"category": "vpn_issue", "probability": 0.3},
+        ],
+    }
+    assert ReviewTask.objects.count() == 0
+
+
+def test_decide_stores_nothing(upstream: Upstream) -> None:
+    got = answer(upstream.post("decide", make_body()))
+
+    assert (got["id"], got["queue"]) == (None, "hold")
+    assert Item.objects.count() == 0
+
+
+def test_get_tells_the_verdict_once_its_undo_window_is_over(
+    upstream: Upstream, stream: Stream
+) -> None:
+    upstream.post("items", make_body())
+    rita = make_person("rita", stream, "reviewer")
+    for undo_seconds, state in ((3600, "waiting"), (0, "settled")):
+        Stream.objects.update(undo_seconds=undo_seconds)
+        task = claim_next(user=rita, stream=stream, queue="hold")
+        if task is not None and task.lease_token is not None:
+            task.stream.refresh_from_db()
+            record_verdict(
+                task_id=task.id,
+                lease_token=task.lease_token,
+                reviewer=rita,
+                answer=Answer("category", ("vpn_issue",)),
+            )
+        if undo_seconds:
+            got = answer(upstream.get("items/t1"))
+            assert (got["state"], got["verdict"]) == (state, None)
+            upstream.post("items", make_body("t2"))
+    got = answer(upstream.get("items/t2"))
+    verdict = got["verdict"]
+
+    assert got["state"] == "settled"
+    assert isinstance(verdict, dict)
+    assert (verdict["kind"], verdict["categories"]) == ("category", ["vpn_issue"])
+
+
+def test_get_takes_ids_with_slashes(upstream: Upstream) -> None:
+    upstream.post("items", make_body("2026/11/22 no. 1"))
+
+    assert answer(upstream.get("items/2026/11/22%20no.%201"))["queue"] == "hold"
+
+
+@pytest.mark.parametrize("external_id", ["nobody", "a%00b"])
+def test_get_unknown_item(upstream: Upstream, external_id: str) -> None:
+    response = upstream.get(f"items/{external_id}")
+
+    assert response.status_code == 404
+    assert answer(response)["field"] == "external_id"
+
+
+def test_single_post_query_count(
+    upstream: Upstream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    upstream.post("items", make_body("warm"))
+    with django_assert_num_queries(11):
+        upstream.post("items", make_body("t1"))
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_batch_query_count(
+    upstream: Upstream, django_assert_num_queries: DjangoAssertNumQueries, count: int
+) -> None:
+    upstream.post("items", make_body("warm"))
+    batch = [make_body(f"t{n}") for n in range(count)]
+    with django_assert_num_queries(11):
+        response = upstream.post("items/batch", batch)
+
+    assert answer(response)["taken"] == count
+
+
+def test_batch_refuses_bad_items_one_by_one(upstream: Upstream) -> None:
+    upstream.post("items", make_body("old"))
+    lines = [
+        json.dumps(make_body("good")),
+        json.dumps(make_body("old")),
+        json.dumps(make_body("unknown", scores=())).replace("{}", '{"vpn_isue": 1}'),
+        json.dumps(make_body("nan")).replace("0.576", "NaN"),
+        json.dumps(make_body("twice"))[:-1] + ', "priority": 1, "priority": 2}',
+        json.dumps(make_body("nul", payload={"body": "a\0b"})),
+        "[]",
+        json.dumps(make_body("good")),
+        json.dumps(make_body("good", payload={})),
+    ]
+    got = answer(upstream.post("items/batch", f"[{','.join(lines)}]".encode()))
+    results = got["results"]
+
+    assert isinstance(results, list)
+    assert (got["taken"], got["known"], got["refused"]) == (1, 2, 6)
+    assert [(r["index"], r["status"]) for r in results] == list(
+        enumerate([201, 200, 422, 422, 422, 422, 422, 200, 422])
+    )
+    assert [r["problem"]["field"] for r in results if "problem" in r] == [
+        "scores.vpn_isue",
+        "scores.account_unlock",
+        "body",
+        "payload.body",
+        "body",
+        "external_id",
+    ]
+    assert sorted(Item.objects.values_list("external_id", flat=True)) == ["good", "old"]
+
+
+def test_batch_takes_ndjson_and_names_the_broken_line(upstream: Upstream) -> None:
+    raw = b"\n".join([json.dumps(make_body("a")).encode(), b"{oops", b"", b'{"external_id": 1}'])
+    got = answer(upstream.post("items/batch", raw, content_type="application/x-ndjson"))
+    results = got["results"]
+
+    assert isinstance(results, list)
+    assert [r["status"] for r in results] == [201, 400, 422]
+    assert results[1]["index"] == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        (b"[]", "1 to 10,000"),
+        (b"{}", "JSON array"),
+        (b"[1,2", "line 1"),
+        (b"[" * 100_000, "nested deeper"),
+    ],
+)
+def test_batch_refuses_what_is_no_batch(upstream: Upstream, raw: bytes, words: str) -> None:
+    response = upstream.post("items/batch", raw)
+
+    assert response.status_code in (400, 422)
+    assert words in str(answer(response)["detail"])
+
+
+def test_audit_draw_is_recorded_with_its_probability(upstream: Upstream, stream: Stream) -> None:
+    Stream.objects.update(audit_rate=0.5)
+    batch = [make_body(f"t{n}", (0.9, 0.06, 0.04)) for n in range(400)]
+    upstream.post("items/batch", batch)
+    drawn = AuditDraw.objects.count()
+
+    assert set(Decision.objects.values_list("queue", "label_pi")) == {("auto", 0.5)}
+    assert set(AuditDraw.objects.values_list("pi", flat=True)) == {0.5}
+    assert abs(drawn - 200) < 4 * math.sqrt(400 * 0.25)
+    assert sum(FrameDelta.objects.values_list("count", flat=True)) == 400
+    assert ReviewTask.objects.count() == 0
+
+
+def test_category_rate_overrides_the_streams(upstream: Upstream, stream: Stream) -> None:
+    stream.categories.filter(key="account_unlock").update(audit_rate=1.0)
+    upstream.post("items", make_body(scores=(0.9, 0.06, 0.04)))
+
+    assert AuditDraw.objects.get().pi == 1.0
+
+
+def test_flagged_items_are_labels_only_when_drawn(db: None) -> None:
+    stream = make_stream()
+    Stream.objects.update(bulk_label_rate=0.5)
+    publish(stream, auto=0.95, flagged=0.5, hold=0.5)
+    _, key = issue_api_key(name="k", streams=[stream])
+    upstream = Upstream(Client(), key, stream.key)
+    upstream.post("items/batch", [make_body(f"t{n}", (0.8, 0.1, 0.1)) for n in range(100)])
+    seats = set(ReviewTask.objects.values_list("queue", "blind", "pi"))
+
+    assert seats == {("flagged", True, 0.5), ("flagged", False, None)}
+
+
+def test_categories_are_the_published_ones(upstream: Upstream, stream: Stream) -> None:
+    stream.categories.create(key="late", label="Late", position=9)
+    response = upstream.post("items", make_body(scores=()) | {"scores": {"late": 0.5}})
+
+    assert response.status_code == 422
+    publish(stream)
+    response = upstream.post("items", make_body() | {"scores": {"late": 0.5}})
+    assert response.status_code == 201
+    assert answer(response)["policy_version"] == 2
+    assert tuple(stream.categories.values_list("key", flat=True))[:3] == KEYS

@@ -1,0 +1,149 @@
+"""The rules once more, slowly: one item at a time, plain Python, no numpy, nothing imported.
+
+Written from the requirements alone, as the thing to compare the vectorised rules with. It takes a
+policy as any object with the attributes of `Policy`, and answers with a plain dict.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+CARE = ["auto", "flagged", "hold", "reject"]
+
+
+def signals_of(categories: Sequence[str], scores: Mapping[str, float]) -> dict[str, Any]:
+    total = math.fsum(scores.values())
+    if total > 1:
+        scores = {key: value / total for key, value in scores.items()}
+    listed = [key for key in categories if key in scores]
+    predicted = listed[0]
+    for key in listed:
+        if scores[key] > scores[predicted]:
+            predicted = key
+    rest = [scores[key] for key in listed if key != predicted]
+    second = max(rest) if rest else 0.0
+    unlisted = len(categories) - len(listed)
+    masses = [scores[key] for key in listed]
+    if unlisted:
+        missing = max(0.0, 1 - math.fsum(scores.values()))
+        second = max(second, min(missing, *masses))
+        masses += [missing / unlisted] * unlisted
+    entropy = 0.0
+    if len(categories) > 1:
+        entropy = -math.fsum(p * math.log(p) for p in masses if p > 0) / math.log(len(categories))
+    return {
+        "scores": scores,
+        "predicted": predicted,
+        "raw": round(scores[predicted], 9),
+        "margin": round(scores[predicted] - second, 9),
+        "entropy": round(min(entropy, 1.0), 9),
+    }
+
+
+def calibrate(calibration_map: Any, p: float) -> float:
+    kind, numbers = calibration_map.kind, calibration_map.parameters
+    if kind == "identity":
+        return p
+    if kind == "isotonic":
+        return interpolate(calibration_map.knots, p)
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    log_p, log_q = math.log(p), math.log(1 - p)
+    if kind == "platt":
+        x = numbers[0] * (log_p - log_q) + numbers[1]
+    elif kind == "temperature":
+        x = (log_p - log_q) / numbers[0]
+    else:
+        x = numbers[0] * log_p - numbers[1] * log_q + numbers[2]
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def interpolate(knots: Sequence[tuple[float, float]], p: float) -> float:
+    if p <= knots[0][0]:
+        return knots[0][1]
+    for (x0, y0), (x1, y1) in itertools.pairwise(knots):
+        if p <= x1:
+            return y0 + (p - x0) * (y1 - y0) / (x1 - x0)
+    return knots[-1][1]
+
+
+def confidence_of(policy: Any, category: str, raw: float, model_version: str) -> float:
+    own = policy.maps.get(category) or policy.maps.get("")
+    if own is None or model_version not in policy.model_versions:
+        return raw
+    return round(calibrate(own, raw), 9)
+
+
+def band_of(policy: Any, category: str, confidence: float) -> str:
+    rule = policy.rules.get(category)
+    band = "reject"
+    for name in ("hold", "flagged", "auto"):
+        own = getattr(rule, name) if rule else None
+        if confidence >= (getattr(policy.cut_offs, name) if own is None else own):
+            band = name
+    return band
+
+
+def is_distrusted(policy: Any, category: str, confidence: float, entropy: float) -> bool:
+    cell = sum(1 for edge in policy.reporting_edges if confidence >= edge)
+    if (category, cell) not in policy.distrusted:
+        return False
+    limit = policy.distrust_entropy
+    if limit is None and policy.max_entropy is not None:
+        limit = policy.max_entropy / 2
+    return limit is None or entropy > limit
+
+
+def watch_list_of(policy: Any, scores: Mapping[str, float]) -> list[str]:
+    found = []
+    for key in policy.categories:
+        level = policy.rules[key].watch if key in policy.rules else None
+        if level is not None and round(scores.get(key, 0.0), 9) >= level:
+            found.append(key)
+    return found
+
+
+def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) -> dict[str, Any]:
+    found = signals_of(policy.categories, posted)
+    category, entropy = found["predicted"], found["entropy"]
+    rule = policy.rules.get(category)
+    confidence = confidence_of(policy, category, found["raw"], model_version)
+    band = band_of(policy, category, confidence)
+    watch = watch_list_of(policy, found["scores"])
+    other = bool(policy.maps) and model_version not in policy.model_versions
+    other_floor = "auto" if policy.on_other_model == "warn" else policy.on_other_model
+    escalated = policy.escalate_entropy is not None and entropy >= policy.escalate_entropy
+    by_margin = policy.min_margin is not None and found["margin"] < policy.min_margin
+    by_entropy = policy.max_entropy is not None and entropy > policy.max_entropy
+
+    fired = [
+        ("model_version", other, other_floor),
+        ("confidence", band != "auto", band),
+        ("margin", by_margin, "hold"),
+        ("entropy", by_entropy, "hold"),
+        ("distrust", is_distrusted(policy, category, confidence, entropy), "hold"),
+        ("mandatory_review", bool(rule and rule.mandatory_review), "hold"),
+        *(("watch", True, "flagged") for _key in watch),
+        ("escalation", escalated, "reject"),
+    ]
+    codes = [code for code, true, _floor in fired if true]
+    queue = max(["auto", *(floor for _code, true, floor in fired if true)], key=CARE.index)
+    action = {"auto": "act", "flagged": "act_and_review", "hold": "wait"}.get(queue)
+    if action is None:
+        action = "escalate" if escalated else policy.reject_action
+    ended = {"mandatory_review", "watch", "escalation"} & set(codes)
+    held_by_model = other and other_floor == "hold"
+    order = sorted(posted, key=lambda key: (-posted[key], policy.categories.index(key)))
+    return {
+        "queue": queue,
+        "action": action,
+        "predicted": category,
+        "raw_confidence": found["raw"],
+        "confidence": confidence,
+        "margin": found["margin"],
+        "entropy": entropy,
+        "alternatives": tuple((key, posted[key]) for key in order[: policy.alternatives]),
+        "watch": tuple(watch),
+        "codes": codes,
+        "open_to_fallback": CARE.index(queue) >= 2 and not ended and not held_by_model,
+    }

@@ -1,0 +1,155 @@
+"""Random policies and items through the vectorised rules and through the slow ones."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from routing.core.maps import CalibrationMap
+from routing.core.policy import CategoryRule, CutOffs, Policy
+from routing.core.rules import QUEUES, Decision
+from routing.core.signals import score_matrix
+from tests.routing.core.oracle import decide_slowly
+from tests.routing.core.policies import decide_rows
+
+hundredths = st.integers(0, 100).map(lambda value: value / 100)
+maybe = st.none() | hundredths
+
+
+@st.composite
+def cut_offs(draw: st.DrawFn) -> CutOffs:
+    hold, flagged, auto = sorted(draw(st.tuples(hundredths, hundredths, hundredths)))
+    return CutOffs(auto=auto, flagged=flagged, hold=hold)
+
+
+@st.composite
+def category_rules(draw: st.DrawFn) -> CategoryRule:
+    own = draw(st.none() | cut_offs())
+    mandatory = draw(st.booleans())
+    return CategoryRule(
+        auto=own.auto if own else None,
+        flagged=own.flagged if own else None,
+        hold=own.hold if own else None,
+        mandatory_review=mandatory,
+        mandatory_reason="it is the law" if mandatory else "",
+        watch=draw(maybe),
+    )
+
+
+calibration_maps = st.sampled_from(
+    [
+        CalibrationMap("identity"),
+        CalibrationMap("platt", (0.6, -0.2)),
+        CalibrationMap("temperature", (1.7,)),
+        CalibrationMap("beta", (0.8, 1.2, 0.1)),
+        CalibrationMap("isotonic", (), ((0.2, 0.1), (0.6, 0.5), (0.95, 0.9))),
+    ]
+)
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    categories = tuple("abcdef"[: draw(st.integers(1, 6))])
+    some = st.sampled_from(categories)
+    return Policy(
+        version=1,
+        categories=categories,
+        cut_offs=draw(cut_offs()),
+        min_margin=draw(maybe),
+        max_entropy=draw(maybe),
+        distrust_entropy=draw(maybe),
+        escalate_entropy=draw(maybe),
+        reject_action=draw(st.sampled_from(["refuse", "escalate"])),
+        rules=draw(st.dictionaries(some, category_rules(), max_size=3)),
+        maps=draw(st.dictionaries(some | st.just(""), calibration_maps, max_size=3)),
+        model_versions=("v1",),
+        on_other_model=draw(st.sampled_from(["warn", "flagged", "hold"])),
+        distrusted=frozenset(draw(st.sets(st.tuples(some, st.integers(0, 5)), max_size=8))),
+        alternatives=draw(st.integers(1, 7)),
+    )
+
+
+def random_rows(categories: tuple[str, ...], seed: int, count: int) -> list[dict[str, float]]:
+    """Vectors of four decimals, every second one truncated, some with a sum over 1."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for index in range(count):
+        alpha = rng.choice([0.2, 1.0, 5.0])
+        shares = rng.dirichlet(np.full(len(categories), alpha)) * rng.choice([1.0, 1.004])
+        row = {key: min(1.0, round(float(p), 4)) for key, p in zip(categories, shares, strict=True)}
+        if index % 2 and len(row) > 1:
+            best = sorted(row, key=row.__getitem__, reverse=True)
+            row = {key: row[key] for key in best[: rng.integers(1, len(row))]}
+        rows.append(row)
+    return rows
+
+
+def as_oracle(decision: Decision) -> dict[str, Any]:
+    fields = {name: getattr(decision, name) for name in decision.__slots__ if name != "reasons"}
+    return fields | {"codes": [reason.code for reason in decision.reasons]}
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1), st.sampled_from(["v1", "v2", ""]))
+def test_vectorised_rules_equal_the_slow_ones(policy: Policy, seed: int, version: str) -> None:
+    rows = random_rows(policy.categories, seed, 20)
+    for row, decision in zip(rows, decide_rows(policy, rows, model_version=version), strict=True):
+        found, expected = as_oracle(decision), decide_slowly(policy, row, version)
+        for name in ("entropy", "confidence"):
+            assert abs(found.pop(name) - expected.pop(name)) <= 1.5e-9
+        assert found == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1))
+def test_a_batch_decides_as_its_items_do_alone(policy: Policy, seed: int) -> None:
+    rows = random_rows(policy.categories, seed, 8)
+    together = decide_rows(policy, rows)
+    assert together == [decide_rows(policy, [row])[0] for row in rows]
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1), st.data())
+def test_a_rule_added_never_lowers_care(policy: Policy, seed: int, data: st.DataObject) -> None:
+    rows = random_rows(policy.categories, seed, 12)
+    category = data.draw(st.sampled_from(policy.categories))
+    rule = policy.rules.get(category, CategoryRule())
+    strict = replace(rule, mandatory_review=True, mandatory_reason="law", watch=0.0)
+    stricter = replace(
+        policy,
+        min_margin=max(policy.min_margin or 0.0, 0.3),
+        # A gate where there was none would also give distrusted cells a limit to pass under.
+        max_entropy=None if policy.max_entropy is None else min(policy.max_entropy, 0.4),
+        escalate_entropy=min(
+            1.0 if policy.escalate_entropy is None else policy.escalate_entropy, 0.7
+        ),
+        rules={**policy.rules, category: strict},
+    )
+    for before, after in zip(decide_rows(policy, rows), decide_rows(stricter, rows), strict=True):
+        assert QUEUES.index(after.queue) >= QUEUES.index(before.queue)
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1), st.sampled_from(["v1", "v2"]))
+def test_what_is_not_auto_says_why_and_auto_has_nothing_against_it(
+    policy: Policy, seed: int, version: str
+) -> None:
+    for decision in decide_rows(
+        policy, random_rows(policy.categories, seed, 12), model_version=version
+    ):
+        codes = {reason.code for reason in decision.reasons}
+        if decision.queue == "auto":
+            assert codes <= {"model_version"}
+        else:
+            assert codes
+        assert all(len(reason.message) < 160 for reason in decision.reasons)
+
+
+def test_the_random_rows_are_varied_and_good() -> None:
+    rows = random_rows(("a", "b", "c"), 1, 200)
+    matrix, errors = score_matrix(("a", "b", "c"), rows)
+    assert errors == {}
+    assert 80 < int((~matrix.listed).any(axis=1).sum()) <= 100
+    assert int((matrix.posted.sum(axis=1) > 1.0).sum()) > 20

@@ -1,0 +1,28 @@
+"""Primary keys."""
+
+import time
+
+from routing.ids import uuid7
+
+
+def test_version_and_variant() -> None:
+    made = uuid7()
+
+    assert made.version == 7
+    assert made.variant == "specified in RFC 4122"
+
+
+def test_time_is_in_front() -> None:
+    before, made, after = time.time_ns() // 10**6, uuid7(), time.time_ns() // 10**6
+
+    assert before <= made.int >> 80 <= after
+
+
+def test_sorts_by_creation_and_never_repeats() -> None:
+    made = []
+    for _ in range(200):
+        made.append(uuid7())
+        time.sleep(2e-6)
+
+    assert made == sorted(made)
+    assert len(set(made)) == 200
