@@ -1,0 +1,89 @@
+"""The one place that knows HTMX: which part of a page it gets, and how it is sent elsewhere.
+
+Every address answers a plain browser too, with the whole page or a redirect.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render, resolve_url
+from django.views.decorators.cache import never_cache
+from django_htmx.http import HttpResponseClientRedirect
+
+STOP_POLLING = 286
+LOST = 409
+INVALID = 422
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+class PersonRequest(HttpRequest):
+    """A request behind `signed_in`."""
+
+    user: User
+
+
+PersonView = Callable[Concatenate[PersonRequest, P], HttpResponse]
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    """Whether HTMX asks and will swap the answer in; it takes the page whole in a history miss."""
+    headers = request.headers
+    return headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in headers
+
+
+def respond(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, object],
+    *,
+    part: str,
+    status: int = 200,
+) -> HttpResponse:
+    """The named partial of `template` for HTMX, the whole template for a plain browser."""
+    name = f"{template}#{part}" if is_htmx(request) else template
+    response = render(request, name, dict(context), status=status)
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+def go_to(request: HttpRequest, to: str) -> HttpResponse:
+    """Send the browser to the address or view named `to`, with the page loaded anew."""
+    address = resolve_url(to)
+    if is_htmx(request):
+        return HttpResponseClientRedirect(address)
+    return HttpResponseRedirect(address, status=303)
+
+
+def signed_in(view: "PersonView[P]") -> "View[P]":
+    """Only for somebody with a session; anybody else goes to the log-in and comes back after.
+
+    They come back to the page they were on: an address that only takes POST is no place to
+    return to.
+    """
+
+    @never_cache
+    @wraps(view)
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)  # type: ignore[arg-type]
+        back = _page_of(request)
+        login = redirect_to_login(back, resolve_url(settings.LOGIN_URL))
+        return HttpResponseClientRedirect(login.url) if is_htmx(request) else login
+
+    return wrapper
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The path of the page that the person looks at."""
+    if request.method == "GET" and not is_htmx(request):
+        return request.get_full_path()
+    shown = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
+    origin = f"{request.scheme}://{request.get_host()}"
+    return shown.removeprefix(origin) if shown.startswith(f"{origin}/") else resolve_url("home")

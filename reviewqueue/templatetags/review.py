@@ -1,0 +1,112 @@
+"""Small drawings and figures for the screens: icons, relative times, percentages."""
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.forms import BoundField, CheckboxInput
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """The sprite's drawing `name`, silent for screen readers: a word always stands beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="#i-{}"></use></svg>',
+        name,
+    )
+
+
+@register.filter
+def as_input(field: BoundField) -> SafeString:
+    """A form field's control in the product's look, tied to its errors."""
+    look = "check" if isinstance(field.field.widget, CheckboxInput) else "input"
+    attributes: dict[str, str | bool] = {"class": look}
+    if field.errors:
+        attributes["aria-invalid"] = "true"
+    # The label says it already, and stays when something is typed.
+    field.field.widget.attrs.pop("placeholder", None)
+    return field.as_widget(attrs=attributes)
+
+
+@register.filter
+def percent(probability: float) -> str:
+    """A probability as people say it: 0.576 becomes "58%"."""
+    return f"{probability * 100:.0f}%"
+
+
+@register.filter
+def probability(value: float) -> str:
+    """A model's figure, two decimals: 0.5764 becomes "0.58"."""
+    return f"{value:.2f}"
+
+
+@register.filter
+def short_duration(span: timedelta) -> str:
+    """How long, in at most two units: "45 s", "38 min", "6 h 10", "3 days"."""
+    seconds = max(0, int(span.total_seconds()))
+    if span < MINUTE:
+        return _("%(n)d s") % {"n": seconds}
+    if span < HOUR:
+        return _("%(n)d min") % {"n": seconds // 60}
+    if span < DAY:
+        hours, minutes = seconds // 3600, seconds % 3600 // 60
+        if not minutes:
+            return _("%(h)d h") % {"h": hours}
+        return _("%(h)d h %(m)02d") % {"h": hours, "m": minutes}
+    return ngettext("%(n)d day", "%(n)d days", span.days) % {"n": span.days}
+
+
+@register.filter
+def age(moment: datetime) -> SafeString:
+    """How long ago `moment` was, with the moment itself as the title."""
+    return _timed(moment, short_duration(timezone.now() - moment))
+
+
+@register.filter
+def due(moment: datetime) -> SafeString:
+    """When something is due: in minutes and hours where it is near, else by day and hour."""
+    left = moment - timezone.now()
+    local = timezone.localtime(moment)
+    today = timezone.localdate()
+    clock = formats.time_format(local, "H:i")
+    if left < timedelta(0):
+        words = _("overdue by %(span)s") % {"span": short_duration(-left)}
+    elif left < HOUR:
+        words = _("in %(span)s") % {"span": short_duration(left)}
+    elif local.date() == today:
+        words = _("today %(clock)s") % {"clock": clock}
+    elif local.date() == today + DAY:
+        words = _("tomorrow %(clock)s") % {"clock": clock}
+    elif left < timedelta(days=6):
+        words = _("%(day)s %(clock)s") % {"day": formats.date_format(local, "D"), "clock": clock}
+    else:
+        words = formats.date_format(local, "j M")
+    return _timed(moment, words)
+
+
+@register.filter
+def clock(moment: datetime) -> SafeString:
+    """The hour of a moment today, else its day."""
+    local = timezone.localtime(moment)
+    same_day = local.date() == timezone.localdate()
+    words = formats.time_format(local, "H:i") if same_day else formats.date_format(local, "j M H:i")
+    return _timed(moment, words)
+
+
+def _timed(moment: datetime, words: str) -> SafeString:
+    local = timezone.localtime(moment)
+    title = f"{formats.date_format(local, 'j F Y')}, {formats.time_format(local, 'H:i')}"
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        title,
+        words,
+    )

@@ -1,0 +1,89 @@
+"""The posted answer: its fields, its errors in words, and what stays on the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from reviewqueue.models import Verdict
+from reviewqueue.verdicts import AMBIGUOUS_AT_LEAST, Answer
+
+Kind = Verdict.Kind
+NAMELESS_KINDS = (Kind.NONE_FITS, Kind.CANNOT_JUDGE)
+MODES = (Kind.CATEGORY, Kind.NONE_FITS, Kind.AMBIGUOUS)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the answer form shows: what was chosen and typed, and what is wrong with it."""
+
+    mode: str = Kind.CATEGORY
+    categories: tuple[str, ...] = ()
+    proposed_name: str = ""
+    comment: str = ""
+    active_ms: int = 0
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+class LeaseForm(forms.Form):
+    """Which lease a request rests on."""
+
+    lease_token = forms.UUIDField()
+
+
+class AnswerForm(LeaseForm):
+    """A posted answer to a task whose policy has `category_keys`."""
+
+    kind = forms.ChoiceField(
+        choices=[(kind, kind) for kind in (*MODES, Kind.CANNOT_JUDGE)], required=True
+    )
+    categories = forms.MultipleChoiceField(required=False)
+    proposed_name = forms.CharField(max_length=120, required=False)
+    comment = forms.CharField(max_length=4000, required=False)
+    active_ms = forms.IntegerField(min_value=0, required=False)
+
+    def __init__(self, data: QueryDict, *, category_keys: Sequence[str]) -> None:
+        super().__init__(data)
+        choices = self.fields["categories"]
+        if isinstance(choices, forms.MultipleChoiceField):
+            choices.choices = [(key, key) for key in category_keys]
+
+    def clean(self) -> dict[str, object]:
+        """How many categories each kind of answer needs."""
+        cleaned: dict[str, object] = super().clean() or {}
+        if "categories" in self.errors or "kind" in self.errors:
+            return cleaned
+        kind, count = cleaned["kind"], len(self.cleaned_data["categories"])
+        if kind == Kind.CATEGORY and count != 1:
+            words = _("Choose a category, or say that none fits.")
+            self.add_error("categories", words if not count else _("Choose one category only."))
+        if kind == Kind.AMBIGUOUS and count < AMBIGUOUS_AT_LEAST:
+            self.add_error("categories", _("Tick at least two categories that would do."))
+        return cleaned
+
+    def answer(self) -> Answer:
+        """The valid answer; kinds without categories drop what was left ticked."""
+        data = self.cleaned_data
+        kind = data["kind"]
+        return Answer(
+            kind=kind,
+            categories=() if kind in NAMELESS_KINDS else tuple(data["categories"]),
+            proposed_name=data["proposed_name"] if kind == Kind.NONE_FITS else "",
+            comment=data["comment"],
+        )
+
+    def entry(self, *, errors: dict[str, str] | None = None) -> Entry:
+        """What was posted, valid or not, for the page to keep."""
+        data = self.data
+        kind = str(data.get("kind", ""))
+        found = {name: str(words[0]) for name, words in self.errors.items() if words}
+        return Entry(
+            mode=kind if kind in MODES else Kind.CATEGORY,
+            categories=tuple(data.getlist("categories")) if isinstance(data, QueryDict) else (),
+            proposed_name=str(data.get("proposed_name", "")),
+            comment=str(data.get("comment", "")),
+            active_ms=self.cleaned_data.get("active_ms") or 0,
+            errors=found | (errors or {}),
+        )

@@ -1,0 +1,289 @@
+"""The right side of the review screen as values: choices, the machine's answer, its reasons."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from routing.core.policy import CutOffs, Policy
+from routing.models import Category, Decision
+
+SHOWN_FIRST = 5
+ALL_SHOWN_UP_TO = 10
+HOT_KEYS = "123456789"
+QUEUES_RISING = ("reject", "hold", "flagged", "auto")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One category to choose; `hotkey`, `score` and `width` are empty where there is none."""
+
+    key: str
+    label: str
+    definition: str
+    hotkey: str = ""
+    score: str = ""
+    width: str = ""
+    checked: bool = False
+
+    @property
+    def with_bar(self) -> bool:
+        return bool(self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """All categories: those in sight with keys and bars, and the rest behind the search."""
+
+    first: tuple[Choice, ...]
+    rest: tuple[Choice, ...]
+
+    @property
+    def all(self) -> tuple[Choice, ...]:
+        return self.first + self.rest
+
+    @property
+    def total(self) -> int:
+        return len(self.first) + len(self.rest)
+
+    @property
+    def chosen(self) -> tuple[Choice, ...]:
+        return tuple(choice for choice in self.all if choice.checked)
+
+    @property
+    def has_definitions(self) -> bool:
+        return any(choice.definition for choice in self.all)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One band of the scale, in per cent of its width."""
+
+    queue: str
+    x: float
+    width: float
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    x: float
+    words: str
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The bands of confidence with their cut-offs, and where this item stands."""
+
+    bands: tuple[Band, ...]
+    ticks: tuple[Tick, ...]
+    here: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonChip:
+    """A reason in words, its own number set apart to be stressed."""
+
+    before: str
+    number: str
+    after: str
+    icon: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The machine's answer. Blind screens never hold one."""
+
+    key: str
+    label: str
+    figure: str
+    raw: str
+    calibrated: bool
+    support: str
+    bands: Scale
+    reasons: tuple[ReasonChip, ...]
+
+
+def arrange_choices(
+    categories: Sequence[Category],
+    *,
+    scores: Mapping[str, float] | None,
+    chosen: Sequence[str],
+) -> Choices:
+    """Categories by score where `scores` may be seen, else in the taxonomy's order.
+
+    `categories` are in the taxonomy's order, `chosen` their keys. Without scores (blind) nothing
+    of the order or the keys depends on the machine. Categories that are digits keep their order
+    and are pressed by their own key.
+    """
+    digits = len(categories) <= ALL_SHOWN_UP_TO and all(
+        len(category.key) == 1 and category.key.isdigit() for category in categories
+    )
+    ordered = list(categories)
+    if scores is not None and not digits:
+        ordered.sort(key=lambda category: -scores.get(category.key, 0.0))
+    in_sight = len(ordered) if len(ordered) <= ALL_SHOWN_UP_TO else SHOWN_FIRST
+    if scores is None and len(ordered) > ALL_SHOWN_UP_TO:
+        in_sight = len(HOT_KEYS)
+
+    def draw(index: int, category: Category) -> Choice:
+        hot = category.key if digits else HOT_KEYS[index : index + 1]
+        score = None if scores is None else scores.get(category.key, 0.0)
+        return Choice(
+            key=category.key,
+            label=category.label,
+            definition=category.definition,
+            hotkey=hot if index < in_sight else "",
+            score="" if score is None else f"{score:.2f}",
+            width="" if score is None or index >= in_sight else f"{score * 100:.1f}%",
+            checked=category.key in chosen,
+        )
+
+    drawn = [draw(index, category) for index, category in enumerate(ordered)]
+    return Choices(tuple(drawn[:in_sight]), tuple(drawn[in_sight:]))
+
+
+def describe_machine(
+    decision: Decision, *, policy: Policy, label_of: Callable[[str], str]
+) -> Machine:
+    """What the machine said of an item, by the policy that it was decided under."""
+    cut_offs = policy.effective(decision.predicted)
+    calibrated = decision.confidence != decision.raw_confidence or bool(policy.maps)
+    return Machine(
+        key=decision.predicted,
+        label=label_of(decision.predicted),
+        figure=percent_apart(decision.confidence, cut_offs.auto, cut_offs.flagged, cut_offs.hold),
+        raw=f"{decision.raw_confidence:.2f}",
+        calibrated=calibrated,
+        support=_("policy %(version)d") % {"version": policy.version},
+        bands=draw_scale(decision.confidence, cut_offs),
+        reasons=tuple(word_reason(reason, label_of=label_of) for reason in decision.reasons),
+    )
+
+
+def percent_apart(value: float, *limits: float) -> str:
+    """`value` in per cent, with as many decimals as it takes not to be rounded over a limit."""
+    for decimals in range(4):
+        shown = round(value * 100, decimals)
+        if all((shown >= round(limit * 100, 6)) == (value >= limit) for limit in limits):
+            return f"{shown:.{decimals}f}"
+    return f"{value * 100:.4f}"
+
+
+def draw_scale(confidence: float, cut_offs: CutOffs) -> Scale:
+    """The scale from 0 to 100 per cent; a band that two equal cut-offs make empty is left out."""
+    edges = (0.0, cut_offs.hold, cut_offs.flagged, cut_offs.auto, 1.0)
+    bands: list[Band] = []
+    ticks: list[Tick] = []
+    inside, gap = (QUEUES_RISING[0], 0.0, 1.0), 0.6
+    for queue, low, high in zip(QUEUES_RISING, edges, edges[1:], strict=False):
+        if high <= low:
+            continue
+        here = low <= confidence < high or (queue == "auto" and confidence >= low)
+        if here:
+            inside = (queue, low, high)
+        left = low * 100 + (gap / 2 if low > 0 else 0)
+        right = high * 100 - (gap / 2 if high < 1 else 0)
+        bands.append(Band(queue, round(left, 2), round(max(right - left, 0.2), 2), here))
+        if low > 0 and (not ticks or low * 100 - ticks[-1].x >= 6):
+            anchor = "end" if low > 0.97 else "middle"
+            ticks.append(Tick(round(low * 100, 2), f"{low * 100:g}", anchor))
+    words = _(
+        "%(here)s per cent: in the %(band)s band, which runs from %(low)g to %(high)g; "
+        "auto starts at %(auto)g"
+    ) % {
+        "here": percent_apart(confidence, *edges[1:4]),
+        "band": inside[0],
+        "low": round(inside[1] * 100, 4),
+        "high": round(inside[2] * 100, 4),
+        "auto": round(cut_offs.auto * 100, 4),
+    }
+    return Scale(tuple(bands), tuple(ticks), round(confidence * 100, 2), words)
+
+
+def word_reason(reason: Mapping[str, object], *, label_of: Callable[[str], str]) -> ReasonChip:
+    """A stored reason (code, message, numbers) in the reader's language.
+
+    A code that this screen has no words for is shown with the message it was stored with.
+    """
+    code = str(reason.get("code", ""))
+    found = reason.get("numbers")
+    numbers: Mapping[str, object] = found if isinstance(found, Mapping) else {}
+    write = _CHIPS.get(code)
+    if write is not None:
+        try:
+            return write(numbers, label_of)
+        except (KeyError, TypeError, ValueError):
+            pass
+    message = str(reason.get("message") or code)
+    return ReasonChip(message[:1].upper() + message[1:], "", "")
+
+
+Numbers = Mapping[str, object]
+
+
+def _figure(numbers: Numbers, name: str) -> float:
+    value = numbers[name]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(name)
+    return float(value)
+
+
+def _apart(value: float, limit: float) -> str:
+    for decimals in range(2, 6):
+        shown = f"{value:.{decimals}f}"
+        if (float(shown) >= limit) == (value >= limit) and (value == limit or shown != str(limit)):
+            return shown
+    return f"{value:.6f}"
+
+
+def _confidence_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
+    value, limit = _figure(numbers, "confidence"), _figure(numbers, "cut_off")
+    after = _(" under %(limit)g%%") % {"limit": round(limit * 100, 4)}
+    return ReasonChip(_("Confidence "), f"{percent_apart(value, limit)}%", after)
+
+
+def _margin_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
+    value, limit = _figure(numbers, "margin"), _figure(numbers, "min_margin")
+    return ReasonChip(
+        _("Margin "), _apart(value, limit), _(" under %(limit).2f") % {"limit": limit}
+    )
+
+
+def _entropy_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
+    value, limit = _figure(numbers, "entropy"), _figure(numbers, "max_entropy")
+    return ReasonChip(
+        _("Entropy "), _apart(value, limit), _(" over %(limit).2f") % {"limit": limit}
+    )
+
+
+def _watch_chip(numbers: Numbers, label_of: Callable[[str], str]) -> ReasonChip:
+    value, limit = _figure(numbers, "score"), _figure(numbers, "watch")
+    after = _(" reaches %(limit).2f") % {"limit": limit}
+    return ReasonChip(f"{label_of(str(numbers['category']))} ", f"{value:.2f}", after, "watch")
+
+
+def _mandatory_chip(numbers: Numbers, label_of: Callable[[str], str]) -> ReasonChip:
+    words = _("%(category)s always goes to a person: %(reason)s") % {
+        "category": label_of(str(numbers["category"])),
+        "reason": str(numbers["reason"]),
+    }
+    return ReasonChip(words, "", "", "lock")
+
+
+def _escalation_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
+    value, limit = _figure(numbers, "entropy"), _figure(numbers, "escalate_entropy")
+    after = _(" reaches %(limit).2f, so an expert decides") % {"limit": limit}
+    return ReasonChip(_("Entropy "), f"{value:.2f}", after, "escalated")
+
+
+_CHIPS: Mapping[str, Callable[[Numbers, Callable[[str], str]], ReasonChip]] = {
+    "confidence": _confidence_chip,
+    "margin": _margin_chip,
+    "entropy": _entropy_chip,
+    "watch": _watch_chip,
+    "mandatory_review": _mandatory_chip,
+    "escalation": _escalation_chip,
+}

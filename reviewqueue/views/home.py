@@ -1,0 +1,197 @@
+"""Home: the queues that somebody may work and what waits in them, and their day."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Count, Max, Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
+
+from reviewqueue.access import Seats, workable_seats
+from reviewqueue.htmx import PersonRequest, signed_in
+from reviewqueue.models import Verdict
+from reviewqueue.views.progress import read_day, read_labels, word_answer
+from reviewqueue.views.screens import QueueName, name_queue
+from reviewqueue.views.waiting import (
+    COUNTED_UP_TO,
+    NOTHING,
+    Waiting,
+    count_waiting,
+)
+from routing.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+LAST_VERDICTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One queue of one stream in the table."""
+
+    queue: QueueName
+    waiting: Waiting
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamGroup:
+    """One stream in the table, with the queues that may be worked."""
+
+    stream: Stream
+    categories: int
+    policy_version: int | None
+    rows: tuple[QueueRow, ...]
+
+    @property
+    def busy(self) -> tuple[QueueRow, ...]:
+        return tuple(row for row in self.rows if row.waiting.count)
+
+    @property
+    def quiet(self) -> str:
+        """The names of the queues in which nothing waits."""
+        return ", ".join(row.queue.label for row in self.rows if not row.waiting.count)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstThing:
+    """What the page's main button starts."""
+
+    address: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastLine:
+    """One of my last verdicts."""
+
+    id: UUID
+    answer: str
+    verdict: Verdict
+
+
+@require_GET
+@signed_in
+def home(request: PersonRequest) -> HttpResponse:
+    """The start page; a constant number of queries, whatever waits."""
+    groups = read_groups(workable_seats(request.user))
+    with timezone.override(_zone(groups)):
+        now = timezone.now()
+        context = {
+            "section": "home",
+            "is_demo": any(group.stream.is_demo for group in groups),
+            "groups": groups,
+            "summary": word_summary(groups),
+            "first": choose_first(groups),
+            "day": read_day(request.user, now=now),
+            "today": now,
+            "last": read_last(request.user),
+        }
+        return render(request, "home.html", context)
+
+
+def read_groups(seats: list[Seats]) -> list[StreamGroup]:
+    """What waits in each queue of each stream, in two queries."""
+    facts = {
+        row["id"]: row
+        for row in Stream.objects.filter(id__in=[seat.stream.id for seat in seats])
+        .order_by()
+        .values("id")
+        .annotate(
+            version=Max("policies__version"),
+            category_count=Count(
+                "categories", filter=Q(categories__retired_at__isnull=True), distinct=True
+            ),
+        )
+    }
+    counts = count_waiting([(seat.stream.id, queue) for seat in seats for queue in seat.queues])
+    return [
+        StreamGroup(
+            stream=seat.stream,
+            categories=facts[seat.stream.id]["category_count"],
+            policy_version=facts[seat.stream.id]["version"],
+            rows=tuple(
+                QueueRow(
+                    queue=name_queue(queue),
+                    waiting=counts.get((seat.stream.id, queue), NOTHING),
+                    address=reverse("review", args=[seat.stream.key, queue]),
+                )
+                for queue in seat.queues
+            ),
+        )
+        for seat in seats
+    ]
+
+
+def choose_first(groups: list[StreamGroup]) -> FirstThing | None:
+    """Escalated first, then what is overdue, then what is due next."""
+    rows = [(group, row) for group in groups for row in group.busy]
+    if not rows:
+        return None
+
+    def urgency(pair: tuple[StreamGroup, QueueRow]) -> tuple[bool, bool, float]:
+        waiting = pair[1].waiting
+        due = waiting.due.timestamp() if waiting.due else 0.0
+        return (pair[1].queue.key != "escalated", not waiting.overdue, due)
+
+    group, row = min(rows, key=urgency)
+    words = _("Start with %(queue)s, %(stream)s") % {
+        "queue": row.queue.label,
+        "stream": group.stream.name,
+    }
+    return FirstThing(row.address, words)
+
+
+def word_summary(groups: list[StreamGroup]) -> str:
+    """How much waits in all, in a sentence."""
+    rows = [row for group in groups for row in group.rows]
+    total = sum(row.waiting.count for row in rows)
+    if not total:
+        return _("Nothing waits for you.")
+    busy = sum(bool(group.busy) for group in groups)
+    capped = any(row.waiting.count > COUNTED_UP_TO for row in rows)
+    many = _("Over %(n)s") % {"n": f"{total:,}"} if capped else f"{total:,}"
+    sentence = ngettext("%(n)s item waits for you", "%(n)s items wait for you", total)
+    place = ngettext(" in one stream.", " in %(streams)d streams.", busy)
+    return (sentence % {"n": many}) + (place % {"streams": busy} if busy > 1 else place)
+
+
+def read_last(
+    user: "User",
+    *,
+    stream: Stream | None = None,
+    count: int = LAST_VERDICTS,
+    with_items: bool = False,
+) -> list[LastLine]:
+    """The newest live verdicts of somebody, of one stream or of all, in two queries.
+
+    Payloads may be large: they come only `with_items`.
+    """
+    joined = ("task__decision", "item") if with_items else ("task__decision",)
+    verdicts = Verdict.objects.live().filter(reviewer=user).select_related(*joined)
+    if stream is not None:
+        verdicts = verdicts.filter(stream=stream)
+    newest = list(verdicts.order_by("-answered_at")[:count])
+    label = read_labels(list({verdict.stream_id for verdict in newest}))
+    return [
+        LastLine(
+            id=verdict.id,
+            answer=word_answer(verdict, partial(label, verdict.stream_id)),
+            verdict=verdict,
+        )
+        for verdict in newest
+    ]
+
+
+def _zone(groups: list[StreamGroup]) -> ZoneInfo:
+    """The time zone of somebody's day: that of the first stream they work on."""
+    return ZoneInfo(groups[0].stream.time_zone if groups else "UTC")

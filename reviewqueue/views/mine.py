@@ -1,0 +1,111 @@
+"""Somebody's own last verdicts in a stream, and one of them with its item."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from reviewqueue.access import streams_visible_to
+from reviewqueue.htmx import PersonRequest, signed_in
+from reviewqueue.models import Verdict
+from reviewqueue.payloads import read_payload
+from reviewqueue.views.home import read_last
+from reviewqueue.views.progress import read_labels, title_of, word_answer
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+LISTED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Addresses of the own verdicts before and after one; empty at the ends."""
+
+    older: str
+    newer: str
+
+
+@require_GET
+@signed_in
+def mine(request: PersonRequest, stream_key: str) -> HttpResponse:
+    """My last verdicts in a stream, newest first."""
+    stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
+    lines = read_last(request.user, stream=stream, count=LISTED, with_items=True)
+    context = {
+        "section": "mine",
+        "is_demo": stream.is_demo,
+        "stream": stream,
+        "listed": LISTED,
+        "lines": [(line, title_of(line.verdict, stream)) for line in lines],
+    }
+    with timezone.override(ZoneInfo(stream.time_zone)):
+        return render(request, "review/mine.html", context)
+
+
+@require_GET
+@signed_in
+def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
+    """One of my verdicts beside its item; left and right lead through the others."""
+    found = get_object_or_404(
+        Verdict.objects.filter(reviewer=request.user).select_related(
+            "item", "stream", "task__decision"
+        ),
+        id=verdict_id,
+    )
+    stream = found.stream
+    label = read_labels([stream.id])
+
+    def label_of(key: str) -> str:
+        return label(stream.id, key)
+
+    window_over = found.published_at <= timezone.now()
+    context = {
+        "section": "mine",
+        "is_demo": stream.is_demo,
+        "stream": stream,
+        "verdict": found,
+        "answer": word_answer(found, label_of),
+        # A blind answer that could still be changed must not see the machine's.
+        "machine": label_of(found.task.decision.predicted)
+        if window_over or not found.blind
+        else "",
+        "paper": read_payload(
+            found.item.payload,
+            layout=stream.payload_fields,
+            fallback_title=found.item.external_id,
+        ),
+        "neighbours": _find_neighbours(request.user, found),
+        "may_undo": not window_over and not hasattr(found, "superseded_by"),
+    }
+    with timezone.override(ZoneInfo(stream.time_zone)):
+        return render(request, "review/verdict.html", context)
+
+
+def _find_neighbours(user: "User", found: Verdict) -> Neighbours:
+    """The live verdicts next to `found` in the order in which they were given."""
+    own = Verdict.objects.live().filter(reviewer=user, stream_id=found.stream_id)
+    at = found.answered_at
+    older = (
+        own.filter(Q(answered_at__lt=at) | Q(answered_at=at, id__lt=found.id))
+        .order_by("-answered_at", "-id")
+        .values_list("id", flat=True)
+        .first()
+    )
+    newer = (
+        own.filter(Q(answered_at__gt=at) | Q(answered_at=at, id__gt=found.id))
+        .order_by("answered_at", "id")
+        .values_list("id", flat=True)
+        .first()
+    )
+    return Neighbours(
+        older=reverse("my-verdict", args=[older]) if older else "",
+        newer=reverse("my-verdict", args=[newer]) if newer else "",
+    )

@@ -1,0 +1,209 @@
+"""The review screen and what its buttons do."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from reviewqueue.access import queues_workable_by, streams_visible_to, tasks_visible_to
+from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
+from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.verdicts import (
+    LateVerdictError,
+    UndoWindowPassedError,
+    VerdictError,
+    record_verdict,
+    undo_verdict,
+)
+from reviewqueue.views.answer_form import AnswerForm, LeaseForm
+from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice
+from routing.models import Stream
+from routing.policies import published_spec
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+TEMPLATE = "review/task.html"
+
+
+@require_GET
+@signed_in
+def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
+    """The next item of a queue; the one in hand if there is one."""
+    stream = _workable_stream(request.user, stream_key, queue)
+    return _show(request, show_next(user=request.user, stream=stream, queue=queue))
+
+
+@require_POST
+@signed_in
+def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Record the answer and show the next item, in one request."""
+    task = _visible_task(request.user, task_id)
+    keys = published_spec(task.decision.policy_id).categories
+    form = AnswerForm(request.POST, category_keys=keys)
+    if not form.is_valid():
+        if "lease_token" in form.errors:
+            return _lost(request, task, form)
+        screen = show_task(user=request.user, task=task, entry=form.entry())
+        return _show(request, screen, status=INVALID)
+    try:
+        record_verdict(
+            task_id=task.id,
+            lease_token=form.cleaned_data["lease_token"],
+            reviewer=request.user,
+            answer=form.answer(),
+            active_ms=form.cleaned_data["active_ms"] or 0,
+        )
+    except LateVerdictError:
+        return _lost(request, task, form)
+    except VerdictError as error:
+        entry = form.entry(errors={error.field or "categories": str(error)})
+        screen = show_task(user=request.user, task=task, entry=entry)
+        return _show(request, screen, status=INVALID)
+    return _go_on(request, task.stream, task.queue)
+
+
+@require_POST
+@signed_in
+def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Pass the item on and show the next."""
+    task = _visible_task(request.user, task_id)
+    form = LeaseForm(request.POST)
+    if form.is_valid():
+        skip_task(task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"])
+    # A lease that was lost meanwhile gave the item back already, which is what was asked for.
+    return _go_on(request, task.stream, task.queue)
+
+
+@require_POST
+@signed_in
+def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Hand the item to the experts and show the next."""
+    task = _visible_task(request.user, task_id)
+    form = LeaseForm(request.POST)
+    held = form.is_valid() and escalate_task(
+        task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
+    )
+    if not held and task.queue != ReviewTask.Queue.ESCALATED:
+        keys = published_spec(task.decision.policy_id).categories
+        return _lost(request, task, AnswerForm(request.POST, category_keys=keys))
+    return _go_on(request, task.stream, task.queue)
+
+
+@require_POST
+@signed_in
+def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Give the item back and go home."""
+    task = _visible_task(request.user, task_id)
+    form = LeaseForm(request.POST)
+    if form.is_valid():
+        token = form.cleaned_data["lease_token"]
+        release_task(task_id=task.id, user=request.user, lease_token=token)
+    return go_to(request, "home")
+
+
+@require_POST
+@signed_in
+def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Keep the item for another lease; 409 with nothing left when it was lost."""
+    task = _visible_task(request.user, task_id)
+    form = LeaseForm(request.POST)
+    ends = form.is_valid() and renew_lease(
+        task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
+    )
+    if not is_htmx(request):
+        return go_to(request, _address(task))
+    if not ends:
+        task.lease_expires_at = None
+        task.lease_token = form.cleaned_data.get("lease_token")
+        context = {"task": card_of(task)}
+        return respond(request, TEMPLATE, context, part="lease", status=LOST)
+    task.lease_expires_at = ends
+    return respond(request, TEMPLATE, {"task": card_of(task)}, part="lease")
+
+
+@require_POST
+@signed_in
+def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
+    """Take the own verdict back within its window; its item is in hand again."""
+    verdict = get_object_or_404(
+        Verdict.objects.filter(reviewer=request.user).select_related("task__stream"), id=verdict_id
+    )
+    stream, queue = verdict.task.stream, verdict.task.queue
+    try:
+        task = undo_verdict(verdict_id=verdict_id, reviewer=request.user)
+    except UndoWindowPassedError:
+        words = _("Too late to undo: the verdict has been passed on, or is undone already.")
+        if not is_htmx(request):
+            messages.error(request, words)
+            return go_to(request, _address(verdict.task))
+        screen = show_next(user=request.user, stream=stream, queue=queue)
+        return _show(request, with_notice(screen, words), status=LOST)
+    _give_others_back(request.user, task)
+    if not is_htmx(request):
+        return go_to(request, _address(task))
+    return _show(request, show_task(user=request.user, task=_visible_task(request.user, task.id)))
+
+
+def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
+    context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
+    response = respond(request, TEMPLATE, context, part="work", status=status)
+    if is_htmx(request):
+        response.headers["HX-Replace-Url"] = screen.address
+    return response
+
+
+def _go_on(request: PersonRequest, stream: Stream, queue: str) -> HttpResponse:
+    if not is_htmx(request):
+        return go_to(request, _queue_address(stream, queue))
+    if queue not in queues_workable_by(request.user, stream):
+        return go_to(request, "home")
+    return _show(request, show_next(user=request.user, stream=stream, queue=queue))
+
+
+def _lost(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
+    """409: nothing was recorded, and what was entered stays on the page."""
+    form.is_valid()
+    words = _("Your time with this item was over, or somebody else has answered it.")
+    screen = show_task(user=request.user, task=task, entry=form.entry(), late=words)
+    return _show(request, screen, status=LOST)
+
+
+def _give_others_back(user: "User", kept: ReviewTask) -> None:
+    """One item in hand: those that came after an undone one wait in the queue again."""
+    held = ReviewTask.objects.filter(
+        holder=user, stream_id=kept.stream_id, state=ReviewTask.State.CLAIMED
+    ).exclude(id=kept.id)
+    for task_id, token in held.values_list("id", "lease_token"):
+        if token is not None:
+            release_task(task_id=task_id, user=user, lease_token=token)
+
+
+def _visible_task(user: "User", task_id: UUID) -> ReviewTask:
+    tasks = tasks_visible_to(user).select_related("item", "decision__policy", "stream")
+    return get_object_or_404(tasks, id=task_id)
+
+
+def _workable_stream(user: "User", stream_key: str, queue: str) -> Stream:
+    """The stream: 404 when it may not be seen or has no such queue, 403 when not worked."""
+    if queue not in ReviewTask.Queue.values:
+        raise Http404
+    stream = get_object_or_404(streams_visible_to(user), key=stream_key)
+    if queue not in queues_workable_by(user, stream):
+        raise PermissionDenied
+    return stream
+
+
+def _address(task: ReviewTask) -> str:
+    return _queue_address(task.stream, task.queue)
+
+
+def _queue_address(stream: Stream, queue: str) -> str:
+    return reverse("review", args=[stream.key, queue])

@@ -1,0 +1,82 @@
+"""How much waits in a queue, for home and for the status bar.
+
+Counting stops at a bound, so that a page costs the same at a backlog of a million.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db import connection
+
+from reviewqueue.models import ReviewTask
+
+COUNTED_UP_TO = 2_000
+
+# One index range of `task_next` a queue; the oldest and the overdue are those among the counted.
+WAITING = """
+    SELECT wanted.stream_id, wanted.queue, found.waiting, found.oldest, found.due, found.overdue
+    FROM unnest(%(streams)s::uuid[], %(queues)s::text[]) AS wanted (stream_id, queue)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS waiting, min(opened_at) AS oldest,
+            min(due_at) FILTER (WHERE due_at > now()) AS due,
+            count(*) FILTER (WHERE due_at <= now()) AS overdue
+        FROM (
+            SELECT opened_at, due_at FROM reviewqueue_reviewtask AS task
+            WHERE task.stream_id = wanted.stream_id AND task.queue = wanted.queue
+                AND task.state = 'open'
+            ORDER BY task.priority DESC, task.due_at, task.id
+            LIMIT %(bound)s) AS counted) AS found
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in one queue of one stream."""
+
+    count: int
+    oldest: datetime | None
+    due: datetime | None
+    overdue: int
+
+    @property
+    def words(self) -> str:
+        return count_in_words(self.count)
+
+    @property
+    def overdue_words(self) -> str:
+        return count_in_words(self.overdue)
+
+
+NOTHING = Waiting(count=0, oldest=None, due=None, overdue=0)
+
+
+def count_waiting(queues: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Waiting]:
+    """What waits in each of the (stream id, queue) pairs, in one statement."""
+    if not queues:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            WAITING,
+            {
+                "streams": [stream_id for stream_id, _queue in queues],
+                "queues": [queue for _stream_id, queue in queues],
+                "bound": COUNTED_UP_TO + 1,
+            },
+        )
+        return {(row[0], row[1]): Waiting(*row[2:]) for row in cursor.fetchall()}
+
+
+def count_left(*, stream_id: UUID, queue: str) -> int:
+    """Open tasks of a queue, counted up to one more than `COUNTED_UP_TO`."""
+    waiting = ReviewTask.objects.open().filter(stream_id=stream_id, queue=queue).order_by()
+    return waiting[: COUNTED_UP_TO + 1].count()
+
+
+def count_in_words(count: int) -> str:
+    """A count as it is shown: "1,204", and "2,000+" where counting stopped."""
+    if count > COUNTED_UP_TO:
+        return f"{intcomma(COUNTED_UP_TO)}+"
+    return str(intcomma(count))

@@ -1,0 +1,57 @@
+// What somebody chose and typed survives a reload, a lost connection and an expired session:
+// it is kept in this tab until the answer has been taken.
+"use strict";
+
+(function () {
+  const name = (form) => `draft-${form.dataset.task}`;
+  let sent = "";
+
+  function keep(form) {
+    const draft = {
+      mode: form.dataset.mode,
+      categories: [...form.querySelectorAll("input[name=categories]:checked")].map((box) => box.value),
+      proposed: form.querySelector("#proposed-name").value,
+      comment: form.querySelector("#comment").value,
+    };
+    try { window.sessionStorage.setItem(name(form), JSON.stringify(draft)); } catch (refused) { /* no storage */ }
+  }
+
+  function restore() {
+    const form = document.getElementById("answer");
+    if (sent && (!form || form.dataset.task !== sent)) {
+      try { window.sessionStorage.removeItem(`draft-${sent}`); } catch (refused) { /* no storage */ }
+    }
+    sent = "";
+    if (!form) return;
+    let draft = null;
+    try { draft = JSON.parse(window.sessionStorage.getItem(name(form)) || "null"); } catch (refused) { return; }
+    if (!draft) return;
+    const button = form.querySelector(`[data-mode-button][value="${CSS.escape(draft.mode)}"]`);
+    if (button && form.dataset.mode !== draft.mode) button.click();
+    for (const box of form.querySelectorAll("input[name=categories]")) {
+      box.checked = draft.categories.includes(box.value);
+    }
+    form.querySelector("#proposed-name").value = draft.proposed;
+    form.querySelector("#comment").value = draft.comment;
+    if (draft.comment) form.querySelector("[data-comment]").open = true;
+    document.dispatchEvent(new CustomEvent("review:restored"));
+  }
+
+  function changed(event) {
+    const form = event.target.closest("#answer");
+    if (form && !event.target.matches("[data-search]")) keep(form);
+  }
+
+  document.addEventListener("input", changed);
+  document.addEventListener("change", changed);
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-mode-button]")) keep(document.getElementById("answer"));
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.id === "answer") sent = event.target.dataset.task;
+  }, true);
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.elt.id === "work") restore();
+  });
+  document.addEventListener("DOMContentLoaded", restore);
+})();

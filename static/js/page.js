@@ -1,0 +1,87 @@
+// What every page shares: small settings, dialogs, focus and announcement after a swap,
+// and a word when a request did not get through.
+"use strict";
+
+const settings = {
+  get(name) {
+    try { return window.localStorage.getItem(name); } catch (refused) { return null; }
+  },
+  set(name, value) {
+    try {
+      if (value) window.localStorage.setItem(name, value);
+      else window.localStorage.removeItem(name);
+    } catch (refused) {
+      // Storage is switched off: the setting lasts as long as the page.
+    }
+  },
+};
+
+(function () {
+  const live = document.getElementById("live");
+  const connection = document.getElementById("connection");
+  let busyTimer = 0;
+  let busy = null;
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (opener) document.getElementById(opener.dataset.open).showModal();
+    if (event.target.closest("[data-close-notice]")) connection.hidden = true;
+    if (event.target instanceof HTMLDialogElement) event.target.close();
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  // Settings kept on this device.
+  const keysOn = document.getElementById("keys-on");
+  keysOn.checked = settings.get("keys") !== "off";
+  keysOn.addEventListener("change", () => settings.set("keys", keysOn.checked ? "" : "off"));
+  for (const radio of document.querySelectorAll("input[name='theme']")) {
+    radio.checked = radio.value === (settings.get("theme") || "");
+    radio.addEventListener("change", () => {
+      settings.set("theme", radio.value);
+      if (radio.value) document.documentElement.dataset.theme = radio.value;
+      else delete document.documentElement.dataset.theme;
+    });
+  }
+
+  // The reader's place after a swap: the new heading, told once by a polite voice.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const work = event.detail.elt.closest("#work");
+    if (!work || event.detail.elt !== work) return;
+    if (work.dataset.title) document.title = document.title.replace(/^.*(?= · )/s, () => work.dataset.title);
+    live.textContent = work.dataset.announce || "";
+    const heading = work.querySelector("[data-focus-first]") || work.querySelector("[data-focus]");
+    if (heading) heading.focus({ preventScroll: true });
+    if (window.scrollY) window.scrollTo(0, 0);
+  });
+
+  // A button says that it works only when the answer takes longer than a blink.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    connection.hidden = true;
+    busy = event.detail.requestConfig.triggeringEvent?.submitter || null;
+    window.clearTimeout(busyTimer);
+    busyTimer = window.setTimeout(() => busy && busy.setAttribute("aria-busy", "true"), 300);
+  });
+  document.addEventListener("htmx:afterRequest", () => {
+    window.clearTimeout(busyTimer);
+    if (busy) busy.removeAttribute("aria-busy");
+    busy = null;
+  });
+
+  function say(what) {
+    for (const line of connection.querySelectorAll("[data-says]")) line.hidden = line.dataset.says !== what;
+    connection.hidden = false;
+  }
+  document.addEventListener("htmx:sendError", () => say("offline"));
+  document.addEventListener("htmx:timeout", () => say("offline"));
+  document.addEventListener("htmx:responseError", () => say("error"));
+})();

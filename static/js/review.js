@@ -1,0 +1,109 @@
+// The answer form: which category is chosen, what the main button will send, the two longer
+// answers (no category fits, ambiguous), definitions at hand, the picture's size.
+"use strict";
+
+(function () {
+  const form = () => document.getElementById("answer");
+  const boxes = (of) => [...of.querySelectorAll("input[name=categories]")];
+  const fill = (words, name) => words.replace("{name}", name);
+
+  function setMode(of, mode) {
+    of.dataset.mode = mode;
+    const chosen = boxes(of).filter((box) => box.checked);
+    for (const box of boxes(of)) {
+      box.type = mode === "ambiguous" ? "checkbox" : "radio";
+      if (mode !== "ambiguous") box.checked = box === chosen[0];
+    }
+    for (const panel of of.querySelectorAll("[data-mode-panel]")) panel.hidden = panel.dataset.modePanel !== mode;
+    for (const button of of.querySelectorAll("[data-mode-button]")) {
+      button.setAttribute("aria-pressed", String(button.value === mode));
+    }
+    refresh(of);
+    if (mode === "no_category_fits") of.querySelector("#proposed-name").focus();
+  }
+
+  function words(primary, mode, chosen, named) {
+    const said = primary.dataset;
+    if (mode === "no_category_fits") return [named ? fill(said.noneNamed, named) : said.noneFits, true];
+    if (mode === "ambiguous") {
+      if (chosen.length < 2) return [said.ambiguousFew, false];
+      return [fill(said.ambiguous, String(chosen.length)), true];
+    }
+    if (!chosen.length) return [said.nothing, false];
+    const label = chosen[0].closest("[data-choice]").dataset.label;
+    return [fill(chosen[0].value === said.predicted ? said.confirm : said.choose, label), true];
+  }
+
+  function refresh(of) {
+    const primary = of.querySelector("button[data-primary]");
+    const chosen = boxes(of).filter((box) => box.checked);
+    if (primary) {
+      const mode = of.dataset.mode;
+      const [text, ready] = words(primary, mode, chosen, of.querySelector("#proposed-name").value.trim());
+      primary.value = mode;
+      primary.querySelector("[data-primary-words]").textContent = text;
+      primary.setAttribute("aria-disabled", String(!ready));
+      primary.title = ready ? "" : text;
+    }
+    const keys = new Set(chosen.map((box) => box.value));
+    for (const definition of of.querySelectorAll("[data-definition]")) {
+      definition.hidden = keys.size > 0 && !keys.has(definition.dataset.definition);
+    }
+  }
+
+  function prepare() {
+    const of = form();
+    if (!of) return;
+    for (const details of of.querySelectorAll("details[data-remember]")) {
+      details.open = settings.get(`closed-${details.dataset.remember}`) !== "yes";
+    }
+    refresh(of);
+  }
+
+  document.addEventListener("change", (event) => {
+    const of = event.target.closest("#answer");
+    if (of && event.target.name === "categories") {
+      // Choosing a category takes back "no category fits".
+      if (of.dataset.mode === "no_category_fits") setMode(of, "category");
+      refresh(of);
+    }
+    if (event.target.name?.startsWith("zoom-")) {
+      const picture = event.target.closest(".block").querySelector("[data-picture]");
+      picture.className = `is-${event.target.value}`;
+    }
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "proposed-name") refresh(form());
+  });
+  document.addEventListener("toggle", (event) => {
+    const name = event.target.dataset?.remember;
+    if (name) settings.set(`closed-${name}`, event.target.open ? "" : "yes");
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-mode-button]");
+    if (button) {
+      event.preventDefault();
+      const of = form();
+      setMode(of, of.dataset.mode === button.value ? "category" : button.value);
+    }
+    const primary = event.target.closest("button[data-primary][aria-disabled=true]");
+    if (primary) {
+      event.preventDefault();
+      document.getElementById("live").textContent = primary.title;
+      const first = form().querySelector("[data-choice] input");
+      if (first) first.focus();
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const of = form();
+    if (event.key === "Escape" && of && of.dataset.mode !== "category" && !event.target.matches("[type=search]")) {
+      setMode(of, "category");
+    }
+  });
+
+  document.addEventListener("review:restored", prepare);
+  document.addEventListener("htmx:afterSettle", prepare);
+  document.addEventListener("DOMContentLoaded", prepare);
+})();
