@@ -20,6 +20,8 @@ _STEP_SECONDS = 0.03
 _PATIENCE_SECONDS = 600.0
 _OTHERS_SECONDS = 0.4
 _STOP_SECONDS = 30.0
+# Keepers that we started and others still use; held, because a dropped Popen warns.
+_left_to_others: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass
@@ -34,11 +36,7 @@ class Membership:
 
     def is_lost(self) -> bool:
         """Tell whether the keeper died, and the services with it: leave, then join again."""
-        owner = self._state.open_lock(self._state.owner_lock)
-        try:
-            return try_lock(owner, fcntl.LOCK_SH)
-        finally:
-            os.close(owner)
+        return not _has_keeper(self._state)
 
     def leave(self) -> None:
         """Need the services no longer. If they stop with us, return when they have stopped."""
@@ -56,6 +54,8 @@ class Membership:
 
         if wait_until(lambda: gone() or not note.exists(), seconds=_OTHERS_SECONDS):
             wait_until(gone, seconds=_STOP_SECONDS)
+        else:
+            _left_to_others.append(keeper)
 
 
 def join_services(state_dir: Path, *, durable: bool = True) -> Membership:
@@ -100,13 +100,16 @@ def _find_or_start(
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         told = state.read_note()
-        if told is not None and _listens(told[1]):
+        if told is not None and _has_keeper(state) and _listens(told[1]):
+            if keeper is not None and keeper.stderr is not None:
+                keeper.stderr.close()
             return told[0], keeper
         if keeper is None:
             keeper = _start_keeper(state, durable=durable)
         elif keeper.poll() is not None:
             if keeper.returncode != ANOTHER_SERVES:
                 raise ServicesError(_reason(keeper))
+            keeper.communicate()
             keeper = None
         time.sleep(_STEP_SECONDS)
     raise ServicesError(f"The services did not start; see the logs in {state.logs}.")
@@ -130,12 +133,21 @@ def _start_keeper(state: StateFolder, *, durable: bool) -> subprocess.Popen[byte
 
 
 def _reason(keeper: subprocess.Popen[bytes]) -> str:
-    said = keeper.stderr.read().decode(errors="replace").strip() if keeper.stderr else ""
+    said = keeper.communicate()[1].decode(errors="replace").strip()
     return said.partition(" ERROR ")[2] or said or f"The keeper ended with {keeper.returncode}."
 
 
+def _has_keeper(state: StateFolder) -> bool:
+    """Tell whether a keeper lives; a killed one's servers listen a moment longer."""
+    owner = state.open_lock(state.owner_lock)
+    try:
+        return not try_lock(owner, fcntl.LOCK_SH)
+    finally:
+        os.close(owner)
+
+
 def _listens(sockets: Path) -> bool:
-    """Tell whether both servers listen; a killed keeper's note may still lie there."""
+    """Tell whether both servers listen; one that fell may be on its way back."""
     for name in (".s.PGSQL.5432", "valkey.sock"):
         try:
             with socket.socket(socket.AF_UNIX) as connection:

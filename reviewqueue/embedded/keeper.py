@@ -35,7 +35,8 @@ from reviewqueue.embedded.valkey import Valkey
 
 ANOTHER_SERVES = 3
 _LOOK_SECONDS = 0.1
-_LOCK_SECONDS = 60.0
+_LOCK_TRIALS = 600
+_FEW_TRIALS = 3
 _CALM_SECONDS = 60.0
 _LONGEST_PAUSE = 5.0
 _LOG_BYTES = 10_000_000
@@ -137,11 +138,15 @@ class Keeper:
 def _take_over(state: StateFolder) -> bool:
     """Become the owner, waiting while another keeper stops; false when another one serves."""
     lock = state.open_lock(state.owner_lock)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    while not try_lock(lock, fcntl.LOCK_EX):
-        if state.note.exists() or time.monotonic() > deadline:
+    for refused in range(_LOCK_TRIALS):
+        if try_lock(lock, fcntl.LOCK_EX):
+            break
+        # A user that looks whether a keeper lives has the lock for a moment: ask again.
+        if refused > _FEW_TRIALS and state.note.exists():
             return False
         time.sleep(_LOOK_SECONDS)
+    else:
+        return False
     # With the lock ours, a note can only be that of a keeper which was killed.
     if told := state.read_note():
         state.note.unlink()
