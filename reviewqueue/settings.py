@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
 from reviewqueue import env
+
+django_stubs_ext.monkeypatch()  # lets annotations such as ModelForm[Policy] run
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(environ.Env()("REVIEWQUEUE_STATE_DIR", default=str(BASE_DIR / ".local")))
