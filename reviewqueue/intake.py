@@ -55,22 +55,21 @@ class ConflictError(IntakeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """An outcome of the rules with the version of the policy that made it; nothing is stored."""
-
-    outcome: Outcome
-    policy_version: int
-
-
-@dataclass(frozen=True, slots=True)
 class Taken:
-    """An item that is stored, now or since an earlier post of the same body."""
+    """A decision about a post: made now, or read where the same body was taken before.
 
-    decision: Decision
+    Both ids are None where nothing was stored; `created` tells whether it was stored now.
+    """
+
+    external_id: str
+    item_id: UUID | None
+    decision_id: UUID | None
+    made: Outcome | Decision
+    policy_version: int
     created: bool
 
 
-def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Tried | IntakeError]:
+def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | IntakeError]:
     """What would be decided about each post, with nothing stored.
 
     Raises:
@@ -78,8 +77,10 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Tried | Intake
     """
     _, spec = current_spec(stream.id)
     return [
-        outcome if isinstance(outcome, IntakeError) else Tried(outcome, spec.version)
-        for outcome in _decide(spec, posts)
+        outcome
+        if isinstance(outcome, IntakeError)
+        else Taken(post.external_id, None, None, outcome, spec.version, created=False)
+        for post, outcome in zip(posts, _decide(spec, posts), strict=True)
     ]
 
 
@@ -95,12 +96,18 @@ def _decide(spec: Policy, posts: Sequence[Post]) -> list[Outcome | IntakeError]:
 
 @transaction.atomic
 def take_in(
-    *, stream: Stream, posts: Sequence[Post], received_at: datetime | None = None
+    *,
+    stream: Stream,
+    posts: Sequence[Post],
+    received_at: datetime | None = None,
+    labelled: bool = False,
 ) -> list[Taken | IntakeError]:
     """Decide and store posts; each gets its own answer, in order.
 
     A post that was taken before gets its stored decision; the same external id with another
     body is a `ConflictError`. `received_at` is for imports of the past; by default now.
+    `labelled` is for imports in which every item brings its label: nothing waits, is seated or
+    drawn, and each decision comes to be labelled with probability 1. The caller settles them.
 
     Raises:
         NoPolicyError: the stream has no published policy.
@@ -114,33 +121,40 @@ def take_in(
         stream_id=stream.id,
         posts=[posts[n] for n in good],
         states=[
-            Item.State.WAITING if outcome.action in WAITING else Item.State.ROUTED
+            Item.State.WAITING if outcome.action in WAITING and not labelled else Item.State.ROUTED
             for outcome in decided
         ],
         received_at=received_at,
     )
-    intake = _Intake(stream, policy_id, received_at)
+    intake = _Intake(stream, policy_id, received_at, labelled=labelled)
+    answers: dict[int, Taken | IntakeError] = {}
     for number, outcome, item_id in zip(good, decided, ids, strict=True):
         if item_id is not None:
-            intake.add(posts[number], outcome, item_id)
+            decision_id = intake.add(posts[number], outcome, item_id)
+            answers[number] = Taken(
+                posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
+            )
     intake.store()
-    created = {item_id for item_id in ids if item_id is not None}
-    known = latest_decisions(stream_id=stream.id, external_ids=[posts[n].external_id for n in good])
-    answers: list[Taken | IntakeError] = []
-    for post, answer in zip(posts, outcomes, strict=True):
-        if isinstance(answer, IntakeError):
-            answers.append(answer)
-        else:
-            answers.append(_answer(post, known[post.external_id], created))
-    return answers
+    known = [number for number in good if number not in answers]
+    answers |= _answer_known(stream, {number: posts[number] for number in known})
+    return [
+        outcome if isinstance(outcome, IntakeError) else answers[number]
+        for number, outcome in enumerate(outcomes)
+    ]
 
 
-def _answer(post: Post, decision: Decision, created: set[UUID]) -> Taken | ConflictError:
-    if decision.item_id in created:
-        created.discard(decision.item_id)  # a twin further down the batch is no creation
-        return Taken(decision, created=True)
+def _answer_known(stream: Stream, posts: Mapping[int, Post]) -> dict[int, Taken | IntakeError]:
+    if not posts:
+        return {}
+    stored = latest_decisions(
+        stream_id=stream.id, external_ids={post.external_id for post in posts.values()}
+    )
+    return {number: _answer_again(post, stored[post.external_id]) for number, post in posts.items()}
+
+
+def _answer_again(post: Post, decision: Decision) -> Taken | ConflictError:
     if bytes(decision.item.fingerprint) == fingerprint(post):
-        return Taken(decision, created=False)
+        return read_taken(decision)
     return ConflictError(
         f"external_id {post.external_id!r} is taken by an item with another body; "
         "post this one under another id.",
@@ -149,10 +163,17 @@ def _answer(post: Post, decision: Decision, created: set[UUID]) -> Taken | Confl
     )
 
 
+def read_taken(decision: Decision) -> Taken:
+    """A stored decision, its item and policy loaded, as the answer to a post."""
+    item, version = decision.item, decision.policy.version or 0
+    return Taken(item.external_id, item.id, decision.id, decision, version, created=False)
+
+
 class _Intake:
     """The rows that newly stored items bring along, gathered for one COPY per table."""
 
-    def __init__(self, stream: Stream, policy_id: UUID, at: datetime) -> None:
+    def __init__(self, stream: Stream, policy_id: UUID, at: datetime, *, labelled: bool) -> None:
+        self.labelled = labelled
         self.stream = stream
         self.policy_id = policy_id
         self.at = at
@@ -167,10 +188,12 @@ class _Intake:
         self.draws: list[Draw] = []
         self.cells: list[Cell] = []
 
-    def add(self, post: Post, outcome: Outcome, item_id: UUID) -> None:
+    def add(self, post: Post, outcome: Outcome, item_id: UUID) -> UUID:
         queue = QUEUE_OF_ACTION.get(Decision.Action(outcome.action))
         decision_id = uuid7()
-        if queue is None:
+        if self.labelled:
+            pi = 1.0
+        elif queue is None:
             pi = audit_rate(self.stream, self.rates, outcome.predicted)
             if self._draws(item_id, pi, "audit"):
                 self.draws.append(Draw(item_id, decision_id, pi))
@@ -194,6 +217,7 @@ class _Intake:
                 raw_confidence=outcome.raw_confidence,
             )
         )
+        return decision_id
 
     def _draws(self, item_id: UUID, rate: float, purpose: str) -> bool:
         return hash_draws(stream_id=self.stream.id, item_id=item_id, rate=rate, purpose=purpose)

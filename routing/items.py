@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -42,10 +42,17 @@ class NewDecision:
 
 def fingerprint(post: Post) -> bytes:
     """SHA-256 (32 bytes) of the parsed post; key order and 1 against 1.0 make no difference."""
-    body = asdict(post)
-    body["due_at"] = post.due_at.isoformat() if post.due_at else None
-    body["scores"] = {key: float(p) for key, p in post.scores.items()}
-    body["secondary"] = {key: float(p) for key, p in post.secondary.items()}
+    body = {
+        "external_id": post.external_id,
+        "payload": post.payload,
+        "scores": {key: float(p) for key, p in post.scores.items()},
+        "signals": post.signals,
+        "secondary": {key: float(p) for key, p in post.secondary.items()},
+        "metadata": post.metadata,
+        "model_version": post.model_version,
+        "priority": post.priority,
+        "due_at": post.due_at.isoformat() if post.due_at else None,
+    }
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()
 

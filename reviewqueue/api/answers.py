@@ -1,9 +1,8 @@
 """Decisions as upstream sees them, stored or only tried."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from reviewqueue.intake import Tried
+from reviewqueue.intake import Taken
 from reviewqueue.models import Verdict
 from routing.core.rules import Decision as Outcome
 from routing.items import reason_documents
@@ -13,30 +12,21 @@ ACTING: Final = ("act", "act_and_review")
 UNCERTAIN: Final = "No answer is certain enough to act on; treat this item as unanswered."
 
 
-def answer_decision(decision: Decision) -> dict[str, object]:
-    """A stored decision, its item and policy loaded, as a `DecisionOut`."""
+def answer_taken(taken: Taken) -> dict[str, object]:
+    """A decision, stored or only tried, as a `DecisionOut`."""
+    made = taken.made
+    documents = made.reasons if isinstance(made, Decision) else reason_documents(made)
     return {
-        "id": str(decision.id),
-        "external_id": decision.item.external_id,
-        **_facts(decision, decision.alternatives),
-        "reasons": _flat(decision.reasons),
-        "policy_version": decision.policy.version,
+        "id": str(taken.decision_id) if taken.decision_id else None,
+        "external_id": taken.external_id,
+        **_facts(made),
+        "reasons": [_flat(document) for document in documents],
+        "policy_version": taken.policy_version,
     }
 
 
-def answer_tried(tried: Tried, external_id: str) -> dict[str, object]:
-    """An outcome of which nothing is stored, as a `DecisionOut` without an id."""
-    return {
-        "id": None,
-        "external_id": external_id,
-        **_facts(tried.outcome, tried.outcome.alternatives),
-        "reasons": _flat(reason_documents(tried.outcome)),
-        "policy_version": tried.policy_version,
-    }
-
-
-def _facts(made: Decision | Outcome, alternatives: Sequence[Sequence[object]]) -> dict[str, object]:
-    candidates = [{"category": key, "probability": p} for key, p in alternatives]
+def _facts(made: Decision | Outcome) -> dict[str, object]:
+    candidates = [{"category": key, "probability": p} for key, p in made.alternatives]
     refused = made.action == "refuse"
     return {
         "queue": made.queue,
@@ -53,14 +43,11 @@ def _facts(made: Decision | Outcome, alternatives: Sequence[Sequence[object]]) -
     }
 
 
-def _flat(reasons: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """Each reason's numbers beside its code and message."""
-    flat = []
-    for reason in reasons:
-        numbers = reason["numbers"]
-        beside = numbers if isinstance(numbers, dict) else {}
-        flat.append({**beside, "code": reason["code"], "message": reason["message"]})
-    return flat
+def _flat(reason: dict[str, object]) -> dict[str, object]:
+    """A stored reason with its numbers beside its code and message."""
+    numbers = reason["numbers"]
+    beside = numbers if isinstance(numbers, dict) else {}
+    return {**beside, "code": reason["code"], "message": reason["message"]}
 
 
 def answer_verdict(verdict: Verdict | None) -> dict[str, object] | None:

@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
 
 from reviewqueue.access import stream_of_key
-from reviewqueue.api.answers import answer_decision, answer_tried, answer_verdict
+from reviewqueue.api.answers import answer_taken, answer_verdict
 from reviewqueue.api.bodies import parse_json, read_body
 from reviewqueue.api.problems import ProblemDocument, ProblemError
 from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, check_post
-from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, take_in
+from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
 from reviewqueue.models import ApiKey
 from reviewqueue.verdicts import published_verdict
 from routing.items import Post, latest_decisions
@@ -58,7 +58,7 @@ def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     answer = take_in(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
-    return _json(answer_decision(answer.decision), status=201 if answer.created else 200)
+    return _json(answer_taken(answer), status=201 if answer.created else 200)
 
 
 @router.post(
@@ -74,7 +74,7 @@ def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     answer = decide_only(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
-    return _json(answer_tried(answer, post.external_id))
+    return _json(answer_taken(answer))
 
 
 @router.post(
@@ -105,7 +105,7 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
             lines[index] = {
                 "index": index,
                 "status": 201 if answer.created else 200,
-                "decision": answer_decision(answer.decision),
+                "decision": answer_taken(answer),
             }
         else:
             counts["refused"] += 1
@@ -143,7 +143,7 @@ def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) ->
         state = Item.State(item.state)
     return _json(
         {
-            **answer_decision(decision),
+            **answer_taken(read_taken(decision)),
             "state": state.value,
             "received_at": item.received_at.isoformat(),
             "verdict": answer_verdict(verdict),
