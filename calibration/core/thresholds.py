@@ -14,11 +14,12 @@ the scores but never the outcomes.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, inf, log
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, bdtrik
+from scipy.special import bdtr
 
 from calibration.core.estimates import (
     CalibrationError,
@@ -29,7 +30,7 @@ from calibration.core.estimates import (
     as_vector,
 )
 
-_LARGEST_PLAN = 1_000_000
+_LARGEST_PLAN = 100_000
 # Cut-offs are compared with confidences rounded to this many decimals.
 _DECIMALS = 9
 
@@ -111,19 +112,16 @@ def fewest_audits(*, alpha: float, delta: float) -> int:
 def plan_audits(*, true_error: float, alpha: float, delta: float, power: float = 0.8) -> int | None:
     """Audits that certify ``alpha`` with probability ``power`` if the error is ``true_error``.
 
-    The smallest number that does; None where it is over a million, as at an error near alpha.
+    The smallest number that does; None where it is over 100,000, as at an error near alpha.
     """
-    size = fewest_audits(alpha=alpha, delta=delta)
-    if true_error >= alpha:
-        return None
-    while size <= _LARGEST_PLAN:
-        n = np.arange(size, min(2 * size, _LARGEST_PLAN + 1), dtype=np.intp)
-        allowed = _allowed_errors(n, alpha, delta)
-        enough = np.flatnonzero(bdtr(allowed, n, true_error) >= power)
-        if enough.size:
-            return int(n[enough[0]])
-        size *= 2
-    return None
+    _check_share("alpha", alpha)
+    _check_share("delta", delta)
+    if not 0.0 <= true_error <= 1.0:
+        raise CalibrationError("true_error", f"{true_error} is no share; give one from 0 to 1")
+    sizes = _certifying_sizes(alpha, delta)
+    # Between two of these sizes more audits with no more errors allowed only lower the chance.
+    enough = np.flatnonzero(bdtr(np.arange(sizes.size), sizes, true_error) >= power)
+    return int(sizes[enough[0]]) if true_error < alpha and enough.size else None
 
 
 def certified_cut_off(
@@ -172,7 +170,7 @@ def certified_cut_off(
 def _grid(falling: FloatArray, first: int) -> IndexArray:
     """Numbers of audits at the cut-offs to test: from ``first``, growing by a tenth or by 1%.
 
-    A cut-off takes all audits that tie with it.
+    A cut-off takes all audits that tie with it; the last one takes the whole stratum.
     """
     counts: list[int] = []
     wanted = first
@@ -180,16 +178,23 @@ def _grid(falling: FloatArray, first: int) -> IndexArray:
         n = int(np.searchsorted(-falling, -falling[wanted - 1], side="right"))
         counts.append(n)
         wanted = n + max(ceil(n / 10), ceil(falling.size / 100))
+    if counts and counts[-1] < falling.size:
+        counts.append(falling.size)
     return np.array(counts, dtype=np.intp)
 
 
-def _allowed_errors(n: IndexArray, alpha: float, delta: float) -> FloatArray:
-    """Most errors among ``n`` audits that still certify ``alpha``; each n allows at least none."""
-    allowed: FloatArray = np.floor(bdtrik(delta, n, alpha))
-    allowed = np.maximum(np.nan_to_num(allowed), 0.0)
-    # The inverse is continuous and may round to either side of a whole number.
-    allowed = np.where(bdtr(allowed + 1.0, n, alpha) <= delta, allowed + 1.0, allowed)
-    return np.where(bdtr(allowed, n, alpha) > delta, np.maximum(allowed - 1.0, 0.0), allowed)
+@lru_cache(maxsize=16)
+def _certifying_sizes(alpha: float, delta: float) -> IndexArray:
+    """Fewest audits that certify ``alpha`` with 0, 1, 2, ... errors among them, by bisection."""
+    errors = np.arange(max(1, int(alpha * _LARGEST_PLAN)), dtype=np.intp)
+    short = errors.copy()
+    enough = np.full(errors.size, 2 * _LARGEST_PLAN, dtype=np.intp)
+    while (enough - short > 1).any():
+        middle = (short + enough) // 2
+        passes = bdtr(errors, middle, alpha) <= delta
+        enough = np.where(passes, middle, enough)
+        short = np.where(passes, short, middle)
+    return enough[enough <= _LARGEST_PLAN]
 
 
 def _missing_audits(
