@@ -28,7 +28,7 @@ lint: $(DEVELOPMENT)
 	$(PY) .venv/bin/lint-imports
 	$(PY) -m djlint --check --lint --quiet templates
 	$(PY) manage.py check --fail-level WARNING
-	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 bench: $(DEVELOPMENT)
 	@exec $(PY) -m benchmarks.run $(ARGS)

@@ -137,7 +137,9 @@ def read_payload(
         else:
             blocks.append(_block(kinds[name], name, value))
     blocks.sort(key=lambda block: READING_ORDER.index(block.kind))
-    return Paper(title, title_field is not None, tuple(facts), tuple(blocks), _tree("", dict(payload)))
+    return Paper(
+        title, title_field is not None, tuple(facts), tuple(blocks), _tree("", dict(payload))
+    )
 
 
 def label_of(name: str) -> str:

@@ -18,13 +18,21 @@ _LOOK_SECONDS = 0.2
 def run_guarded(*, death_signal: int, command: list[str]) -> int:
     """Run `command`, passing signals on; send it `death_signal` when our parent dies."""
     parent = os.getppid()
-    child = subprocess.Popen(command)
+    passed = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, passed)
+
+    # Held back until there is a child to pass them to; the child itself must not inherit that.
+    signal.pthread_sigmask(signal.SIG_BLOCK, passed)
+    child = subprocess.Popen(command, preexec_fn=unblock)  # noqa: PLW1509 - no threads here
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         child.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+    for number in passed:
         signal.signal(number, pass_on)
+    unblock()
     while child.poll() is None:
         if os.getppid() != parent:
             child.send_signal(death_signal)

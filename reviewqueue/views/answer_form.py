@@ -27,6 +27,17 @@ class Entry:
     errors: dict[str, str] = field(default_factory=dict)
 
 
+def entry_of(verdict: Verdict) -> Entry:
+    """What was entered for a verdict, to be shown again when it is undone."""
+    return Entry(
+        mode=verdict.kind if verdict.kind in MODES else Kind.CATEGORY,
+        categories=tuple(verdict.categories),
+        proposed_name=verdict.proposed_name,
+        comment=verdict.comment,
+        active_ms=verdict.active_ms,
+    )
+
+
 class LeaseForm(forms.Form):
     """Which lease a request rests on."""
 

@@ -58,7 +58,9 @@ class StreamGroup:
 
     @property
     def quiet(self) -> str:
-        """The names of the queues in which nothing waits."""
+        """Names of the queues in which nothing waits, beside those in which something does."""
+        if not self.busy:
+            return ""
         return ", ".join(row.queue.label for row in self.rows if not row.waiting.count)
 
 
@@ -83,7 +85,7 @@ class LastLine:
 @signed_in
 def home(request: PersonRequest) -> HttpResponse:
     """The start page; a constant number of queries, whatever waits."""
-    groups = read_groups(workable_seats(request.user))
+    groups = read_groups(request.user, workable_seats(request.user))
     with timezone.override(_zone(groups)):
         now = timezone.now()
         context = {
@@ -99,7 +101,7 @@ def home(request: PersonRequest) -> HttpResponse:
         return render(request, "home.html", context)
 
 
-def read_groups(seats: list[Seats]) -> list[StreamGroup]:
+def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
     """What waits in each queue of each stream, in two queries."""
     facts = {
         row["id"]: row
@@ -113,7 +115,9 @@ def read_groups(seats: list[Seats]) -> list[StreamGroup]:
             ),
         )
     }
-    counts = count_waiting([(seat.stream.id, queue) for seat in seats for queue in seat.queues])
+    counts = count_waiting(
+        user=user, queues=[(seat.stream.id, queue) for seat in seats for queue in seat.queues]
+    )
     return [
         StreamGroup(
             stream=seat.stream,

@@ -2,12 +2,14 @@
 
 from typing import TYPE_CHECKING
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,7 +24,7 @@ from reviewqueue.verdicts import (
     record_verdict,
     undo_verdict,
 )
-from reviewqueue.views.answer_form import AnswerForm, LeaseForm
+from reviewqueue.views.answer_form import AnswerForm, LeaseForm, entry_of
 from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice
 from routing.models import Stream
 from routing.policies import published_spec
@@ -149,12 +151,15 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     _give_others_back(request.user, task)
     if not is_htmx(request):
         return go_to(request, _address(task))
-    return _show(request, show_task(user=request.user, task=_visible_task(request.user, task.id)))
+    task = _visible_task(request.user, task.id)
+    screen = show_task(user=request.user, task=task, entry=entry_of(verdict))
+    return _show(request, screen)
 
 
 def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
-    response = respond(request, TEMPLATE, context, part="work", status=status)
+    with timezone.override(ZoneInfo(screen.stream.time_zone)):
+        response = respond(request, TEMPLATE, context, part="work", status=status)
     if is_htmx(request):
         response.headers["HX-Replace-Url"] = screen.address
     return response

@@ -224,7 +224,7 @@ def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
 
 def _offer_other_queue(*, user: "User", stream: Stream, name: QueueName) -> EmptyQueue:
     others = queues_workable_by(user, stream)
-    counts = count_waiting([(stream.id, queue) for queue in others])
+    counts = count_waiting(user=user, queues=[(stream.id, queue) for queue in others])
     heading = _("Nothing waits for you in %(queue)s") % {"queue": name.label}
     here = counts.get((stream.id, name.key))
     words = _("Every item of this queue has its verdict, or somebody is reading it now.")

@@ -6,6 +6,7 @@ Counting stops at a bound, so that a page costs the same at a backlog of a milli
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib.humanize.templatetags.humanize import intcomma
@@ -13,9 +14,13 @@ from django.db import connection
 
 from reviewqueue.models import ReviewTask
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 COUNTED_UP_TO = 2_000
 
-# One index range of `task_next` a queue; the oldest and the overdue are those among the counted.
+# One index range of `task_next` a queue, and what the person holds. The oldest and the overdue
+# are those among the counted.
 WAITING = """
     SELECT wanted.stream_id, wanted.queue, found.waiting, found.oldest, found.due, found.overdue
     FROM unnest(%(streams)s::uuid[], %(queues)s::text[]) AS wanted (stream_id, queue)
@@ -24,11 +29,16 @@ WAITING = """
             min(due_at) FILTER (WHERE due_at > now()) AS due,
             count(*) FILTER (WHERE due_at <= now()) AS overdue
         FROM (
-            SELECT opened_at, due_at FROM reviewqueue_reviewtask AS task
+            (SELECT opened_at, due_at FROM reviewqueue_reviewtask AS task
             WHERE task.stream_id = wanted.stream_id AND task.queue = wanted.queue
                 AND task.state = 'open'
             ORDER BY task.priority DESC, task.due_at, task.id
-            LIMIT %(bound)s) AS counted) AS found
+            LIMIT %(bound)s)
+            UNION ALL
+            SELECT opened_at, due_at FROM reviewqueue_reviewtask AS task
+            WHERE task.holder_id = %(user)s AND task.stream_id = wanted.stream_id
+                AND task.queue = wanted.queue AND task.state = 'claimed'
+        ) AS counted) AS found
 """
 
 
@@ -53,8 +63,13 @@ class Waiting:
 NOTHING = Waiting(count=0, oldest=None, due=None, overdue=0)
 
 
-def count_waiting(queues: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Waiting]:
-    """What waits in each of the (stream id, queue) pairs, in one statement."""
+def count_waiting(
+    *, user: "User", queues: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], Waiting]:
+    """What waits in each of the (stream id, queue) pairs, in one statement.
+
+    What `user` has in hand waits too.
+    """
     if not queues:
         return {}
     with connection.cursor() as cursor:
@@ -64,6 +79,7 @@ def count_waiting(queues: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], 
                 "streams": [stream_id for stream_id, _queue in queues],
                 "queues": [queue for _stream_id, queue in queues],
                 "bound": COUNTED_UP_TO + 1,
+                "user": user.pk,
             },
         )
         return {(row[0], row[1]): Waiting(*row[2:]) for row in cursor.fetchall()}

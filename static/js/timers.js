@@ -43,7 +43,7 @@
       htmx.trigger(lease.element, "submit");
       return;
     }
-    short.hidden = left > Math.max(60000, lease.whole * 0.2) || left <= 0;
+    short.hidden = left > Math.min(120000, lease.whole * 0.25) || left <= 0;
     over.hidden = left > 0;
     short.querySelector("[data-lease-clock]").textContent = clock(left / 1000);
   }

@@ -1,0 +1,89 @@
+"""A real Chromium against a real server; what the browser complains about fails the test."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import BrowserContext, Page
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from routing.models import Stream
+from tests import scenes
+
+# Playwright runs an event loop in this thread; Django would refuse the ORM beside it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+HOLD = "/streams/helpdesk/hold/"
+WATCH_POLICY = """
+    window.refused = [];
+    document.addEventListener("securitypolicyviolation",
+        (event) => window.refused.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, object]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {"executable_path": os.environ["CHROMIUM"], "args": arguments}
+
+
+@pytest.fixture(autouse=True)
+def _plain_files_and_quick_passwords(settings: Settings) -> None:
+    # The live server finds static files by their own names, not by hashed ones.
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def stream(transactional_db: None) -> Stream:
+    return scenes.make_stream()
+
+
+@pytest.fixture
+def reviewer(stream: Stream) -> User:
+    person = scenes.make_person("rita")
+    scenes.join(person, stream)
+    return person
+
+
+@pytest.fixture(scope="session")
+def base_url(live_server: LiveServer) -> str:
+    return str(live_server.url)
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What a test expects the console to say."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
+    """A page that fails its test on script errors, console errors and refused resources."""
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.add_init_script(WATCH_POLICY)
+    found: list[str] = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on(
+        "console",
+        lambda message: found.append(message.text) if message.type == "error" else None,
+    )
+    yield page
+    refused = page.evaluate("window.refused || []")
+    unexpected = [line for line in found if not any(expected in line for expected in complaints)]
+    assert (unexpected, refused) == ([], [])
+
+
+@pytest.fixture
+def signed_in(page: Page, reviewer: User, base_url: str) -> Page:
+    """The page of a reviewer who logged in by the form."""
+    page.goto("/accounts/login/")
+    page.fill("[name=login]", reviewer.username)
+    page.fill("[name=password]", scenes.PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{base_url}/")
+    return page

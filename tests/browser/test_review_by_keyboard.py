@@ -1,0 +1,212 @@
+"""The reviewer's keys: whole journeys without a mouse, and when keys must sleep."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from reviewqueue.models import ReviewTask, Verdict
+from routing.models import Stream
+from tests import scenes
+from tests.browser.conftest import HOLD
+
+
+def post_tickets(stream: Stream, count: int) -> None:
+    for number in range(count):
+        scenes.post(stream, f"HD-{number}", payload={"subject": f"Ticket {number}", "body": "Hm."})
+
+
+def expect_ticket(page: Page, number: int) -> None:
+    expect(page.locator("#work h1")).to_have_text(f"Ticket {number}")
+
+
+def answers() -> list[tuple[str, list[str]]]:
+    verdicts = Verdict.objects.live().order_by("answered_at")
+    return [(verdict.kind, verdict.categories) for verdict in verdicts]
+
+
+def test_whole_journey_without_a_mouse(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 3)
+    page = signed_in
+    page.goto("/")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{HOLD}")
+    expect_ticket(page, 0)
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    expect(page.locator("#work h1")).to_be_focused()
+    expect(page.locator("#live")).to_contain_text("Next item: Ticket 1.")
+    expect(page).to_have_title("Ticket 1 · Review queue")
+    page.keyboard.press("2")
+    expect(page.locator("[data-primary]")).to_contain_text("Choose Account unlock")
+    page.keyboard.press("Enter")
+    expect_ticket(page, 2)
+    assert answers() == [("category", ["vpn_issue"]), ("category", ["account_unlock"])]
+    page.keyboard.press("u")
+    expect_ticket(page, 1)
+    expect(page.locator("input[value=account_unlock]")).to_be_checked()
+    assert answers() == [("category", ["vpn_issue"])]
+    page.keyboard.press("s")
+    expect_ticket(page, 2)
+    page.keyboard.press("e")
+    expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
+    assert page.url.endswith(HOLD)
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url("**/mine/")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile("/verdicts/"))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(f"**{HOLD}")
+
+
+def test_no_category_fits_with_a_name(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("n")
+    page.keyboard.type("Printers, e.g. s1")
+    expect(page.locator("[data-primary]")).to_contain_text("no category fits, but Printers")
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    verdict = Verdict.objects.get()
+    assert (verdict.kind, verdict.proposed_name) == ("no_category_fits", "Printers, e.g. s1")
+
+
+def test_ambiguous_takes_two_or_more(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("a")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-primary]")).to_contain_text("Tick two at least")
+    expect_ticket(page, 0)
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    assert answers() == [("ambiguous", ["vpn_issue", "security_incident"])]
+
+
+def test_escape_leaves_a_mode_and_keeps_the_choice(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 1)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("a")
+    expect(page.locator("[data-mode-button][value=ambiguous]")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-primary]")).to_contain_text("Confirm VPN issue")
+    expect(page.locator("input[name=categories][type=radio]")).to_have_count(3)
+
+
+def test_search_finds_one_of_77(stream: Stream, signed_in: Page) -> None:
+    categories = [(f"c{number:02d}", f"Topic {number:02d}", "") for number in range(76)]
+    cards = scenes.make_stream("cards", categories=[*categories, ("arrival", "Card arrival", "")])
+    scenes.join(scenes.User.objects.get(username="rita"), cards)
+    scores = {"c00": 0.55, "c01": 0.25, "c02": 0.1}
+    for number in range(2):
+        scenes.post(cards, f"C-{number}", scores=scores, payload={"subject": f"Ticket {number}"})
+    page = signed_in
+    page.goto("/streams/cards/hold/")
+    visible = page.locator("[data-choice]:visible")
+    expect(visible).to_have_count(5)
+    page.keyboard.press("/")
+    page.keyboard.type("arri card")
+    expect(visible).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-primary]")).to_contain_text("Choose Card arrival")
+    expect(visible).to_have_count(6)
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    assert answers() == [("category", ["arrival"])]
+
+
+def test_keys_sleep_while_typing(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("c")
+    page.keyboard.type("Nu 2 see?/")
+    page.keyboard.press("Enter")
+    page.keyboard.type("a")
+    expect(page.locator("#comment")).to_have_value("Nu 2 see?/\na")
+    expect_ticket(page, 0)
+    page.keyboard.press("Control+Enter")
+    expect_ticket(page, 1)
+    assert Verdict.objects.get().comment == "Nu 2 see?/\r\na".replace("\r\n", "\n")
+
+
+def test_keys_sleep_in_the_dialog_and_with_modifiers(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("s")
+    page.keyboard.press("2")
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    for chord in ("Alt+s", "AltGraph+s", "Control+Alt+2", "Shift+Meta+e"):
+        page.keyboard.press(chord)
+    expect_ticket(page, 0)
+    expect(page.locator("[data-primary]")).to_contain_text("Confirm VPN issue")
+    assert ReviewTask.objects.filter(state="claimed").count() == 1
+
+
+def test_keys_can_be_switched_off(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.goto(HOLD)
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Single keys are on").uncheck()
+    page.keyboard.press("Escape")
+    page.reload()
+    page.keyboard.press("s")
+    page.keyboard.press("2")
+    expect_ticket(page, 0)
+    expect(page.locator("[data-primary]")).to_contain_text("Confirm VPN issue")
+    page.keyboard.press("Control+Enter")
+    expect_ticket(page, 1)
+
+
+def test_a_held_key_answers_once(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 3)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.down("Enter")
+    expect_ticket(page, 1)
+    for _ in range(5):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    page.wait_for_timeout(300)
+    expect_ticket(page, 1)
+    assert len(answers()) == 1
+
+
+def test_keys_sleep_until_the_next_item_is_there(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 3)
+    page = signed_in
+    page.goto(HOLD)
+    waiting: list[Route] = []
+    page.route("**/verdict", lambda route: waiting.append(route))
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('.htmx-request') !== null")
+    for key in ("2", "Enter", "s", "Control+Enter"):
+        page.keyboard.press(key)
+    assert len(waiting) == 1
+    waiting[0].continue_()
+    page.unroute("**/verdict")
+    expect_ticket(page, 1)
+    assert answers() == [("category", ["vpn_issue"])]
+    expect(page.locator("[data-primary]")).to_contain_text("Confirm VPN issue")
+
+
+@pytest.mark.parametrize("key", ["Backspace", "Delete"])
+def test_backspace_destroys_nothing(stream: Stream, signed_in: Page, key: str) -> None:
+    post_tickets(stream, 1)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press(key)
+    page.wait_for_timeout(100)
+    expect_ticket(page, 0)
+    assert page.url.endswith(HOLD)

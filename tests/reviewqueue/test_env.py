@@ -1,0 +1,147 @@
+"""What the environment decides: URLs, secrets, and which commands need the services."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kombu.connection import Connection
+
+from reviewqueue import env
+
+
+def test_database_config_of_a_socket_folder() -> None:
+    config = env.database_config("postgresql://me:s%40id@/mine?host=/tmp/x&sslmode=disable")
+    assert config == {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "mine",
+        "USER": "me",
+        "PASSWORD": "s@id",
+        "HOST": "/tmp/x",
+        "PORT": "",
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "sslmode": "disable",
+            "pool": {"min_size": 1, "max_size": 8, "timeout": 10},
+        },
+    }
+
+
+def test_database_config_of_a_host() -> None:
+    config = env.database_config("postgres://me@db.example:6543/mine?pool_max_size=3")
+    assert (config["HOST"], config["PORT"], config["NAME"]) == ("db.example", "6543", "mine")
+    assert config["OPTIONS"] == {"pool": {"min_size": 1, "max_size": 3, "timeout": 10}}
+
+
+def test_database_config_without_url_says_what_to_do() -> None:
+    config = env.database_config("")
+    assert config["HOST"] == "/use-manage.py-or-set-DATABASE_URL"
+    assert config["OPTIONS"] == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://me:secret@host/mine", r"DATABASE_URL is 'mysql://\.\.\.@host/mine': write"),
+        ("postgresql://me:secret@host", r"DATABASE_URL is .*: write postgresql://"),
+        ("postgresql://me:secret@host:port/mine", "its port is not a number"),
+        ("postgresql://host/mine?pool_max_size=many", "pool_max_size='many': write a whole number"),
+    ],
+)
+def test_database_config_of_a_wrong_url(url: str, message: str) -> None:
+    with pytest.raises(env.ConfigurationError, match=message) as caught:
+        env.database_config(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("redis_url", "expected"),
+    [
+        ("redis://:pw@host:6379/2", "redis://:pw@host:6379/2"),
+        ("rediss://host:6380/0", "rediss://host:6380/0"),
+        ("unix://:pw@/tmp/s?db=3", "redis+socket://:pw@/tmp/s?virtual_host=3"),
+        ("unix:///tmp/s?password=pw", "redis+socket://:pw@/tmp/s?virtual_host=0"),
+        ("", "redis+socket:///use-manage.py-or-set-REDIS_URL?virtual_host=0"),
+    ],
+)
+def test_broker_url(redis_url: str, expected: str) -> None:
+    assert env.broker_url(redis_url) == expected
+
+
+def test_broker_url_of_another_scheme() -> None:
+    with pytest.raises(env.ConfigurationError, match=r"REDIS_URL is 'http://host': write redis://"):
+        env.broker_url("http://host")
+
+
+def test_broker_url_reaches_the_running_broker() -> None:
+    with Connection(env.broker_url(os.environ["REDIS_URL"])) as connection:  # type: ignore[no-untyped-call]
+        queue = connection.SimpleQueue("test_broker_url")
+        queue.put("a word")
+        assert queue.get(timeout=10).payload == "a word"
+        queue.clear()
+        queue.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        ("", False),
+        ("help", False),
+        ("migrate", True),
+        ("migrate --help", False),
+        ("check", False),
+        ("check --database default", True),
+        ("makemigrations --check --dry-run", False),
+        ("makemigrations", True),
+        ("collectstatic --no-input", False),
+        ("demo --load", True),
+    ],
+)
+def test_needs_services(command: str, needed: bool) -> None:
+    assert env.needs_services(["manage.py", *command.split()]) is needed
+
+
+def test_given_urls_start_nothing(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    given = {
+        "DATABASE_URL": "postgresql://me@db.example/mine",
+        "REDIS_URL": "redis://broker.example",
+        "REVIEWQUEUE_STATE_DIR": str(state),
+    }
+    program = (
+        "import os; from reviewqueue import env\n"
+        "print(env.ensure_services(), os.environ['DATABASE_URL'], os.environ['REDIS_URL'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=env.PROJECT,
+    )
+    assert done.stdout == "None postgresql://me@db.example/mine redis://broker.example\n"
+    assert not state.exists()
+
+
+def test_local_secret_is_one_and_private(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from reviewqueue import env\n"
+        "print(env.local_secret(Path(sys.argv[1]), 'key'))"
+    )
+    folder = tmp_path / "state"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(folder)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=env.PROJECT,
+        )
+        for _ in range(4)
+    ]
+    told = {process.communicate()[0].strip() for process in started}
+    assert told == {env.local_secret(folder, "key")}
+    assert len(told.pop()) == 64
+    assert [path.name for path in folder.iterdir()] == ["key"]
+    assert (folder / "key").stat().st_mode & 0o777 == 0o600

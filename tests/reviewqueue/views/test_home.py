@@ -1,0 +1,163 @@
+"""Home and my verdicts."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from reviewqueue.claims import claim_next
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.verdicts import Answer, record_verdict
+from reviewqueue.views.waiting import Waiting, count_in_words, count_left, count_waiting
+from routing.models import Stream
+from tests import scenes
+
+
+def rows_of(page: str) -> list[str]:
+    """The text of each row of the table."""
+    rows = re.findall(r"(?s)<tr[^>]*>(.*?)</tr>", page.split("</thead>", 1)[1])
+    return [" ".join(re.sub(r"(?s)<[^>]+>", " ", row).split()) for row in rows]
+
+
+def test_home_shows_what_waits(stream: Stream, plain: Client) -> None:
+    for number in range(3):
+        scenes.post(stream, f"HD-{number}")
+    scenes.post(stream, "HD-F", scores=scenes.LIKELY)
+    late = timezone.now() - timedelta(hours=1)
+    overdue = ReviewTask.objects.filter(queue="hold").first()
+    assert overdue is not None
+    ReviewTask.objects.filter(id=overdue.id).update(due_at=late, opened_at=late)
+    page = plain.get("/").content.decode()
+    rows = rows_of(page)
+    assert rows[0] == "Helpdesk 3 categories · policy 1"
+    assert rows[1].startswith("Hold 3 waiting 1 h 1 overdue Start")
+    assert rows[2].startswith("Flagged 1 waiting")
+    assert rows[3] == "Nothing waits in Audit."
+    assert "4 items wait for you in one stream." in page
+    assert "Start with Hold, Helpdesk" in page
+
+
+def test_home_counts_what_is_in_hand(stream: Stream, reviewer: User, plain: Client) -> None:
+    scenes.post(stream, "HD-1")
+    claim_next(user=reviewer, stream=stream, queue="hold")
+    assert "1 item waits for you in one stream." in plain.get("/").content.decode()
+    other = scenes.make_person("omar")
+    assert count_waiting(user=other, queues=[(stream.id, "hold")]) == {
+        (stream.id, "hold"): Waiting(0, None, None, 0)
+    }
+
+
+def test_counting_stops_at_a_bound(
+    stream: Stream, reviewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reviewqueue.views.waiting.COUNTED_UP_TO", 2)
+    for number in range(5):
+        scenes.post(stream, f"HD-{number}")
+    counted = count_waiting(user=reviewer, queues=[(stream.id, "hold")])[stream.id, "hold"]
+    assert (counted.count, counted.words) == (3, "2+")
+    assert count_in_words(count_left(stream_id=stream.id, queue="hold")) == "2+"
+
+
+def test_person_without_a_stream_is_told(db: None) -> None:
+    client = Client()
+    client.force_login(scenes.make_person("new"))
+    page = client.get("/").content.decode()
+    assert "No stream is open to you yet" in page
+    assert "Nothing waits for you." in page
+
+
+def test_analyst_sees_the_stream_but_no_queue(stream: Stream) -> None:
+    analyst = scenes.make_person("ana")
+    scenes.join(analyst, stream, "analyst")
+    client = Client()
+    client.force_login(analyst)
+    assert rows_of(client.get("/").content.decode()) == [
+        "Helpdesk 3 categories · policy 1",
+        "You may look at this stream but review none of its queues.",
+    ]
+
+
+def test_home_needs_a_session_and_get(plain: Client) -> None:
+    assert Client().get("/").headers["Location"] == "/accounts/login/?next=/"
+    assert plain.post("/").status_code == 405
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+def test_queries_do_not_grow_with_streams(reviewer: User, plain: Client, streams: int) -> None:
+    for number in range(streams - 1):
+        further = scenes.make_stream(f"further-{number}")
+        scenes.join(reviewer, further)
+        scenes.post(further, "X-1")
+    with CaptureQueriesContext(connection) as queries:
+        plain.get("/")
+    assert len(queries) == 8
+
+
+def judge(stream: Stream, reviewer: User, count: int) -> list[Verdict]:
+    verdicts = []
+    for number in range(count):
+        scenes.post(stream, f"HD-{number}", payload={"subject": f"Ticket {number}"})
+        task = claim_next(user=reviewer, stream=stream, queue="hold")
+        assert task is not None
+        assert task.lease_token is not None
+        ReviewTask.objects.filter(id=task.id).update(
+            claimed_at=timezone.now() - timedelta(seconds=20)
+        )
+        verdicts.append(
+            record_verdict(
+                task_id=task.id,
+                lease_token=task.lease_token,
+                reviewer=reviewer,
+                answer=Answer("category", ["vpn_issue" if number else "account_unlock"]),
+                active_ms=4_000 + 1_000 * number,
+            )
+        )
+    return verdicts
+
+
+def test_day_counts_my_verdicts(stream: Stream, reviewer: User, plain: Client) -> None:
+    judge(stream, reviewer, 3)
+    page = plain.get("/").content.decode()
+    values = re.findall(r'(?s)stat__value">(.*?)</span>', page)
+    assert [re.sub(r"<[^>]+>", "", value) for value in values] == ["3", "5 s", "2 of 3", "0"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_mine_lists_my_verdicts(stream: Stream, reviewer: User, plain: Client, count: int) -> None:
+    judge(stream, reviewer, count)
+    with CaptureQueriesContext(connection) as queries:
+        page = plain.get("/streams/helpdesk/mine/").content.decode()
+    assert re.findall(r">(Ticket \d)<", page) == [
+        f"Ticket {number}" for number in reversed(range(count))
+    ]
+    assert len(queries) == 5
+
+
+def test_mine_of_a_foreign_stream_is_404(stream: Stream) -> None:
+    client = Client()
+    client.force_login(scenes.make_person("stranger"))
+    assert client.get("/streams/helpdesk/mine/").status_code == 404
+
+
+def test_verdict_leads_to_its_neighbours(stream: Stream, reviewer: User, plain: Client) -> None:
+    first, second, third = judge(stream, reviewer, 3)
+    page = plain.get(f"/verdicts/{second.id}/").content.decode()
+    assert f'href="/verdicts/{first.id}/" data-key="ArrowLeft"' in page
+    assert f'href="/verdicts/{third.id}/" data-key="ArrowRight"' in page
+    newest = plain.get(f"/verdicts/{third.id}/").content.decode()
+    assert 'href="/streams/helpdesk/hold/" data-key="ArrowRight"' in newest
+    assert 'aria-disabled="true"' in plain.get(f"/verdicts/{first.id}/").content.decode()
+
+
+def test_verdict_of_somebody_else_is_404(stream: Stream, reviewer: User) -> None:
+    verdict = judge(stream, reviewer, 1)[0]
+    other = scenes.make_person("omar")
+    scenes.join(other, stream, "expert")
+    client = Client()
+    client.force_login(other)
+    assert client.get(f"/verdicts/{verdict.id}/").status_code == 404

@@ -1,0 +1,155 @@
+"""The review screen: what it shows, to whom, and what it must not show."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from reviewqueue.models import ReviewTask
+from routing.models import Stream
+from tests import scenes
+
+HOLD = "/streams/helpdesk/hold/"
+
+
+def text_of(response: object) -> str:
+    return getattr(response, "content").decode()  # noqa: B009 - the client's response is untyped
+
+
+def test_shows_the_item_and_the_machines_answer(stream: Stream, plain: Client) -> None:
+    scenes.post(stream, "HD-1")
+    page = text_of(plain.get(HOLD))
+    assert page.count("<h1") == 1
+    assert "VPN drops after a minute" in page
+    assert re.findall(r'class="choice__name"[^>]*>([^<]+)<', page) == [
+        "VPN issue",
+        "Account unlock",
+        "Security incident",
+    ]
+    assert re.search(r'class="headline__figure">52<small>%', page)
+    assert "Confidence <b>52%</b> under 90%" in page
+    assert "Margin <b>0.21</b> under 0.30" in page
+    assert "Confirm VPN issue" in page
+
+
+def test_htmx_gets_only_the_work(stream: Stream, htmx: Client) -> None:
+    scenes.post(stream, "HD-1")
+    response = htmx.get(HOLD)
+    page = text_of(response)
+    assert page.lstrip().startswith('<div class="work" id="work"')
+    assert "<html" not in page
+    assert response.headers["HX-Replace-Url"] == HOLD
+
+
+def test_the_item_in_hand_stays_after_a_reload(stream: Stream, plain: Client) -> None:
+    for number in range(3):
+        scenes.post(stream, f"HD-{number}", payload={"subject": f"Ticket {number}"})
+    first = re.findall(r"<h1[^>]*>([^<]+)", text_of(plain.get(HOLD)))
+    again = re.findall(r"<h1[^>]*>([^<]+)", text_of(plain.get(HOLD)))
+    assert first == again == ["Ticket 0"]
+    assert ReviewTask.objects.filter(state="claimed").count() == 1
+
+
+def test_blind_screen_holds_nothing_of_the_machine(stream: Stream, plain: Client) -> None:
+    scores = {"security_incident": 0.613, "vpn_issue": 0.251, "account_unlock": 0.136}
+    task = scenes.post_blind(stream, "HD-1", scores=scores)
+    page = text_of(plain.get("/streams/helpdesk/audit/"))
+    assert re.findall(r'class="choice__name"[^>]*>([^<]+)<', page) == [
+        "Account unlock",
+        "VPN issue",
+        "Security incident",
+    ]
+    work = page.split('id="work"', 1)[1].split("<dialog", 1)[0]
+    for leak in ("0.61", "0.25", "0.14", ">61<", "Confirm S", "headline", " checked", "policy 1"):
+        assert leak not in work, leak
+    assert str(task.decision_id) not in page
+    assert 'data-predicted=""' in page
+
+
+def test_two_people_get_two_items(stream: Stream, plain: Client) -> None:
+    other = scenes.make_person("omar")
+    scenes.join(other, stream)
+    second = Client()
+    second.force_login(other)
+    for number in range(2):
+        scenes.post(stream, f"HD-{number}", payload={"subject": f"Ticket {number}"})
+    assert "Ticket 0" in text_of(plain.get(HOLD))
+    page = text_of(second.get(HOLD))
+    assert "Ticket 1" in page
+    assert "Ticket 0" not in page
+
+
+def test_empty_queue_offers_the_next_with_work(stream: Stream, plain: Client) -> None:
+    scenes.post(stream, "HD-1", scores=scenes.LIKELY)
+    page = text_of(plain.get(HOLD))
+    assert "Nothing waits for you in Hold" in page
+    assert 'href="/streams/helpdesk/flagged/"' in page
+    assert "Go on with Flagged (1)" in page
+
+
+def test_empty_stream_leads_home(stream: Stream, plain: Client) -> None:
+    page = text_of(plain.get(HOLD))
+    assert "Nothing waits for you in Hold" in page
+    assert "Go on with" not in page
+
+
+@pytest.mark.parametrize(
+    ("role", "queue", "status"),
+    [
+        ("reviewer", "hold", 200),
+        ("reviewer", "escalated", 403),
+        ("expert", "escalated", 200),
+        ("adjudicator", "hold", 403),
+        ("analyst", "hold", 403),
+        ("stranger", "hold", 404),
+        ("reviewer", "nowhere", 404),
+    ],
+)
+def test_each_role_reaches_its_queues(stream: Stream, role: str, queue: str, status: int) -> None:
+    person = scenes.make_person("pat")
+    if role != "stranger":
+        scenes.join(person, stream, role)
+    client = Client()
+    client.force_login(person)
+    assert client.get(f"/streams/helpdesk/{queue}/").status_code == status
+
+
+def test_anonymous_goes_to_the_log_in_and_comes_back(stream: Stream) -> None:
+    response = Client().get(HOLD)
+    assert response.status_code == 302
+    assert response.headers["Location"] == f"/accounts/login/?next={HOLD}"
+
+
+def test_post_is_no_way_to_ask(stream: Stream, plain: Client) -> None:
+    assert plain.post(HOLD).status_code == 405
+
+
+def test_hostile_payload_is_text(stream: Stream, plain: Client) -> None:
+    scenes.post(stream, "HD-1", payload={"subject": "<script>go()</script>", "body": "<img src=x>"})
+    page = text_of(plain.get(HOLD))
+    assert "<script>go()" not in page
+    assert "<img src=x>" not in page
+    assert "&lt;script&gt;go()&lt;/script&gt;" in page
+
+
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_queries_do_not_grow_with_the_queue(stream: Stream, plain: Client, waiting: int) -> None:
+    for number in range(waiting):
+        scenes.post(stream, f"HD-{number}")
+    plain.get(HOLD)
+    with CaptureQueriesContext(connection) as queries:
+        plain.get(HOLD)
+    assert len(queries) == 9
+
+
+def test_times_are_those_of_the_stream(reviewer: User, stream: Stream, plain: Client) -> None:
+    Stream.objects.filter(id=stream.id).update(time_zone="Asia/Kathmandu")
+    task = scenes.post(stream, "HD-1")
+    due = timezone.now() + timedelta(days=30)
+    ReviewTask.objects.filter(id=task.id).update(due_at=due)
+    assert "+05:45" in text_of(plain.get(HOLD))

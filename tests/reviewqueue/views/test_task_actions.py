@@ -1,0 +1,127 @@
+"""Skip, escalate, release, heartbeat, undo."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from reviewqueue.models import ReviewTask, TaskSkip, Verdict
+from routing.models import Stream
+from tests import scenes
+from tests.reviewqueue.views.test_verdict import HOLD, expire, headings, take
+
+
+def test_skip_passes_on_and_shows_the_next(stream: Stream, reviewer: User, htmx: Client) -> None:
+    first = scenes.post(stream, "HD-1", payload={"subject": "First"})
+    scenes.post(stream, "HD-2", payload={"subject": "Second"})
+    response = htmx.post(f"/tasks/{first.id}/skip", take(htmx, first))
+    assert headings(response) == ["Second"]
+    first.refresh_from_db()
+    assert (first.state, first.holder_id) == ("open", None)
+    assert TaskSkip.objects.get().user == reviewer
+
+
+def test_last_item_skipped_says_so(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    response = htmx.post(f"/tasks/{task.id}/skip", take(htmx, task))
+    assert headings(response) == ["Nothing waits for you in Hold"]
+    assert "What is left here you skipped a moment ago" in response.content.decode()
+
+
+def test_escalate_hands_to_the_experts(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    response = htmx.post(f"/tasks/{task.id}/escalate", take(htmx, task))
+    assert response.status_code == 200
+    task.refresh_from_db()
+    assert (task.queue, task.state) == ("escalated", "open")
+
+
+def test_late_escalation_is_told(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task) | {"comment": "please look"}
+    expire(task)
+    response = htmx.post(f"/tasks/{task.id}/escalate", form)
+    assert response.status_code == 409
+    assert ">please look</textarea>" in response.content.decode()
+
+
+def test_release_gives_back_and_goes_home(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    response = plain.post(f"/tasks/{task.id}/release", take(plain, task))
+    assert (response.status_code, response.headers["Location"]) == (303, "/")
+    task.refresh_from_db()
+    assert task.state == "open"
+
+
+def test_heartbeat_renews_the_lease(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    soon = timezone.now() + timedelta(seconds=30)
+    ReviewTask.objects.filter(id=task.id).update(lease_expires_at=soon)
+    response = htmx.post(f"/tasks/{task.id}/heartbeat", form)
+    assert response.status_code == 200
+    assert response.content.decode().lstrip().startswith('<form class="lease push" id="lease"')
+    task.refresh_from_db()
+    assert task.lease_expires_at is not None
+    assert task.lease_expires_at > soon + timedelta(minutes=10)
+
+
+def test_heartbeat_of_a_lost_lease_is_409(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    expire(task)
+    response = htmx.post(f"/tasks/{task.id}/heartbeat", form)
+    assert response.status_code == 409
+    assert 'data-lease-left="0"' in response.content.decode()
+
+
+def test_plain_heartbeat_returns_to_the_page(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    response = plain.post(f"/tasks/{task.id}/heartbeat", take(plain, task))
+    assert (response.status_code, response.headers["Location"]) == (303, HOLD)
+
+
+def answer(client: Client, task: ReviewTask) -> Verdict:
+    form = take(client, task) | {"kind": "category", "categories": "vpn_issue"}
+    client.post(f"/tasks/{task.id}/verdict", form)
+    return Verdict.objects.get(task=task)
+
+
+def test_undo_puts_the_item_back_in_hand(stream: Stream, htmx: Client) -> None:
+    first = scenes.post(stream, "HD-1", payload={"subject": "First"})
+    second = scenes.post(stream, "HD-2", payload={"subject": "Second"})
+    verdict = answer(htmx, first)
+    response = htmx.post(f"/verdicts/{verdict.id}/undo")
+    assert response.status_code == 200
+    assert headings(response) == ["First"]
+    second.refresh_from_db()
+    assert second.state == "open"
+    assert headings(htmx.get(HOLD)) == ["First"]
+    assert not Verdict.objects.live().exists()
+
+
+def test_undo_after_the_window_is_409(stream: Stream, htmx: Client) -> None:
+    Stream.objects.filter(id=stream.id).update(undo_seconds=0)
+    verdict = answer(htmx, scenes.post(stream, "HD-1"))
+    response = htmx.post(f"/verdicts/{verdict.id}/undo")
+    assert response.status_code == 409
+    assert Verdict.objects.live().count() == 1
+
+
+def test_plain_undo_says_when_it_is_too_late(stream: Stream, plain: Client) -> None:
+    Stream.objects.filter(id=stream.id).update(undo_seconds=0)
+    verdict = answer(plain, scenes.post(stream, "HD-1"))
+    response = plain.post(f"/verdicts/{verdict.id}/undo", follow=True)
+    assert response.redirect_chain == [(HOLD, 303)]
+    assert "Too late to undo" in response.content.decode()
+
+
+def test_nobody_undoes_for_another(stream: Stream, htmx: Client) -> None:
+    verdict = answer(htmx, scenes.post(stream, "HD-1"))
+    other = scenes.make_person("omar")
+    scenes.join(other, stream, "expert")
+    client = Client()
+    client.force_login(other)
+    assert client.post(f"/verdicts/{verdict.id}/undo").status_code == 404
+    assert Verdict.objects.live().count() == 1

@@ -1,0 +1,204 @@
+"""Answering: one request records the verdict and shows the next item."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from reviewqueue.models import ReviewTask, Verdict
+from routing.models import Stream
+from tests import scenes
+
+HOLD = "/streams/helpdesk/hold/"
+
+
+def take(client: Client, task: ReviewTask, queue: str = "hold") -> dict[str, str]:
+    """Open the queue and return what the form sends along."""
+    assert client.get(f"/streams/helpdesk/{queue}/").status_code == 200
+    task.refresh_from_db()
+    return {"lease_token": str(task.lease_token), "active_ms": "0"}
+
+
+def headings(response: object) -> list[str]:
+    page = getattr(response, "content").decode()  # noqa: B009 - the client's response is untyped
+    return re.findall(r"<h1[^>]*>([^<]+)", page)
+
+
+def test_verdict_is_recorded_and_the_next_item_comes_along(
+    stream: Stream, reviewer: User, htmx: Client
+) -> None:
+    first = scenes.post(stream, "HD-1", payload={"subject": "First"})
+    scenes.post(stream, "HD-2", payload={"subject": "Second"})
+    form = take(htmx, first)
+    response = htmx.post(
+        f"/tasks/{first.id}/verdict",
+        form | {"kind": "category", "categories": "vpn_issue", "comment": "clear"},
+    )
+    assert response.status_code == 200
+    assert headings(response) == ["Second"]
+    assert response.headers["HX-Replace-Url"] == HOLD
+    verdict = Verdict.objects.get()
+    assert (verdict.kind, verdict.categories, verdict.comment) == (
+        "category",
+        ["vpn_issue"],
+        "clear",
+    )
+    assert (verdict.reviewer, verdict.confirms, verdict.task_id) == (reviewer, True, first.id)
+
+
+def test_plain_browser_is_sent_to_the_queue(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(plain, task)
+    response = plain.post(
+        f"/tasks/{task.id}/verdict", form | {"kind": "category", "categories": "vpn_issue"}
+    )
+    assert (response.status_code, response.headers["Location"]) == (303, HOLD)
+    assert Verdict.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "stored"),
+    [
+        (
+            {"kind": "no_category_fits", "proposed_name": "Printing", "categories": "vpn_issue"},
+            ("no_category_fits", [], "Printing"),
+        ),
+        (
+            {"kind": "ambiguous", "categories": ["vpn_issue", "account_unlock"]},
+            ("ambiguous", ["vpn_issue", "account_unlock"], ""),
+        ),
+        ({"kind": "cannot_judge", "categories": "vpn_issue"}, ("cannot_judge", [], "")),
+        (
+            {"kind": "category", "categories": "account_unlock", "proposed_name": "left over"},
+            ("category", ["account_unlock"], ""),
+        ),
+    ],
+)
+def test_each_kind_of_answer_is_stored(
+    stream: Stream,
+    htmx: Client,
+    answer: dict[str, object],
+    stored: tuple[str, list[str], str],
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    response = htmx.post(f"/tasks/{task.id}/verdict", take(htmx, task) | answer)
+    assert response.status_code == 200
+    verdict = Verdict.objects.get()
+    assert (verdict.kind, verdict.categories, verdict.proposed_name) == stored
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"kind": "category"}, "Choose a category, or say that none fits."),
+        (
+            {"kind": "category", "categories": ["vpn_issue", "account_unlock"]},
+            "Choose one category only.",
+        ),
+        (
+            {"kind": "ambiguous", "categories": ["vpn_issue"]},
+            "Tick at least two categories that would do.",
+        ),
+        ({"kind": "category", "categories": "pizza"}, "pizza is not one of the available choices"),
+        (
+            {"kind": "no_category_fits", "proposed_name": "x" * 121},
+            "Ensure this value has at most 120 characters (it has 121).",
+        ),
+    ],
+)
+def test_incomplete_answer_is_422_with_the_input_kept(
+    stream: Stream, htmx: Client, answer: dict[str, object], words: str
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task) | answer | {"comment": "half a thought"}
+    response = htmx.post(f"/tasks/{task.id}/verdict", form)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert words in page
+    assert ">half a thought</textarea>" in page
+    assert not Verdict.objects.exists()
+
+
+def test_ambiguous_without_a_script_gets_boxes_to_tick(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(plain, task) | {"kind": "ambiguous", "categories": "vpn_issue"}
+    page = plain.post(f"/tasks/{task.id}/verdict", form).content.decode()
+    assert page.count('type="checkbox" name="categories"') == 3
+    assert '<html lang="en' in page
+
+
+def expire(task: ReviewTask) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    ReviewTask.objects.filter(id=task.id).update(lease_expires_at=past)
+
+
+def test_late_verdict_is_409_and_keeps_what_was_entered(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    expire(task)
+    response = htmx.post(
+        f"/tasks/{task.id}/verdict",
+        form
+        | {"kind": "ambiguous", "categories": ["vpn_issue", "account_unlock"], "comment": "hm"},
+    )
+    page = response.content.decode()
+    assert response.status_code == 409
+    assert "Not recorded." in page
+    assert ">hm</textarea>" in page
+    assert re.findall(r'value="(\w+)"[^>]* checked', page) == ["vpn_issue", "account_unlock"]
+    assert not Verdict.objects.exists()
+
+
+@pytest.mark.parametrize("token", ["", "not a token", str(uuid4())])
+def test_foreign_lease_records_nothing(stream: Stream, htmx: Client, token: str) -> None:
+    task = scenes.post(stream, "HD-1")
+    take(htmx, task)
+    answer = {"lease_token": token, "kind": "category", "categories": "vpn_issue"}
+    assert htmx.post(f"/tasks/{task.id}/verdict", answer).status_code == 409
+    assert not Verdict.objects.exists()
+
+
+def test_stranger_finds_no_task(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    client = Client()
+    client.force_login(scenes.make_person("stranger"))
+    for action in ("verdict", "skip", "escalate", "release", "heartbeat"):
+        assert client.post(f"/tasks/{task.id}/{action}", form).status_code == 404
+    assert ReviewTask.objects.get().state == "claimed"
+
+
+def test_expired_session_leads_to_the_log_in_and_back(stream: Stream) -> None:
+    task = scenes.post(stream, "HD-1")
+    client = Client(headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{HOLD}"})
+    response = client.post(f"/tasks/{task.id}/verdict", {"kind": "category"})
+    assert response.status_code == 200
+    assert response.headers["HX-Redirect"] == f"/accounts/login/?next={HOLD}"
+
+
+def test_session_of_another_site_does_not_choose_the_way_back(stream: Stream) -> None:
+    task = scenes.post(stream, "HD-1")
+    client = Client(headers={"HX-Request": "true", "HX-Current-URL": "http://foreign.example/x"})
+    response = client.post(f"/tasks/{task.id}/skip")
+    assert response.headers["HX-Redirect"] == "/accounts/login/?next=/"
+
+
+def test_asking_a_verdict_with_get_is_refused(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    for action in ("verdict", "skip", "escalate", "release", "heartbeat"):
+        assert plain.get(f"/tasks/{task.id}/{action}").status_code == 405
+
+
+def test_blind_verdict_stays_blind_while_it_can_be_undone(stream: Stream, htmx: Client) -> None:
+    task = scenes.post_blind(stream, "HD-1")
+    form = take(htmx, task, "audit") | {"kind": "category", "categories": "account_unlock"}
+    page = htmx.post(f"/tasks/{task.id}/verdict", form).content.decode()
+    verdict = Verdict.objects.get()
+    assert verdict.blind
+    assert "on “VPN drops after a minute”" in page
+    assert "machine said" not in page
+    assert "VPN issue" not in page + htmx.get(f"/verdicts/{verdict.id}/").content.decode()
