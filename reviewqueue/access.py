@@ -50,6 +50,16 @@ def streams_visible_to(user: "User | AnonymousUser") -> QuerySet[Stream]:
     return Stream.objects.filter(id__in=Membership.objects.filter(user=user).values("stream_id"))
 
 
+def streams_administered_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
+    """Streams whose admin the user is; all for a superuser."""
+    if user.is_superuser:
+        return Stream.objects.all()
+    if not user.is_authenticated:
+        return Stream.objects.none()
+    administered = Membership.objects.filter(user=user, role=Role.STREAM_ADMIN)
+    return Stream.objects.filter(id__in=administered.values("stream_id"))
+
+
 @dataclass(frozen=True, slots=True)
 class Seats:
     """The queues of one stream that a user may work."""

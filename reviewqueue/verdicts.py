@@ -76,17 +76,24 @@ def check_answer(answer: Answer, policy: Policy) -> None:
 
 @transaction.atomic
 def record_verdict(
-    *, task_id: UUID, lease_token: UUID, reviewer: "User", answer: Answer, active_ms: int = 0
+    *,
+    task_id: UUID,
+    lease_token: UUID,
+    reviewer: "User",
+    answer: Answer,
+    active_ms: int = 0,
+    at: datetime | None = None,
 ) -> Verdict:
     """Close the task with this answer and settle its item, in one transaction.
 
     The one conditional UPDATE decides who wins; the loser's answer is refused, not swallowed.
+    `at` is for imports of the past: the answer was given then.
 
     Raises:
         LateVerdictError: the lease does not hold any more.
         VerdictError: the answer contradicts itself.
     """
-    now = timezone.now()
+    now = at or timezone.now()
     task = (
         ReviewTask.objects.select_related("stream", "decision")
         .filter(id=task_id, holder=reviewer)
@@ -114,6 +121,7 @@ def record_verdict(
         kind="verdict.recorded",
         subject_id=task.item_id,
         actor_id=reviewer.pk,
+        happened_at=now,
         verdict=str(verdict.id),
     )
     return verdict

@@ -1,16 +1,17 @@
 """Policies: from rows to the pure value that decides, and from draft to published."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
+from routing.core.difference import find_differences, find_lifted
 from routing.core.maps import CalibrationMap
+from routing.core.policy import STREAM_WIDE, CutOffs, PolicyError
 from routing.core.policy import CategoryRule as RuleSpec
-from routing.core.policy import CutOffs, PolicyError
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
 from routing.models import Category, CategoryRule, Policy, Stream
@@ -61,8 +62,19 @@ def load_spec(policy: Policy) -> PolicySpec:
     Raises:
         PolicyError: the rows contradict each other; names the field.
     """
-    keys = tuple(policy.category_keys) or _active_keys(policy.stream_id)
-    rules = {
+    keys = tuple(policy.category_keys) or active_keys(policy.stream_id)
+    return build_spec(policy, keys=keys, rules=policy.rules.select_related("category"))
+
+
+def build_spec(
+    policy: Policy, *, keys: tuple[str, ...], rules: Iterable[CategoryRule]
+) -> PolicySpec:
+    """The pure value of `policy` with these category keys and rules, saved or not; no query.
+
+    Raises:
+        PolicyError: they contradict each other; names the field.
+    """
+    specs = {
         rule.category.key: RuleSpec(
             auto=rule.auto,
             flagged=rule.flagged,
@@ -71,7 +83,7 @@ def load_spec(policy: Policy) -> PolicySpec:
             mandatory_reason=rule.mandatory_reason,
             watch=rule.watch,
         )
-        for rule in policy.rules.select_related("category")
+        for rule in rules
     }
     return PolicySpec(
         version=policy.version or 0,
@@ -82,7 +94,7 @@ def load_spec(policy: Policy) -> PolicySpec:
         distrust_entropy=policy.distrust_entropy,
         escalate_entropy=policy.escalate_entropy,
         reject_action=policy.reject_action,
-        rules=rules,
+        rules=specs,
         maps={key: CalibrationMap.from_json(document) for key, document in policy.maps.items()},
         model_versions=tuple(policy.model_versions),
         on_other_model=policy.on_other_model,
@@ -99,16 +111,26 @@ def current_spec(stream_id: UUID) -> tuple[UUID, PolicySpec]:
     Raises:
         NoPolicyError: nothing is published yet.
     """
-    found = (
+    found = _find_published(stream_id)
+    if found is None:
+        raise NoPolicyError(NoPolicyError.__doc__)
+    return found, published_spec(found)
+
+
+def find_published_spec(stream_id: UUID) -> PolicySpec | None:
+    """The value of the stream's published policy, None where nothing is published yet."""
+    found = _find_published(stream_id)
+    return None if found is None else published_spec(found)
+
+
+def _find_published(stream_id: UUID) -> UUID | None:
+    return (
         Policy.objects.published()
         .filter(stream_id=stream_id)
         .order_by("-version")
         .values_list("id", flat=True)
         .first()
     )
-    if found is None:
-        raise NoPolicyError(NoPolicyError.__doc__)
-    return found, published_spec(found)
 
 
 @lru_cache(maxsize=512)
@@ -121,8 +143,15 @@ def published_spec(policy_id: UUID) -> PolicySpec:
 def copy_policy(
     *, policy: Policy, created_by_id: int | None, changes: Mapping[str, object] | None = None
 ) -> Policy:
-    """A new draft with the content of `policy`, rules included, and `changes` to its fields."""
-    fields = {name: getattr(policy, name) for name in COPIED} | dict(changes or {})
+    """A new draft with the content of `policy`, rules included, and `changes` to its fields.
+
+    What concerns categories retired since is left behind; a draft could not be published with it.
+    """
+    known = {STREAM_WIDE, *active_keys(policy.stream_id)}
+    fields = {name: getattr(policy, name) for name in COPIED}
+    fields["maps"] = {key: own for key, own in policy.maps.items() if key in known}
+    fields["distrusted"] = [[key, band] for key, band in policy.distrusted if key in known]
+    fields |= dict(changes or {})
     draft = Policy.objects.create(
         stream_id=policy.stream_id, based_on=policy, created_by_id=created_by_id, **fields
     )
@@ -151,17 +180,17 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
     if not reason.strip():
         raise PublishReasonError(PublishReasonError.__doc__)
     stream = Stream.objects.select_for_update().get(policies=policy_id)
-    policy = Policy.objects.select_related("stream").get(id=policy_id)
+    policy = Policy.objects.select_for_update().get(id=policy_id)
     if policy.is_published:
         raise AlreadyPublishedError(AlreadyPublishedError.__doc__)
-    keys = _active_keys(stream.id)
+    keys = active_keys(stream.id)
     if not keys:
         raise PolicyError("The stream has no categories; add them first.", field="categories")
     policy.category_keys = list(keys)
     policy.reporting_edges = stream.reporting_edges
-    load_spec(policy)
-    newest = stream.policies.aggregate(newest=Max("version"))["newest"]
-    policy.version = (newest or 0) + 1
+    spec = load_spec(policy)
+    base = find_published_spec(stream.id)
+    policy.version = base.version + 1 if base else 1
     policy.reason = reason.strip()
     policy.published_by_id = published_by_id
     policy.published_at = timezone.now()
@@ -173,11 +202,22 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
         actor_id=published_by_id,
         version=policy.version,
         based_on=str(policy.based_on_id) if policy.based_on_id else None,
+        differences=[asdict(each) for each in find_differences(base, spec)],
     )
+    if lifted := find_lifted(base, spec):
+        record_event(
+            stream_id=stream.id,
+            kind="policy.mandatory_lifted",
+            subject_id=policy.id,
+            actor_id=published_by_id,
+            categories=list(lifted),
+            reason=policy.reason,
+        )
     return policy
 
 
-def _active_keys(stream_id: UUID) -> tuple[str, ...]:
+def active_keys(stream_id: UUID) -> tuple[str, ...]:
+    """Keys of the categories that are not retired, in the order of the taxonomy."""
     return tuple(
         Category.objects.filter(stream_id=stream_id, retired_at__isnull=True)
         .order_by("position", "key")

@@ -1,0 +1,134 @@
+"""HTTP clients that keep their connection, and driving several of them at once.
+
+Threads of one process: the server is what gets busy, and 16 people wait more than they ask.
+"""
+
+import http.client
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from urllib.parse import urlsplit
+
+_TIMEOUT_SECONDS = 60.0
+
+
+class CutError(ConnectionError):
+    """The connection broke before the answer was whole: nobody knows whether it was done."""
+
+
+class UnexpectedAnswerError(RuntimeError):
+    """The answer has a status that the measurement did not ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, body and how long it took in seconds."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+
+class Caller:
+    """One connection to one server, opened when needed and kept."""
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self._place = urlsplit(url).netloc
+        self._headers = dict(headers or {})
+        self._connection: http.client.HTTPConnection | None = None
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request and read the whole answer. Raises `CutError`."""
+        started = time.perf_counter()
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(self._place, timeout=_TIMEOUT_SECONDS)
+        try:
+            self._connection.request(method, path, body, self._headers | dict(headers or {}))
+            response = self._connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise CutError(f"{method} {path}: {error!r}") from error
+        return Answer(response.status, content, time.perf_counter() - started)
+
+    def expect(
+        self,
+        status: int,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Like `ask`. Raises `UnexpectedAnswerError` when the answer has another status."""
+        answer = self.ask(method, path, body, headers)
+        if answer.status != status:
+            raise UnexpectedAnswerError(
+                f"{method} {path} was answered {answer.status}, not {status}: {answer.body[:500]!r}"
+            )
+        return answer
+
+    def close(self) -> None:
+        """Let the connection go; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a drive measured: how many steps a second, and how long each took."""
+
+    seconds: float
+    latencies: Sequence[float] = field(repr=False)
+
+    @property
+    def rate(self) -> float:
+        """Steps a second, of all clients together."""
+        return len(self.latencies) / self.seconds
+
+    def percentile_ms(self, share: float) -> float:
+        """The time in milliseconds within which `share` (0..1) of the steps were done."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
+
+
+Step = Callable[[], float | None]
+
+
+def drive(steps: Sequence[Step], *, seconds: float, warm_up: float = 0.0) -> Load:
+    """Repeat each step in a thread of its own for `seconds` after `warm_up`.
+
+    A step returns how long its request took, None when it has nothing more to do. An error of
+    any step ends the drive and is raised.
+    """
+    began = time.perf_counter() + warm_up
+    failed = Event()
+
+    def repeat(step: Step) -> tuple[list[float], float]:
+        latencies: list[float] = []
+        now = time.perf_counter()
+        try:
+            while now < began + seconds and not failed.is_set():
+                took = step()
+                now = time.perf_counter()
+                if took is None:
+                    break
+                if now - took >= began:
+                    latencies.append(took)
+        except BaseException:
+            failed.set()
+            raise
+        return latencies, now
+
+    with ThreadPoolExecutor(len(steps)) as threads:
+        done = list(threads.map(repeat, steps))
+    ended = max(now for _latencies, now in done)
+    return Load(ended - began, [took for latencies, _now in done for took in latencies])

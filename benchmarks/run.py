@@ -1,0 +1,120 @@
+"""`make bench`: what the work costs, beside what the same machine could do at most.
+
+    python -m benchmarks.run [decide] [calibration] [intake] [review] [startup] [--full]
+
+Without parts all of them. `--full` measures the queue at a million open tasks instead of 100,000.
+Everything runs on durable services of its own. The figures are written to
+`benchmarks/results.json`; a run of some parts replaces theirs and keeps the others.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import calibration, decide, startup
+from benchmarks.stage import Stage, StageError, open_stage
+from reviewqueue.embedded import ServicesError
+
+RESULTS = Path(__file__).with_name("results.json")
+ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
+    "decide": decide.run,
+    "calibration": calibration.run,
+    "startup": startup.run,
+}
+SERVED = ("intake", "review")
+PARTS = (*ALONE, *SERVED)
+
+# A figure and the limit that it is a share of.
+LIMITS: Mapping[str, str] = {
+    "intake_batch_items_s": "limit_copy_items_s",
+    "intake_single_req_s": "limit_single_commits_s",
+    "next_req_s": "limit_claims_s",
+    "verdict_req_s": "limit_empty_view_req_s",
+}
+
+
+def run_parts(parts: Sequence[str], *, full: bool) -> dict[str, float]:
+    """Run the parts; returns their figures by name."""
+    found: dict[str, float] = {}
+    for name, run in ALONE.items():
+        if name in parts:
+            found |= _timed(name, run)
+    served = [name for name in SERVED if name in parts]
+    if served:
+        with open_stage() as stage:
+            require_durable()
+            for name in served:
+                found |= _timed(name, _served(name, stage, full=full))
+    return found
+
+
+def _served(name: str, stage: Stage, *, full: bool) -> Callable[[], dict[str, float]]:
+    from benchmarks import intake, review  # noqa: PLC0415 - Django is set up with the stage
+
+    if name == "intake":
+        return lambda: intake.run(stage)
+    return lambda: review.run(stage, full=full)
+
+
+def _timed(name: str, run: Callable[[], dict[str, float]]) -> dict[str, float]:
+    print(f"{name} ...", end=" ", flush=True)
+    began = time.perf_counter()
+    found = run()
+    print(f"{time.perf_counter() - began:.0f} s", flush=True)
+    return found
+
+
+def require_durable() -> None:
+    """Raise `StageError` unless a commit is on disk before it is answered."""
+    from django.db import connection  # noqa: PLC0415 - Django is set up with the stage
+
+    with connection.cursor() as cursor:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            cursor.execute(f"SHOW {name}")
+            if cursor.fetchone() != ("on",):
+                raise StageError(f"{name} is not on, so the figures would not be true.")
+
+
+def write_results(found: Mapping[str, float], *, whole: bool, path: Path = RESULTS) -> None:
+    """Write the figures, four digits each; of a run that was not `whole` beside the older ones."""
+    kept = {} if whole or not path.exists() else json.loads(path.read_text())
+    new = {name: float(f"{value:.4g}") for name, value in found.items()}
+    path.write_text(json.dumps(dict(sorted((kept | new).items())), indent=2) + "\n")
+
+
+def draw_table(found: Mapping[str, float]) -> str:
+    """The figures as lines, each with its limit and its share of it where there is one."""
+    lines = [f"{'figure':26} {'measured':>12} {'limit':>12} {'share':>7}"]
+    for name, value in found.items():
+        limit = found.get(LIMITS.get(name, ""))
+        beside = "" if limit is None else f" {limit:12,.1f} {value / limit:7.1%}"
+        lines.append(f"{name:26} {value:12,.2f}{beside}")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, print and write. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="part", help=" ".join(PARTS))
+    parser.add_argument("--full", action="store_true", help="a backlog of a million")
+    options = parser.parse_args(argv)
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    load = os.getloadavg()[0]
+    print(f"{os.cpu_count()} cores, load {load:.1f} before the run", flush=True)
+    found = run_parts(options.parts or PARTS, full=options.full)
+    print(f"\n{draw_table(found)}")
+    write_results(found, whole=not options.parts)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (StageError, ServicesError) as error:
+        sys.exit(str(error))

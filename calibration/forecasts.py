@@ -1,0 +1,113 @@
+"""What a policy would do with a cohort's newest items: queue shares and reviewer hours.
+
+The stored scores are routed again, gates and watch levels included; nothing is stored.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from calibration.core.estimates import FloatArray
+from calibration.labels import Cohort, decisions_of
+from routing.core.policy import Policy
+from routing.core.rules import ACTIONS, QUEUES, route
+from routing.core.signals import compute_signals, score_matrix
+from routing.models import Category, Stream
+
+MOST_ITEMS: Final = 50_000
+CHUNK: Final = 2_000
+SECONDS_PER_HOUR: Final = 3600.0
+# Where an action's review takes place, and whether every item gets one or the audit's share.
+SEAT_OF_ACTION: Final = {
+    "act": "audit",
+    "act_and_review": "flagged",
+    "wait": "hold",
+    "refuse": "audit",
+    "escalate": "escalated",
+}
+DRAWN_ACTIONS: Final = frozenset({"act", "refuse"})
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Shares of `items` by queue, and reviews per item by the queue they wait in."""
+
+    items: int
+    queues: Mapping[str, float]
+    reviews: Mapping[str, float]
+
+
+def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Forecast]:
+    """What each policy would do with the newest items of the cohort, 50,000 at most.
+
+    Items whose scores name a category that a policy does not know are left out of its forecast.
+    """
+    tallies = [_Tally(policy, _audit_rates(cohort.stream, policy)) for policy in policies]
+    for rows in _read_scores(cohort):
+        for tally in tallies:
+            tally.add(rows, cohort.model_version)
+    return [tally.forecast() for tally in tallies]
+
+
+def expected_hours(
+    forecast: Forecast, *, items: int, seconds_per_review: Mapping[str, float]
+) -> float | None:
+    """Reviewer hours for `items` items: sum over queues of items x reviews x seconds / 3600.
+
+    A queue without a measured pace is taken at the mean of the others; None if none has one.
+    """
+    if not seconds_per_review:
+        return None
+    usual = sum(seconds_per_review.values()) / len(seconds_per_review)
+    seconds = sum(
+        share * seconds_per_review.get(queue, usual) for queue, share in forecast.reviews.items()
+    )
+    return items * seconds / SECONDS_PER_HOUR
+
+
+def _audit_rates(stream: Stream, policy: Policy) -> FloatArray:
+    """(K,) audit rate of each category of the policy."""
+    own = {
+        key: rate
+        for key, rate in Category.objects.filter(stream=stream).values_list("key", "audit_rate")
+        if rate is not None
+    }
+    return np.array([own.get(key, stream.audit_rate) for key in policy.categories])
+
+
+def _read_scores(cohort: Cohort) -> Iterator[list[Mapping[str, float]]]:
+    newest = decisions_of(cohort).order_by("-decided_at", "-id")[:MOST_ITEMS]
+    scores = newest.values_list("item__scores", flat=True).iterator(CHUNK)
+    while rows := list(islice(scores, CHUNK)):
+        yield rows
+
+
+class _Tally:
+    """Counts of one policy's outcomes."""
+
+    def __init__(self, policy: Policy, audit_rates: FloatArray) -> None:
+        self.policy = policy
+        self.audit_rates = audit_rates
+        self.queues = np.zeros(len(QUEUES))
+        self.reviews = np.zeros(len(ACTIONS))
+
+    def add(self, rows: Sequence[Mapping[str, float]], model_version: str) -> None:
+        matrix, _ = score_matrix(self.policy.categories, rows)
+        signals = compute_signals(matrix)
+        routes = route(self.policy, signals, matrix, [model_version] * len(matrix))
+        drawn = np.array([action in DRAWN_ACTIONS for action in ACTIONS])[routes.action]
+        share = np.where(drawn, self.audit_rates[signals.predicted], 1.0)
+        self.queues += np.bincount(routes.queue, minlength=len(QUEUES))
+        self.reviews += np.bincount(routes.action, weights=share, minlength=len(ACTIONS))
+
+    def forecast(self) -> Forecast:
+        items = int(self.queues.sum())
+        reviews: dict[str, float] = {}
+        for action, expected in zip(ACTIONS, self.reviews.tolist(), strict=True):
+            seat = SEAT_OF_ACTION[action]
+            reviews[seat] = reviews.get(seat, 0.0) + expected / max(items, 1)
+        shares = (self.queues / max(items, 1)).tolist()
+        return Forecast(items, dict(zip(QUEUES, shares, strict=True)), reviews)

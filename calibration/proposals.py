@@ -1,0 +1,312 @@
+"""What a recalibration proposes: a map, distrusted cells and, where a map is not enough, a cut-off.
+
+A proposal is a draft for a person to publish. Cut-offs are promises in calibrated terms, so they
+stay where they are while a map can keep them: the map moves the raw confidence at which they
+begin. They move only where what is acted on alone stays certainly overconfident under the map.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Final
+
+import numpy as np
+
+from calibration.core.calibrators import FEWEST_LABELS, Fit, fit_platt
+from calibration.core.estimates import FloatArray, hajek_mean
+from calibration.core.reliability import TOLERATED_GAP, Cell
+from calibration.core.scores import label_losses
+from calibration.judgements import (
+    MINIMUM,
+    Judgement,
+    Maps,
+    judge_maps,
+    split_labels,
+    tabulate,
+)
+from calibration.labels import Evidence
+from routing.core.maps import IDENTITY, CalibrationMap
+from routing.core.policy import STREAM_WIDE, CutOffs, Policy, PolicyError
+from routing.core.signals import round_signal, show_number
+
+FOLDS: Final = 5
+CANDIDATES: Final = 20
+NEVER: Final = 1.0
+OVERCONFIDENT: Final = "overconfident_certain"
+
+DistrustedCells = frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A fit on all labels, the labels' confidences (n,) under fits that did not see them, and
+    the weighted log loss that those save over the maps in force, with its standard error."""
+
+    fit: Fit
+    held_out: FloatArray
+    gain: float
+    error: float
+
+    @property
+    def wins(self) -> bool:
+        """Whether the labels support the fit, and it is better by over two standard errors."""
+        return not self.fit.flagged and self.gain > 2.0 * self.error
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a draft would hold instead of the policy in force, and in words what changed."""
+
+    maps: Maps
+    model_versions: tuple[str, ...]
+    distrusted: DistrustedCells
+    cut_offs: CutOffs
+    judgement: Judgement
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def maps_in_force(policy: Policy, model_version: str) -> Maps:
+    """The policy's maps for items of this model; none where they were fitted on another."""
+    return policy.maps if model_version in policy.model_versions else {}
+
+
+def refit_map(evidence: Evidence, current: Judgement) -> Refit:
+    """Platt scaling on all labels, compared out of fold with the maps in force.
+
+    A label's fold hangs on its item's id alone, so every run splits the same labels the same way.
+    """
+    labels = evidence.labels
+    fit = fit_platt(raw=labels.raw, correct=labels.correct, weights=labels.weights)
+    if fit.flagged:
+        return Refit(fit, current.confidence, 0.0, 0.0)
+    fold = split_labels(labels.tail, FOLDS)
+    held_out = np.empty_like(labels.raw)
+    for number in range(FOLDS):
+        away = fold != number
+        partial = fit_platt(
+            raw=labels.raw[away], correct=labels.correct[away], weights=labels.weights[away]
+        )
+        held_out[~away] = partial.map.apply(labels.raw[~away])
+    held_out = round_signal(held_out)
+    before, _ = label_losses(current.confidence, labels.correct)
+    after, _ = label_losses(held_out, labels.correct)
+    saved, weights = before - after, labels.weights
+    gain = hajek_mean(saved, weights)
+    error = sqrt(float(np.dot(weights**2, (saved - gain) ** 2))) / float(weights.sum())
+    return Refit(fit, held_out, gain, error)
+
+
+def propose(
+    *,
+    evidence: Evidence,
+    policy: Policy,
+    current: Judgement,
+    edges: Sequence[float],
+    categories: Collection[str],
+) -> Proposal | None:
+    """What to change, or None where there is not a single label.
+
+    `current` is the judgement of the maps in force, `edges` are the stream's reporting bands and
+    `categories` those that a draft may name: the stream's that are not retired.
+    """
+    if not len(evidence.labels):
+        return None
+    version = evidence.cohort.model_version
+    strange = bool(policy.maps) and version not in policy.model_versions
+    refit = refit_map(evidence, current)
+    notes = [_describe_fit(refit)]
+    maps, versions, judgement = policy.maps, policy.model_versions, current
+    if refit.wins:
+        maps, versions = {STREAM_WIDE: refit.fit.map}, (version,)
+        judgement = judge_maps(evidence, maps, edges=edges, held_out=refit.held_out)
+    elif strange and not refit.fit.flagged:
+        maps, versions = {STREAM_WIDE: IDENTITY}, (version,)
+    elif strange:
+        notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
+    maps = {key: one for key, one in maps.items() if key == STREAM_WIDE or key in categories}
+    cut_offs, cut_off_notes = _raise_auto(evidence, policy, judgement)
+    distrusted = _list_distrusted(judgement, policy, edges, categories)
+    changes = (
+        *_describe_maps(policy, maps, versions),
+        *_describe_distrusted(policy.distrusted, distrusted),
+        *_describe_cut_offs(policy.cut_offs, cut_offs),
+    )
+    return Proposal(
+        maps, versions, distrusted, cut_offs, judgement, changes, (*notes, *cut_off_notes)
+    )
+
+
+def draft_fields(proposal: Proposal) -> dict[str, object]:
+    """The proposal as fields of a draft policy."""
+    return {
+        "maps": {key: one.to_json() for key, one in sorted(proposal.maps.items())},
+        "model_versions": list(proposal.model_versions),
+        "distrusted": [list(cell) for cell in sorted(proposal.distrusted)],
+        "auto": proposal.cut_offs.auto,
+        "flagged": proposal.cut_offs.flagged,
+    }
+
+
+def raw_cut_off(one: CalibrationMap | None, cut_off: float) -> float | None:
+    """The lowest raw confidence that the map takes to `cut_off` or above; None if none does."""
+    if one is None:
+        return cut_off
+    low, high = 0.0, 1.0
+    if float(one.apply(np.array([high]))[0]) < cut_off:
+        return None
+    if float(one.apply(np.array([low]))[0]) >= cut_off:
+        return low
+    for _ in range(50):
+        middle = (low + high) / 2.0
+        if float(one.apply(np.array([middle]))[0]) >= cut_off:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _list_distrusted(
+    judgement: Judgement, policy: Policy, edges: Sequence[float], categories: Collection[str]
+) -> DistrustedCells:
+    """Cells found certainly overconfident, and those distrusted before that nobody can judge now.
+
+    Band 0 is under the first edge.
+    """
+    verdicts = {
+        (cell.category, int(np.searchsorted(edges, cell.lower, side="right"))): cell.verdict
+        for cell in judgement.by_category
+        if cell.category in categories
+    }
+    found = {cell for cell, verdict in verdicts.items() if verdict == OVERCONFIDENT}
+    kept = {
+        cell
+        for cell in policy.distrusted
+        if cell[1] <= len(edges) and verdicts.get(cell, "not_enough_labels") == "not_enough_labels"
+    }
+    return frozenset((key, band) for key, band in found | kept if key is not None)
+
+
+def _raise_auto(
+    evidence: Evidence, policy: Policy, judgement: Judgement
+) -> tuple[CutOffs, list[str]]:
+    """A higher auto cut-off where everything above the present one is certainly overconfident.
+
+    The lowest of twenty steps of volume from which the labels keep the present cut-off's promise:
+    accuracy at or above it, and the 95% interval at most five points below. Looking at many
+    cut-offs on the same labels is optimistic; the note says so.
+    """
+    old = policy.cut_offs
+    acted_on = _judge_above(evidence, judgement, old.auto)
+    if acted_on is None or acted_on.verdict != OVERCONFIDENT:
+        return old, []
+    new = next(
+        (
+            step
+            for step in _list_steps(evidence, judgement, old.auto)
+            if _keeps(_judge_above(evidence, judgement, step), old.auto)
+        ),
+        NEVER,
+    )
+    # A policy without a flagged band keeps none: what leaves auto is held, not acted on anyway.
+    raised = CutOffs(new, new if old.flagged == old.auto else old.flagged, old.hold)
+    share = 100.0 * (acted_on.accuracy or 0.0)
+    why = f"{share:.1f}% of what is at {show_number(old.auto)} or above is right"
+    try:
+        replace(policy, cut_offs=raised)
+    except PolicyError as error:
+        return old, [f"{why}: auto belongs at {show_number(new)}, but {error}; change it by hand"]
+    found = "no cut-off kept the promise" if new == NEVER else "exploratory, not certified"
+    notes = [f"{why}, so auto is proposed from {show_number(new)} ({found})"]
+    certain = int(evidence.frame.count[judgement.frame_confidence >= NEVER].sum())
+    if new == NEVER and certain:
+        notes.append(
+            f"{certain} items have confidence 1 and pass any cut-off; "
+            "review their categories by mandate"
+        )
+    return raised, notes
+
+
+def _list_steps(evidence: Evidence, judgement: Judgement, auto: float) -> list[float]:
+    """Confidences above `auto`, rising, at equal steps of the frame's volume."""
+    routed = judgement.frame_confidence
+    above = routed > auto
+    order = np.argsort(routed[above], kind="stable")
+    rising, counts = routed[above][order], evidence.frame.count[above][order]
+    if not counts.sum():
+        return []
+    reached = np.cumsum(counts) / counts.sum()
+    steps = np.searchsorted(reached, np.arange(CANDIDATES) / CANDIDATES, side="right")
+    return [float(step) for step in np.unique(rising[np.minimum(steps, rising.size - 1)])]
+
+
+def _judge_above(evidence: Evidence, judgement: Judgement, cut_off: float) -> Cell | None:
+    """The one cell from `cut_off` up; None where a cut-off at an end leaves no band."""
+    if not 0.0 < cut_off < 1.0:
+        return None
+    cells = tabulate(
+        evidence,
+        judgement.confidence,
+        judgement.frame_confidence,
+        edges=[cut_off],
+        by_category=False,
+    )
+    return cells[-1] if cells else None
+
+
+def _keeps(cell: Cell | None, promise: float) -> bool:
+    if cell is None or cell.n < MINIMUM or cell.accuracy is None or cell.low is None:
+        return False
+    return cell.accuracy >= promise and cell.low >= promise - TOLERATED_GAP
+
+
+def _describe_fit(refit: Refit) -> str:
+    if refit.fit.flagged:
+        what = "not enough labels" if refit.fit.n_eff < FEWEST_LABELS else "no new map"
+        return f"{what}: {refit.fit.note.removeprefix('identity: ')}"
+    outcome = "proposed" if refit.wins else "no new map"
+    return (
+        f"{outcome}: {refit.fit.note}; on labels that it had not seen it lowers the log loss by "
+        f"{refit.gain:.4f}, standard error {refit.error:.4f}"
+    )
+
+
+def _describe_maps(policy: Policy, maps: Maps, versions: Sequence[str]) -> list[str]:
+    if maps == policy.maps:
+        return []
+    before, after = _name_maps(policy.maps), _name_maps(maps)
+    return [
+        f"calibration: {after} instead of {before}, "
+        f"for model {', '.join(repr(version) for version in versions)}"
+    ]
+
+
+def _name_maps(maps: Mapping[str, CalibrationMap]) -> str:
+    if not maps:
+        return "none"
+    return ", ".join(
+        " ".join(
+            [
+                f"{key}:" if key else "",
+                one.kind,
+                *(f"{number:.4f}" for number in one.parameters),
+            ]
+        ).strip()
+        for key, one in sorted(maps.items())
+    )
+
+
+def _describe_distrusted(before: DistrustedCells, after: DistrustedCells) -> list[str]:
+    return [
+        *(f"distrusted: {key}, band {band}" for key, band in sorted(after - before)),
+        *(f"trusted again: {key}, band {band}" for key, band in sorted(before - after)),
+    ]
+
+
+def _describe_cut_offs(before: CutOffs, after: CutOffs) -> list[str]:
+    return [
+        f"{name} from {show_number(getattr(after, name))} instead of "
+        f"{show_number(getattr(before, name))}"
+        for name in ("auto", "flagged")
+        if getattr(after, name) != getattr(before, name)
+    ]

@@ -1,0 +1,167 @@
+"""Calibration runs: measuring a stream's promises, and proposing a policy that keeps them.
+
+`measure` stores a reliability table. `recalibrate` stores one with a refit beside it and, where
+something should change, a draft policy. Nothing here publishes: a person does.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from calibration.judgements import Judgement, judge_maps
+from calibration.labels import Evidence, find_cohort, read_evidence
+from calibration.models import CalibrationRun
+from calibration.proposals import Proposal, draft_fields, maps_in_force, propose
+from calibration.reports import Report, report_current, report_proposal, report_volume
+from routing.core.policy import Policy as PolicySpec
+from routing.events import record_event
+from routing.models import Policy, Stream
+from routing.policies import active_keys, copy_policy, current_spec, load_spec
+
+MEASURED_DAYS: Final = 30
+FITTED_DAYS: Final = 90
+LONGEST_REASON: Final = 200
+
+
+class RunReasonError(ValueError):
+    """A run is started with a reason of at most 200 characters, for those who read it later."""
+
+
+@transaction.atomic
+def measure(
+    *, stream: Stream, at: datetime, reason: str, days: int = MEASURED_DAYS
+) -> CalibrationRun:
+    """Store the reliability table of the last `days` days under the maps in force.
+
+    Raises:
+        NoPolicyError: the stream has no published policy.
+        RunReasonError: the reason is empty or too long.
+    """
+    _check_reason(reason)
+    policy_id, spec = current_spec(stream.id)
+    evidence = read_evidence(find_cohort(stream=stream, at=at, days=days))
+    judgement = _judge_current(evidence, spec)
+    report = report_current(evidence, spec, judgement)
+    return _store_run(
+        CalibrationRun.Kind.TABLE, evidence, policy_id, judgement, report, reason=reason, at=at
+    )
+
+
+@transaction.atomic
+def recalibrate(
+    *,
+    stream: Stream,
+    at: datetime,
+    reason: str,
+    created_by_id: int | None = None,
+    days: int = FITTED_DAYS,
+    seconds_per_review: Mapping[str, float] | None = None,
+) -> CalibrationRun:
+    """Refit on the last `days` days, compare on held-out labels, and draft a policy.
+
+    The draft (`draft_id`) is missing where the policy in force may stand. `seconds_per_review`
+    is the mean active time of a review by the queue it waited in, as far as it is known.
+
+    Raises:
+        NoPolicyError: the stream has no published policy.
+        RunReasonError: the reason is empty or too long.
+    """
+    _check_reason(reason)
+    policy_id, spec = current_spec(stream.id)
+    evidence = read_evidence(find_cohort(stream=stream, at=at, days=days))
+    current = _judge_current(evidence, spec)
+    proposal = propose(
+        evidence=evidence,
+        policy=spec,
+        current=current,
+        edges=stream.reporting_edges,
+        categories=active_keys(stream.id),
+    )
+    draft = None
+    if proposal is not None and proposal.changes:
+        draft = _create_draft(stream, policy_id, proposal, at, created_by_id)
+    report = report_current(evidence, spec, current)
+    report_proposal(report, spec, proposal)
+    policies = [spec] if draft is None else [spec, load_spec(draft)]
+    report_volume(report, evidence, policies, seconds_per_review or {})
+    return _store_run(
+        CalibrationRun.Kind.REFIT,
+        evidence,
+        policy_id,
+        current,
+        report,
+        reason=reason,
+        at=at,
+        after=None if proposal is None or draft is None else proposal.judgement,
+        draft_id=None if draft is None else draft.id,
+        created_by_id=created_by_id,
+    )
+
+
+def _check_reason(reason: str) -> None:
+    length = len(reason.strip())
+    if not 0 < length <= LONGEST_REASON:
+        raise RunReasonError(f"reason has {length} characters; give 1 to {LONGEST_REASON}")
+
+
+def _judge_current(evidence: Evidence, spec: PolicySpec) -> Judgement:
+    cohort = evidence.cohort
+    maps = maps_in_force(spec, cohort.model_version)
+    return judge_maps(evidence, maps, edges=cohort.stream.reporting_edges)
+
+
+def _create_draft(
+    stream: Stream, policy_id: UUID, proposal: Proposal, at: datetime, created_by_id: int | None
+) -> Policy:
+    changes = draft_fields(proposal) | {
+        "title": f"Recalibrated {at:%Y-%m-%d}",
+        "reporting_edges": list(stream.reporting_edges),
+    }
+    return copy_policy(
+        policy=Policy.objects.get(id=policy_id), created_by_id=created_by_id, changes=changes
+    )
+
+
+def _store_run(
+    kind: CalibrationRun.Kind,
+    evidence: Evidence,
+    policy_id: UUID,
+    before: Judgement,
+    report: Report,
+    *,
+    reason: str,
+    at: datetime,
+    after: Judgement | None = None,
+    draft_id: UUID | None = None,
+    created_by_id: int | None = None,
+) -> CalibrationRun:
+    cohort = evidence.cohort
+    run = CalibrationRun.objects.create(
+        stream_id=cohort.stream.id,
+        kind=kind,
+        reason=reason.strip(),
+        policy_id=policy_id,
+        model_version=cohort.model_version,
+        window_start=cohort.start,
+        window_end=cohort.end,
+        labels=len(evidence.labels),
+        open_tasks=evidence.open.count,
+        ece_before=before.scores.ece if before.scores else None,
+        ece_after=after.scores.ece if after and after.scores else None,
+        report=report,
+        draft_id=draft_id,
+        created_at=at,
+    )
+    record_event(
+        stream_id=cohort.stream.id,
+        kind="calibration.proposed" if draft_id else "calibration.measured",
+        subject_id=run.id,
+        actor_id=created_by_id,
+        happened_at=at,
+        labels=run.labels,
+        draft=str(draft_id) if draft_id else None,
+    )
+    return run

@@ -1,0 +1,28 @@
+"""The admin's pages for people, keys and their work; and the site they stand on."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+
+from reviewqueue.access import streams_administered_by
+from reviewqueue.admin.keys import ApiKeyAdmin
+from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
+from reviewqueue.admin.streams import StreamWithPeopleAdmin
+from reviewqueue.admin.work import ReviewTaskAdmin, VerdictAdmin
+from routing.admin.scope import administer_streams_by
+
+__all__ = [
+    "ApiKeyAdmin",
+    "MembershipAdmin",
+    "PersonAdmin",
+    "ReviewTaskAdmin",
+    "StreamWithPeopleAdmin",
+    "VerdictAdmin",
+]
+
+administer_streams_by(streams_administered_by)
+
+admin.site.site_header = "Review Queue"
+admin.site.site_title = "Review Queue"
+admin.site.index_title = "Administration"
+# The admin's own form would let people in without their second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

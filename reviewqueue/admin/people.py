@@ -1,0 +1,134 @@
+"""People: accounts, and what each may do on which stream."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from reviewqueue.models import Membership
+from routing.admin.filters import StreamFilter
+from routing.admin.scope import InStream, record_change
+from routing.admin.streams import record_formset
+from routing.events import record_event
+
+if TYPE_CHECKING:
+    MembershipModelAdmin = admin.ModelAdmin[Membership]
+    MembershipInlineBase = admin.TabularInline[Membership, Any]
+    UserModelAdmin = UserAdmin[User]
+else:
+    MembershipModelAdmin = admin.ModelAdmin
+    MembershipInlineBase = admin.TabularInline
+    UserModelAdmin = UserAdmin
+
+
+def record_removal(request: HttpRequest, membership: Membership) -> None:
+    """Note that somebody lost a role on a stream."""
+    record_event(
+        stream_id=membership.stream_id,
+        kind="membership.deleted",
+        subject_id=membership.id,
+        actor_id=request.user.pk,
+        user=membership.user_id,
+        role=membership.role,
+    )
+
+
+@admin.register(Membership)
+class MembershipAdmin(InStream, MembershipModelAdmin):
+    list_display = ("user", "role", "stream")
+    list_filter = (StreamFilter, "role")
+    list_select_related = ("user", "stream")
+    search_fields = ("user__username", "user__email")
+    autocomplete_fields = ("user",)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Membership,
+        form: "forms.ModelForm[Membership]",
+        change: bool,
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        kind = "membership.changed" if change else "membership.created"
+        record_change(
+            request=request, form=form, stream_id=obj.stream_id, kind=kind, created=not change
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        record_removal(request, obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        for membership in queryset:
+            record_removal(request, membership)
+        super().delete_queryset(request, queryset)
+
+
+class RolesInline(InStream, MembershipInlineBase):
+    """Roles are given and taken, never changed, so the log says both."""
+
+    model = Membership
+    extra = 0
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        found: QuerySet[Membership] = super().get_queryset(request)
+        return found.select_related("stream", "user").order_by("stream__name", "user__username")
+
+
+class RolesOfPersonInline(RolesInline):
+    fk_name = "user"
+    verbose_name_plural = _("roles on streams")
+
+
+class RolesOnStreamInline(RolesInline):
+    fk_name = "stream"
+    autocomplete_fields = ("user",)
+    verbose_name_plural = _("people")
+
+
+def save_roles(request: HttpRequest, formset: Any) -> None:
+    """Note what a saved inline of memberships changed."""
+    for membership in formset.deleted_objects:
+        record_removal(request, membership)
+    record_formset(request, formset)
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class PersonAdmin(UserModelAdmin):
+    inlines: ClassVar = [RolesOfPersonInline]
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:  # noqa: ARG002
+        return [RolesOfPersonInline] if obj else []
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Only a superuser hands out what goes beyond a stream."""
+        fixed = tuple(super().get_readonly_fields(request, obj))
+        if request.user.is_superuser:
+            return fixed
+        return (*fixed, "is_superuser", "is_staff", "groups", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or request.user.is_superuser or not obj.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_delete_permission(request, obj)
+        return may and (obj is None or request.user.is_superuser or not obj.is_superuser)
+
+    def save_formset(
+        self, request: HttpRequest, form: "forms.ModelForm[User]", formset: Any, change: bool
+    ) -> None:
+        super().save_formset(request, form, formset, change)
+        save_roles(request, formset)

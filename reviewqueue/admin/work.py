@@ -1,0 +1,103 @@
+"""Review tasks and verdicts, to be read; a lease can be taken back."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy, ngettext
+
+from reviewqueue.claims import release_task
+from reviewqueue.models import ReviewTask, Verdict
+from routing.admin.filters import StreamFilter
+from routing.admin.readonly import ReadOnly
+from routing.events import record_event
+
+
+@admin.register(ReviewTask)
+class ReviewTaskAdmin(ReadOnly):
+    list_display = (
+        "item",
+        "stream",
+        "queue",
+        "state",
+        "holder",
+        "lease_expires_at",
+        "due_at",
+        "blind",
+        "priority",
+    )
+    list_filter = (StreamFilter, "queue", "state", "blind", "due_at")
+    list_select_related = ("item", "stream", "holder")
+    search_exact = "item__external_id"
+    search_help_text = gettext_lazy("The item's whole external id")
+    actions = ("release",)
+    exclude = ("lease_token",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewTask]:
+        found: QuerySet[ReviewTask] = super().get_queryset(request)
+        return found.select_related("item", "stream", "holder", "decision__item")
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("reviewqueue.change_reviewtask")
+
+    @admin.action(
+        permissions=["release"],
+        description=gettext_lazy("Give tasks back to the queue"),
+    )
+    def release(self, request: HttpRequest, queryset: QuerySet[ReviewTask]) -> None:
+        """Open what somebody holds; an answer under the old lease is then refused."""
+        held = queryset.filter(state=ReviewTask.State.CLAIMED)
+        released = sum(self._release(request, task) for task in held)
+        text = ngettext(
+            "%(count)d task is open again.", "%(count)d tasks are open again.", released
+        )
+        messages.success(request, text % {"count": released})
+
+    @transaction.atomic
+    def _release(self, request: HttpRequest, task: ReviewTask) -> bool:
+        holder, token = task.holder, task.lease_token
+        if holder is None or token is None:
+            return False
+        if not release_task(task_id=task.id, user=holder, lease_token=token):
+            return False
+        record_event(
+            stream_id=task.stream_id,
+            kind="task.released",
+            subject_id=task.id,
+            actor_id=request.user.pk,
+            held_by=holder.pk,
+        )
+        return True
+
+
+@admin.register(Verdict)
+class VerdictAdmin(ReadOnly):
+    list_display = (
+        "item",
+        "stream",
+        "reviewer",
+        "kind",
+        "answer",
+        "confirms",
+        "blind",
+        "answered_at",
+        "superseded",
+    )
+    list_filter = (StreamFilter, "kind", "confirms", "blind", "answered_at")
+    list_select_related = ("item", "stream", "reviewer", "superseded_by")
+    search_exact = "item__external_id"
+    search_help_text = gettext_lazy("The item's whole external id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
+        found: QuerySet[Verdict] = super().get_queryset(request)
+        return found.select_related("item", "stream", "reviewer", "task__item", "supersedes__item")
+
+    @admin.display(description=gettext_lazy("answer"))
+    def answer(self, verdict: Verdict) -> str:
+        return ", ".join(verdict.categories) or verdict.proposed_name or "–"
+
+    @admin.display(description=gettext_lazy("superseded"), boolean=True)
+    def superseded(self, verdict: Any) -> bool:
+        return hasattr(verdict, "superseded_by")

@@ -1,0 +1,128 @@
+"""Filling the demo: train, post for now over HTTP, tell the past, measure.
+
+Each stage is noted as a `JobRun` of its stream, so that an interrupted load goes on where it was
+and a finished one costs nothing.
+"""
+
+import logging
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from django.utils import timezone
+
+from calibration.jobs import run_once
+from calibration.models import JobRun
+from calibration.runs import measure, recalibrate
+from reviewqueue.demo import Prediction, digits, helpdesk
+from reviewqueue.demo.backfill import JOB, WEEKS, Past, plan_arrivals, plan_eve
+from reviewqueue.demo.streams import DIGITS, HELPDESK
+from reviewqueue.demo.upstream import post_predictions, wait_for_answer
+from routing.models import Stream
+
+_WEB_SECONDS: Final = 60.0
+_BEGUN, _POSTED, _FINISHED = "begun", "posted", "finished"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of a stream's items are posted for now and wait since its eve; the rest is past."""
+
+    present: int
+    eve: int
+    pace_seconds: float
+
+
+SHARES: Final = {
+    HELPDESK.key: Share(present=70, eve=40, pace_seconds=14.0),
+    DIGITS.key: Share(present=200, eve=150, pace_seconds=3.0),
+}
+PREDICTIONS: Final = {HELPDESK.key: helpdesk.predictions, DIGITS.key: digits.predictions}
+
+
+def load_demo(*, url: str, api_key: str, only: str = "") -> None:
+    """Fill the demo's streams, or `only` one, through the product that answers at `url`.
+
+    Raises:
+        UpstreamError: it does not answer, or not as it should.
+    """
+    keys = [key for key in SHARES if only in ("", key)]
+    unfinished = [stream for key in keys if (stream := _find_unfinished(key)) is not None]
+    if not unfinished:
+        log.info("The demo was loaded before.")
+        return
+    wait_for_answer(url, seconds=_WEB_SECONDS)
+    # Something to review comes first: the past takes longer.
+    arriving = [(stream, _post_present(stream, url, api_key)) for stream in unfinished]
+    for stream, rest in arriving:
+        _fill_past(stream, list(rest))
+        _measure(stream)
+
+
+def _find_unfinished(key: str) -> Stream | None:
+    stream = Stream.objects.filter(key=key, is_demo=True).first()
+    if stream is None or _is_done(stream, _FINISHED):
+        return None
+    return stream
+
+
+def _is_done(stream: Stream, stage: str) -> bool:
+    return JobRun.objects.filter(stream=stream, job=JOB, period=stage).exists()
+
+
+def _note(stream: Stream, stage: str) -> JobRun:
+    return JobRun.objects.get_or_create(stream=stream, job=JOB, period=stage)[0]
+
+
+def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[Prediction]:
+    """Post the first predictions of the model; returns the others."""
+    _note(stream, _BEGUN)
+    log.info("%s: training", stream)
+    predictions = PREDICTIONS[stream.key]()
+    present = list(islice(predictions, SHARES[stream.key].present))
+    if not _is_done(stream, _POSTED):
+        posted = post_predictions(
+            url=url, api_key=api_key, stream_key=stream.key, predictions=present
+        )
+        log.info("%s: %d items posted, %d refused", stream, posted.taken, posted.refused)
+        _note(stream, _POSTED)
+    return predictions
+
+
+def _fill_past(stream: Stream, rest: list[Prediction]) -> None:
+    rng = random.Random(stream.key)  # noqa: S311 - spreads items over weeks
+    rng.shuffle(rest)
+    share = SHARES[stream.key]
+    now = _note(stream, _BEGUN).done_at
+    Past(
+        stream,
+        now=now,
+        arrivals=plan_arrivals(rest[share.eve :], now=now, rng=rng),
+        eve=plan_eve(rest[: share.eve], now=now, rng=rng),
+        pace_seconds=share.pace_seconds,
+    ).unfold()
+
+
+def _measure(stream: Stream) -> None:
+    run = run_once(
+        stream=stream,
+        job=JOB,
+        period=_FINISHED,
+        at=timezone.now(),
+        work=partial(_measure_and_refit, stream, _note(stream, _BEGUN).done_at),
+    )
+    log.info("%s: measured, %s", stream, run.result if run else "by another load")
+
+
+def _measure_and_refit(stream: Stream, now: datetime) -> dict[str, object]:
+    """Two monthly tables and a first refit, which leaves its draft for a person to publish."""
+    for weeks_ago in (WEEKS // 2, 0):
+        measure(stream=stream, at=now - timedelta(weeks=weeks_ago), reason="monthly table")
+    run = recalibrate(stream=stream, at=now, reason="the demo's first labels")
+    return {"labels": run.labels}

@@ -1,0 +1,150 @@
+"""The demo's streams: their categories, policies and rates, created once and never overwritten."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from reviewqueue.demo import Category as Kind
+from reviewqueue.demo import digits, helpdesk
+from routing.models import Category, CategoryRule, Policy, Stream
+from routing.policies import publish_policy
+
+# A fifth instead of the usual twentieth, so that a small stream has labels soon.
+_DEMO_AUDIT_RATE = 0.20
+_WORKED = ("account_unlock", "vpn_issue", "security_incident")
+
+Fields = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStream:
+    """A stream as the demo creates it; a person may change all of it afterwards.
+
+    `stream` and `policy` are fields of their models, `rules` those of the category rules and
+    `audit_rates` the categories' own rates, both by category key.
+    """
+
+    key: str
+    name: str
+    description: str
+    categories: Sequence[Kind]
+    stream: Fields = field(default_factory=dict)
+    policy: Fields = field(default_factory=dict)
+    rules: Mapping[str, Fields] = field(default_factory=dict)
+    audit_rates: Mapping[str, float] = field(default_factory=dict)
+
+
+HELPDESK: Final = DemoStream(
+    key="helpdesk",
+    name="Helpdesk",
+    description=(
+        "Support tickets, scored by a classifier that is too sure of itself. 20% of what nobody "
+        "looked at is audited, so that there are labels soon; 5% is usual."
+    ),
+    categories=helpdesk.CATEGORIES,
+    stream={
+        "audit_rate": _DEMO_AUDIT_RATE,
+        "blind_rate": 0.10,
+        "payload_fields": {"subject": "title", "body": "text"},
+    },
+    policy={
+        "title": "Default bands",
+        "max_entropy": 0.45,
+        "reject_action": Policy.RejectAction.ESCALATE,
+    },
+    rules={
+        "security_incident": {
+            "watch": 0.25,
+            "mandatory_review": True,
+            "mandatory_reason": "An incident is closed by the security team, never by a model.",
+        }
+    },
+    audit_rates={"security_incident": 1.0},
+)
+DIGITS: Final = DemoStream(
+    key="digits",
+    name="Handwritten digits",
+    description=(
+        "Scanned digits, scored by a naive Bayes that is famously sure and wrong on 18 in 100. "
+        "20% of what nobody looked at is audited, and every 1 and 7."
+    ),
+    categories=digits.CATEGORIES,
+    stream={"audit_rate": _DEMO_AUDIT_RATE, "payload_fields": {"image": "image"}},
+    policy={
+        "title": "Default bands",
+        "max_entropy": 0.45,
+        "reject_action": Policy.RejectAction.REFUSE,
+    },
+    audit_rates={"1": 1.0, "7": 1.0},
+)
+WORKED_POLICY: Final = DemoStream(
+    key="helpdesk-policy",
+    name="Helpdesk, class-aware policy",
+    description=(
+        "Three intents with a cut-off each, gates on margin and entropy, and a watch on "
+        "security incidents. Empty: post to it and see what is decided."
+    ),
+    categories=[kind for kind in helpdesk.CATEGORIES if kind.key in _WORKED],
+    stream={"payload_fields": {"subject": "title", "body": "text"}},
+    policy={
+        "title": "Class-aware",
+        "auto": 0.80,
+        "flagged": 0.80,
+        "hold": 0.0,
+        "min_margin": 0.30,
+        "max_entropy": 0.45,
+        "escalate_entropy": 0.80,
+    },
+    rules={
+        "vpn_issue": {"auto": 0.72, "flagged": 0.72},
+        "security_incident": {"auto": 0.60, "flagged": 0.60, "watch": 0.34},
+    },
+)
+DEMO_STREAMS: Final = (HELPDESK, DIGITS, WORKED_POLICY)
+
+
+def create_streams() -> list[Stream]:
+    """The demo's streams, created where missing; what exists stays as people left it.
+
+    A stream of somebody's own that happens to have such a key is no demo stream and left out.
+    """
+    return [stream for wanted in DEMO_STREAMS if (stream := _create(wanted)).is_demo]
+
+
+def _create(wanted: DemoStream) -> Stream:
+    stream, created = Stream.objects.get_or_create(
+        key=wanted.key,
+        defaults={
+            "name": wanted.name,
+            "description": wanted.description,
+            "is_demo": True,
+            **wanted.stream,
+        },
+    )
+    if created:
+        _create_policy(stream, wanted, _create_categories(stream, wanted))
+    return stream
+
+
+def _create_categories(stream: Stream, wanted: DemoStream) -> dict[str, Category]:
+    made = Category.objects.bulk_create(
+        Category(
+            stream=stream,
+            key=kind.key,
+            label=kind.label,
+            definition=kind.definition,
+            position=position,
+            audit_rate=wanted.audit_rates.get(kind.key),
+        )
+        for position, kind in enumerate(wanted.categories)
+    )
+    return {category.key: category for category in made}
+
+
+def _create_policy(stream: Stream, wanted: DemoStream, categories: Mapping[str, Category]) -> None:
+    draft = Policy.objects.create(stream=stream, **wanted.policy)
+    CategoryRule.objects.bulk_create(
+        CategoryRule(stream=stream, policy=draft, category=categories[key], **fields)
+        for key, fields in wanted.rules.items()
+    )
+    publish_policy(policy_id=draft.id, reason="The demo's first policy.", published_by_id=None)

@@ -1,0 +1,77 @@
+"""Audit seats: the blind review tasks of what the keyed hash has drawn, opened once a week."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Exists, OuterRef
+
+from calibration.jobs import run_once, week_of
+from calibration.models import AuditDraw, JobRun
+from reviewqueue.models import ReviewTask
+from routing.events import record_event
+from routing.models import Item, Stream
+
+WEEKLY_AUDIT: Final = "weekly_audit"
+AUDIT_DUE: Final = timedelta(days=7)
+
+
+def open_audit_seats(*, stream: Stream, at: datetime) -> JobRun | None:
+    """Open a blind seat, due in a week, for everything drawn up to `at` that has none yet.
+
+    Once per ISO week of the stream's time zone: None where it was done or nothing was drawn.
+    The result counts `drawn` = `opened` + `settled` + `seated`; items that are settled, or that
+    have a seat by another way, are ticked off without one. A constant number of statements.
+    """
+
+    def open_drawn() -> dict[str, object] | None:
+        return _open_drawn(stream, at)
+
+    return run_once(
+        stream=stream, job=WEEKLY_AUDIT, period=week_of(stream, at), at=at, work=open_drawn
+    )
+
+
+def _open_drawn(stream: Stream, at: datetime) -> dict[str, object] | None:
+    seats = ReviewTask.objects.filter(stream_id=stream.id, item_id=OuterRef("item_id"))
+    draws = list(
+        AuditDraw.objects.filter(stream=stream, opened_at__isnull=True, drawn_at__lte=at)
+        .annotate(has_seat=Exists(seats))
+        .select_related("item")
+        .only("id", "item_id", "decision_id", "pi", "item__state", "item__priority")
+        .order_by("drawn_at", "id")
+        .select_for_update(of=("self",))
+    )
+    if not draws:
+        return None
+    settled = [draw for draw in draws if draw.item.state == Item.State.SETTLED]
+    free = [draw for draw in draws if draw.item.state != Item.State.SETTLED]
+    unseated = [draw for draw in free if not draw.has_seat]
+    ReviewTask.objects.bulk_create(
+        ReviewTask(
+            stream_id=stream.id,
+            item_id=draw.item_id,
+            decision_id=draw.decision_id,
+            queue=ReviewTask.Queue.AUDIT,
+            blind=True,
+            pi=draw.pi,
+            priority=draw.item.priority,
+            due_at=at + AUDIT_DUE,
+            opened_at=at,
+        )
+        for draw in unseated
+    )
+    AuditDraw.objects.filter(id__in=[draw.id for draw in draws]).update(opened_at=at)
+    counts = {
+        "drawn": len(draws),
+        "opened": len(unseated),
+        "settled": len(settled),
+        "seated": len(free) - len(unseated),
+    }
+    record_event(
+        stream_id=stream.id,
+        kind="audit.opened",
+        subject_id=stream.id,
+        happened_at=at,
+        counts=counts,
+    )
+    return dict(counts)

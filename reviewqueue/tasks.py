@@ -1,0 +1,88 @@
+"""Celery tasks of the top floor: ids in, one command, one line in the log.
+
+Beat starts the sweeps (`reviewqueue.schedule`); each rings once for every stream that may be due,
+and the job's own row decides whether it still has to be done.
+"""
+
+import logging
+from typing import Final
+
+from celery import shared_task
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from calibration.core.calibrators import FEWEST_LABELS
+from calibration.jobs import quarter_of, run_once
+from calibration.labels import count_labels, find_cohort
+from calibration.runs import FITTED_DAYS
+from calibration.tasks import measure_month
+from reviewqueue import claims
+from reviewqueue.doorbell import Task, ring
+from reviewqueue.recalibrations import recalibrate_stream
+from reviewqueue.seats import open_audit_seats
+from routing.models import Policy, Stream
+
+logger = logging.getLogger(__name__)
+
+QUARTERLY_RECALIBRATION: Final = "quarterly_recalibration"
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def expire_leases() -> None:
+    """Give every task whose lease ran out back to its queue."""
+    expired = claims.expire_leases()
+    if expired:
+        logger.info("%d leases ran out", expired)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_audits() -> None:
+    """Ring for the weekly audit of every stream."""
+    _ring_for_streams(open_weekly_audit)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_tables() -> None:
+    """Ring for the monthly table of every stream."""
+    _ring_for_streams(measure_month)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_recalibrations() -> None:
+    """Ring for the quarterly recalibration of every stream."""
+    _ring_for_streams(recalibrate_quarter)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def open_weekly_audit(stream_id: str) -> None:
+    """Open this week's audit seats of a stream."""
+    stream = Stream.objects.get(id=stream_id)
+    done = open_audit_seats(stream=stream, at=timezone.now())
+    if done is not None:
+        logger.info("%s: audit of %s: %s", stream.key, done.period, done.result)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def recalibrate_quarter(stream_id: str) -> None:
+    """Propose this quarter's policy of a stream, once there are labels enough for a fit."""
+    stream = Stream.objects.get(id=stream_id)
+    at = timezone.now()
+    quarter = quarter_of(stream, at)
+
+    def work() -> dict[str, object] | None:
+        cohort = find_cohort(stream=stream, at=at, days=FITTED_DAYS)
+        if count_labels(cohort) < FEWEST_LABELS:
+            return None
+        run = recalibrate_stream(stream=stream, at=at, reason=f"quarterly recalibration {quarter}")
+        return {"run": str(run.id), "draft": str(run.draft_id) if run.draft_id else None}
+
+    done = run_once(stream=stream, job=QUARTERLY_RECALIBRATION, period=quarter, at=at, work=work)
+    if done is not None:
+        logger.info("%s: recalibration of %s: %s", stream.key, quarter, done.result)
+
+
+def _ring_for_streams(task: Task) -> None:
+    """Ring for each stream that decides; the next sweep makes up for rings that go unheard."""
+    published = Policy.objects.published().filter(stream_id=OuterRef("id"))
+    for stream_id in Stream.objects.filter(Exists(published)).values_list("id", flat=True):
+        ring(task, stream_id)

@@ -1,0 +1,95 @@
+"""Lists of what happened: nobody adds, changes or deletes, and no page counts a large table."""
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from routing.admin.scope import InStream, streams_administered_by
+from routing.models import Item
+
+if TYPE_CHECKING:
+    BasePaginator = Paginator[Any]
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    BasePaginator = Paginator
+    ModelAdmin = admin.ModelAdmin
+
+COUNTED: Final = 5_000
+FOUND_ITEMS: Final = 100
+
+
+class BoundedPaginator(BasePaginator):
+    """Counts up to `COUNTED` rows, so that a page costs the same whatever the table holds."""
+
+    @cached_property
+    def count(self) -> int:
+        found: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return found.order_by()[:COUNTED].count()
+
+
+class ReadOnly(InStream, ModelAdmin):
+    """A list and a page to read; newest first by primary key, which sorts by time.
+
+    `search_exact` names the lookup that a search compares whole: the external id of an item,
+    its own or that of `item`, or a field of the model.
+    """
+
+    ordering: ClassVar = ("-id",)
+    paginator = BoundedPaginator
+    change_form_template = "admin/record.html"
+    list_per_page = 50
+    list_max_show_all = 200
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions: Sequence[Any] | None = None
+    search_exact = ""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:  # noqa: ARG002
+        return (self.search_exact,) if self.search_exact else ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows whose key is the term, found by the indexes that `stream` leads."""
+        term = search_term.strip()
+        if not term or not self.search_exact:
+            return queryset, False
+        streams = streams_administered_by(request.user).order_by().values_list("id", flat=True)
+        if self.search_exact == "item__external_id":
+            items = Item.objects.filter(stream__in=list(streams), external_id=term)
+            found = list(items.order_by().values_list("id", flat=True)[:FOUND_ITEMS])
+            return queryset.filter(item_id__in=found), False
+        try:
+            value = self.model._meta.get_field(self.search_exact).to_python(term)
+        except ValidationError:
+            return queryset.none(), False
+        return queryset.filter(stream__in=list(streams), **{self.search_exact: value}), False
+
+
+def show_json(value: object) -> SafeString:
+    """A JSON value, indented, as text."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="json">{}</pre>', text)
+
+
+def show_share(value: float | None, decimals: int = 3) -> str:
+    """A probability with a fixed number of decimals, or a dash."""
+    return "–" if value is None else f"{value:.{decimals}f}"

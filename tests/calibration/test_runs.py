@@ -1,0 +1,306 @@
+"""Calibration runs: what is stored, what is proposed, and that nothing is published."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from calibration.models import CalibrationRun
+from calibration.runs import RunReasonError, measure, recalibrate
+from routing.models import Category, Event, Policy, Stream
+from routing.policies import NoPolicyError, load_spec, publish_policy
+from tests.calibration.cohorts import (
+    NOON,
+    VERSION,
+    label_items,
+    make_audited_stream,
+    post_items,
+    post_labelled,
+)
+from tests.conftest import KEYS, make_stream
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stream(db: None) -> Stream:  # noqa: PT019 - the database, not a value
+    return make_audited_stream()
+
+
+def post_overconfident_cohort(stream: Stream) -> None:
+    """A 0.90+ band that runs at 78%, under it bands that keep their promise."""
+    post_labelled(stream, 412, right=321, confidence=0.93)
+    post_labelled(stream, 300, right=225, confidence=0.75)
+    post_labelled(stream, 200, right=110, confidence=0.55)
+
+
+def refit(stream: Stream, **options: object) -> CalibrationRun:
+    return recalibrate(stream=stream, at=NOON, reason="a rollout", **options)  # type: ignore[arg-type]
+
+
+def find_cell(cells: list[dict[str, object]], lower: float) -> dict[str, object]:
+    return next(cell for cell in cells if cell["lower"] == lower)
+
+
+def test_measured_band_that_runs_at_78_is_reported_as_certainly_overconfident(
+    stream: Stream,
+) -> None:
+    post_overconfident_cohort(stream)
+    run = measure(stream=stream, at=NOON, reason="monthly table")
+    cell = find_cell(run.report["table"]["before"]["aggregate"], 0.9)
+    assert (cell["n"], cell["frame"], cell["verdict"]) == (412, 412, "overconfident_certain")
+    assert cell["accuracy"] == pytest.approx(321 / 412)
+    assert cell["confidence"] == pytest.approx(0.93)
+    assert run.report["findings"][0] == (
+        "all categories, 0.90 to 1.00: promised 93.0%, right 77.9% "
+        "(95% interval 73.7% to 81.7%, 412 labels): overconfident, certain"
+    )
+    for lower in (0.5, 0.7):
+        lower_cell = find_cell(run.report["table"]["before"]["aggregate"], lower)
+        assert lower_cell["verdict"] == "calibrated"
+    assert run.kind == CalibrationRun.Kind.TABLE
+    assert (run.labels, run.open_tasks, run.draft_id, run.ece_after) == (912, 0, None, None)
+    # (412 (.93 - .7791) + 0 + 0) / 912: the other two bands are exactly right.
+    assert run.ece_before == pytest.approx((412 * 0.93 - 321) / 912)
+
+
+def test_overconfident_band_leads_to_a_draft_whose_map_moves_the_cut_off(stream: Stream) -> None:
+    post_overconfident_cohort(stream)
+    run = refit(stream)
+    draft = Policy.objects.get(id=run.draft_id)
+    assert draft.version is None
+    assert draft.model_versions == [VERSION]
+    assert (draft.auto, draft.flagged, draft.hold) == (0.9, 0.7, 0.5)
+    assert draft.maps[""]["kind"] == "platt"
+    spec = load_spec(draft)
+    assert spec.maps[""].apply([0.93]) == pytest.approx([321 / 412], abs=0.05)
+    moved = run.report["cut_offs"]["auto"]
+    assert (moved["calibrated_now"], moved["raw_now"]) == (0.9, 0.9)
+    assert (moved["calibrated_draft"]) == 0.9
+    assert moved["raw_draft"] > 0.99
+    assert run.report["queues"]["now"]["auto"] == pytest.approx(412 / 912)
+    assert run.report["queues"]["draft"]["auto"] == 0.0
+    assert run.ece_after < run.ece_before / 2
+    assert run.report["changes"][0].startswith("calibration: platt ")
+    verdicts = {cell["verdict"] for cell in run.report["table"]["after"]["aggregate"]}
+    assert verdicts <= {"calibrated", "not_enough_labels"}
+
+
+def test_cut_off_is_raised_where_no_map_can_mend_the_band(stream: Stream) -> None:
+    """Between 0.90 and 0.97 the model errs more than under it: no rising map can say that."""
+    post_labelled(stream, 400, right=340, confidence=0.75)
+    post_labelled(stream, 400, right=200, confidence=0.93)
+    post_labelled(stream, 300, right=297, confidence=0.99)
+    run = refit(stream)
+    draft = Policy.objects.get(id=run.draft_id)
+    after = find_cell(run.report["table"]["after"]["aggregate"], 0.8)
+    assert draft.auto > 0.9, (run.report["notes"], after)
+
+
+def test_run_never_publishes_and_proposes_the_same_again(stream: Stream) -> None:
+    post_overconfident_cohort(stream)
+    first, second = refit(stream), refit(stream)
+    assert first.report == second.report
+    drafts = [Policy.objects.get(id=run.draft_id) for run in (first, second)]
+    for name in ("maps", "distrusted", "model_versions", "auto", "flagged", "hold", "title"):
+        assert getattr(drafts[0], name) == getattr(drafts[1], name), name
+    assert Policy.objects.filter(stream=stream, version__isnull=False).count() == 1
+    kinds = Event.objects.filter(subject_id=second.id).values_list("kind", flat=True)
+    assert list(kinds) == ["calibration.proposed"]
+
+
+def test_calibrated_stream_gets_no_draft(stream: Stream) -> None:
+    post_labelled(stream, 400, right=380, confidence=0.95)
+    post_labelled(stream, 400, right=300, confidence=0.75)
+    post_labelled(stream, 400, right=220, confidence=0.55)
+    run = refit(stream)
+    assert run.draft_id is None
+    assert run.report["changes"] == []
+    assert run.report["findings"] == []
+    assert run.report["notes"][-1] == "nothing to change: the policy in force may stand"
+    assert run.report["queues"]["now"] == run.report["queues"]["draft"]
+
+
+def test_published_proposal_is_judged_by_its_own_map(stream: Stream) -> None:
+    post_overconfident_cohort(stream)
+    first = refit(stream)
+    publish_policy(policy_id=first.draft_id, reason="recalibrated", published_by_id=None)
+    second = refit(stream)
+    assert second.draft_id is None
+    assert second.ece_before == pytest.approx(first.ece_after, abs=0.02)
+    cell = find_cell(second.report["table"]["before"]["aggregate"], 0.7)
+    assert (
+        cell["n"]
+        == 912
+        - find_cell(second.report["table"]["before"]["aggregate"], 0.5)["n"]
+        - (find_cell(second.report["table"]["before"]["aggregate"], 0.6)["n"])
+    )
+
+
+def test_few_labels_are_reported_as_not_enough(stream: Stream) -> None:
+    post_labelled(stream, 20, right=10, confidence=0.93)
+    run = refit(stream)
+    assert run.draft_id is None
+    assert (
+        "not enough labels: 20.0 effective labels, 30 are needed for a fit" in run.report["notes"]
+    )
+    assert (
+        "not enough labels in 1 of 1 category-and-band cells: each needs 50, "
+        "the fullest of these has 20"
+    ) in run.report["notes"]
+
+
+def test_stream_without_items_is_measured_without_numbers(stream: Stream) -> None:
+    run = refit(stream)
+    assert (run.labels, run.ece_before, run.draft_id) == (0, None, None)
+    assert run.report["notes"] == ["not enough labels: there are none in this window"]
+    assert run.report["table"]["before"] == {"aggregate": [], "categories": []}
+    assert run.report["queues"]["items"] == 0
+
+
+def test_certainly_overconfident_category_is_distrusted_while_the_others_are_not(
+    stream: Stream,
+) -> None:
+    """The aggregate of .80 +- hides one bad category behind two good ones."""
+    post_labelled(stream, 300, right=247, confidence=0.82, predicted=KEYS[0])
+    post_labelled(stream, 300, right=262, confidence=0.82, predicted=KEYS[1])
+    post_labelled(stream, 300, right=156, confidence=0.82, predicted=KEYS[2])
+    post_labelled(stream, 300, right=165, confidence=0.55, predicted=KEYS[0])
+    run = refit(stream)
+    draft = Policy.objects.get(id=run.draft_id)
+    assert [key for key, _ in draft.distrusted] == [KEYS[2]]
+    band = draft.distrusted[0][1]
+    confidence = float(load_spec(draft).maps[""].apply([0.82])[0]) if draft.maps else 0.82
+    edges = [0.0, *stream.reporting_edges, 1.0]
+    assert edges[band] <= confidence < edges[band + 1]
+    assert f"distrusted: {KEYS[2]}, band {band}" in run.report["changes"]
+
+
+def test_distrust_stays_until_labels_lift_it(stream: Stream) -> None:
+    policy = Policy.objects.create(
+        stream=stream, distrusted=[[KEYS[1], 4], [KEYS[2], 4], [KEYS[2], 1]]
+    )
+    publish_policy(policy_id=policy.id, reason="distrust", published_by_id=None)
+    post_labelled(stream, 300, right=255, confidence=0.85, predicted=KEYS[1])
+    post_labelled(stream, 300, right=165, confidence=0.55, predicted=KEYS[0])
+    run = refit(stream)
+    draft = Policy.objects.get(id=run.draft_id)
+    assert sorted(draft.distrusted) == [[KEYS[2], 1], [KEYS[2], 4]]
+    assert run.report["changes"] == [f"trusted again: {KEYS[1]}, band 4"]
+
+
+def test_weights_undo_what_auditing_a_tenth_does_to_the_mean(stream: Stream) -> None:
+    """900 automatic items at 95% right of which 90 are labelled, 100 held ones at 50%, all."""
+    stream.audit_rate = 0.1
+    stream.save()
+    sure = post_items(stream, 900, confidence=0.95)
+    label_items(sure[:100], right=95, pi=0.1)
+    post_labelled(stream, 100, right=50, confidence=0.55)
+    run = measure(stream=stream, at=NOON, reason="monthly table")
+    weighted = run.report["labels"]
+    total = 1000 * 1.0 + 100.0
+    assert weighted["n"] == 200
+    assert weighted["n_eff"] == pytest.approx(total**2 / (100 * 100.0 + 100))
+    # Unweighted the labels would say 145 of 200, 72.5%.
+    error = run.report["scores"]["before"]["ece"]
+    assert error == pytest.approx(100 * 0.05 / total)
+    cell = find_cell(run.report["table"]["before"]["aggregate"], 0.9)
+    assert (cell["frame"], cell["n"]) == (900, 100)
+    assert cell["accuracy"] == pytest.approx(0.95)
+
+
+def test_open_labels_are_stated_and_bound(stream: Stream) -> None:
+    held = post_items(stream, 100, confidence=0.55)
+    label_items(held[:75], right=45)
+    run = measure(stream=stream, at=NOON, reason="monthly table")
+    labels = run.report["labels"]
+    assert run.open_tasks == 25
+    assert (labels["open"], labels["open_share"]) == (25, 0.25)
+    assert labels["accuracy_if_open_wrong"] == pytest.approx(0.45)
+    assert labels["accuracy_if_open_right"] == pytest.approx(0.70)
+    assert "25 labels of this window are still open" in run.report["notes"]
+
+
+@pytest.mark.parametrize(
+    ("pace", "hours"),
+    [
+        ({}, None),
+        ({"hold": 36.0, "audit": 18.0}, (100 * 36.0 + 200 * 18.0) / 3600),
+        ({"hold": 36.0}, (100 * 36.0 + 200 * 36.0) / 3600),
+    ],
+)
+def test_reviewer_hours_follow_the_measured_pace(
+    stream: Stream, pace: Mapping[str, float], hours: float | None
+) -> None:
+    post_labelled(stream, 100, right=55, confidence=0.55)
+    post_labelled(stream, 200, right=190, confidence=0.95)
+    run = refit(stream, seconds_per_review=pace)
+    assert run.report["review"]["hours_now"] == (None if hours is None else pytest.approx(hours))
+    assert run.report["review"]["items"] == 300
+
+
+def test_model_that_the_maps_were_not_fitted_on_is_judged_raw(stream: Stream) -> None:
+    policy = Policy.objects.create(
+        stream=stream,
+        maps={"": {"kind": "platt", "parameters": [1.0, -3.0], "knots": []}},
+        model_versions=["model-0"],
+    )
+    publish_policy(policy_id=policy.id, reason="fitted on model-0", published_by_id=None)
+    post_labelled(stream, 400, right=380, confidence=0.95)
+    post_labelled(stream, 400, right=220, confidence=0.55)
+    run = refit(stream)
+    assert run.ece_before == pytest.approx(0.0, abs=1e-9)
+    draft = Policy.objects.get(id=run.draft_id)
+    assert draft.maps[""]["kind"] == "identity"
+    assert draft.model_versions == [VERSION]
+
+
+def test_retired_categories_do_not_stand_in_the_way(stream: Stream) -> None:
+    policy = Policy.objects.create(stream=stream, distrusted=[[KEYS[2], 5]])
+    publish_policy(policy_id=policy.id, reason="distrust", published_by_id=None)
+    post_overconfident_cohort(stream)
+    post_labelled(stream, 100, right=50, confidence=0.95, predicted=KEYS[2])
+    Category.objects.filter(stream=stream, key=KEYS[2]).update(retired_at=NOON)
+    draft = Policy.objects.get(id=refit(stream).draft_id)
+    assert load_spec(draft).categories == KEYS[:2]
+    assert all(key != KEYS[2] for key, _ in draft.distrusted)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201])
+def test_reason_is_asked_for(stream: Stream, reason: str) -> None:
+    with pytest.raises(RunReasonError, match="give 1 to 200"):
+        recalibrate(stream=stream, at=NOON, reason=reason)
+    assert not CalibrationRun.objects.exists()
+
+
+def test_stream_without_a_policy_is_refused(stream: Stream) -> None:
+    with pytest.raises(NoPolicyError):
+        measure(stream=make_stream("bare"), at=NOON, reason="too early")
+
+
+def test_run_covers_whole_days_and_is_dated_by_its_clock(stream: Stream) -> None:
+    run = measure(stream=stream, at=NOON, reason="monthly table", days=30)
+    assert run.window_end - run.window_start == timedelta(days=30)
+    assert run.created_at == NOON
+    assert run.report["cohort"] == {
+        "model_version": "",
+        "first_day": "2026-10-20",
+        "last_day": "2026-11-18",
+    }
+
+
+def test_query_count_does_not_grow_with_labels_and_cells(stream: Stream) -> None:
+    def count_queries() -> int:
+        with CaptureQueriesContext(connection) as context:
+            refit(stream)
+        return len(context)
+
+    post_labelled(stream, 60, right=40, confidence=0.95)
+    few = count_queries()
+    for key in KEYS:
+        post_labelled(stream, 60, right=40, confidence=0.95, predicted=key)
+        post_labelled(stream, 60, right=40, confidence=0.85, predicted=key)
+        post_labelled(stream, 60, right=40, confidence=0.75, predicted=key)
+    assert count_queries() == few
