@@ -6,7 +6,7 @@ from secrets import token_hex
 from django.db import connection, models
 
 from benchmarks.cast import make_bodies
-from reviewqueue.intake import Taken, take_in
+from reviewqueue.intake import take_in
 from reviewqueue.models import ReviewTask
 from routing.items import Post
 from routing.models import Decision, Item, Stream
@@ -19,10 +19,8 @@ def fill_queue(stream: Stream, count: int) -> None:
     """Leave `count` open tasks in the hold queue of an empty stream, due one after another."""
     body = next(make_bodies("template", 1, seed=1))
     post = Post(str(body["external_id"]), body["payload"], _CLUELESS, model_version="v1")  # type: ignore[arg-type]
-    taken = take_in(stream=stream, posts=[post])[0]
-    if not isinstance(taken, Taken):
-        raise taken
-    task = ReviewTask.objects.get(item_id=taken.decision.item_id, queue=ReviewTask.Queue.HOLD)
+    take_in(stream=stream, posts=[post])
+    task = ReviewTask.objects.get(stream=stream, queue=ReviewTask.Queue.HOLD)
     tag = token_hex(2)
     ids = {name: _id_of(f"{digit}{tag}") for digit, name in enumerate(("item", "decision", "task"))}
     for first in range(1, count, _CHUNK):

@@ -79,15 +79,19 @@ def encode(body: object) -> bytes:
     return json.dumps(body).encode()
 
 
-def make_reviewers(prefix: str, count: int, *, streams: Sequence[Stream]) -> list[Reviewer]:
-    """Accounts that may review the streams, each with a session; nobody can log in as them."""
+def make_reviewers(
+    prefix: str,
+    count: int,
+    *,
+    streams: Sequence[Stream],
+    role: str = Membership.Role.REVIEWER,
+) -> list[Reviewer]:
+    """Accounts with a role on the streams, each with a session; nobody can log in as them."""
     users = User.objects.bulk_create(
         User(username=f"{prefix}-{number}", password="!") for number in range(count)
     )
     Membership.objects.bulk_create(
-        Membership(stream=stream, user=user, role=Membership.Role.REVIEWER)
-        for stream in streams
-        for user in users
+        Membership(stream=stream, user=user, role=role) for stream in streams for user in users
     )
     store, ends = SessionStore(), timezone.now() + timedelta(days=1)
     sessions = Session.objects.bulk_create(

@@ -39,17 +39,13 @@ def copy_rate(stream: Stream, *, items_a_commit: int, commits: int, writers: int
         chunks = _read_chunks(connection, stream.id, items_a_commit, commits)
         for model in TABLES:
             names = sql.Identifier(_copy_of(model)), sql.Identifier(model._meta.db_table)
-            connection.execute(
-                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(*names)
-            )
+            connection.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(*names))
     try:
         return _write_chunks(chunks, writers) * items_a_commit
     finally:
         with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
             for model in TABLES:
-                connection.execute(
-                    sql.SQL("DROP TABLE {}").format(sql.Identifier(_copy_of(model)))
-                )
+                connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(_copy_of(model))))
 
 
 def _copy_of(model: type[models.Model]) -> str:
@@ -147,9 +143,7 @@ def _claimer(
 
 @contextmanager
 def _connections(count: int) -> Iterator[list[psycopg.Connection]]:
-    opened = [
-        psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) for _ in range(count)
-    ]
+    opened = [psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) for _ in range(count)]
     try:
         yield opened
     finally:

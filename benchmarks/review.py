@@ -36,8 +36,8 @@ def run(stage: Stage, *, full: bool = False) -> dict[str, float]:
     settle_tables()
     found: dict[str, float] = {"backlog_tasks": backlog}
     # The workers' templates and plans are warm when it counts.
-    _ask_for_next(stage, short, make_reviewers("warm", 100, streams=[short]), seconds=60)
-    few = _ask_for_next(stage, short, make_reviewers("few", 800, streams=[short]), seconds=60)
+    _ask_for_next(stage, short, make_reviewers("warm", 64, streams=[short]), seconds=60)
+    few = _ask_for_next(stage, short, make_reviewers("few", 400, streams=[short]), seconds=60)
     many = make_reviewers("many", 4_000, streams=[long])
     load = _ask_for_next(stage, long, many, seconds=NEXT_SECONDS)
     found |= {
@@ -71,7 +71,9 @@ def _ask_for_next(
             reviewer = next(share, None)
             if reviewer is None:
                 return None
-            answer = caller.expect(200, "GET", f"/streams/{stream.key}/hold/", None, reviewer.headers)
+            answer = caller.expect(
+                200, "GET", f"/streams/{stream.key}/hold/", None, reviewer.headers
+            )
             if _ACTION.search(answer.body) is None:
                 raise RuntimeError(f"{reviewer.user} was shown no item.")
             return answer.seconds

@@ -164,4 +164,3 @@ def _close_connections() -> None:
 
     connection.close()
     connection.close_pool()
-

@@ -195,14 +195,19 @@ def _bound_accuracy(evidence: Evidence) -> tuple[float | None, float | None]:
 
 
 def list_findings(judgement: Judgement) -> list[str]:
-    """Every cell that breaks its promise by five points or more, worst news first."""
-    cells = [
-        cell for cell in (*judgement.aggregate, *judgement.by_category) if cell.verdict in WORDS
-    ]
+    """Every cell that breaks its promise by five points or more, worst news first.
+
+    Certain before possible, all categories before one, a wide gap before a narrow one.
+    """
     order = list(WORDS)
-    return [
-        _describe_cell(cell) for cell in sorted(cells, key=lambda cell: order.index(cell.verdict))
-    ]
+
+    def badness(cell: Cell) -> tuple[int, bool, float]:
+        gap = abs((cell.accuracy or 0.0) - (cell.confidence or 0.0))
+        return order.index(cell.verdict), cell.category is not None, -gap
+
+    cells = [*judgement.aggregate, *judgement.by_category]
+    broken = [cell for cell in cells if cell.verdict in WORDS]
+    return [_describe_cell(cell) for cell in sorted(broken, key=badness)]
 
 
 def _describe_cell(cell: Cell) -> str:

@@ -182,7 +182,9 @@ def _list_distrusted(
     kept = {
         cell
         for cell in policy.distrusted
-        if cell[1] <= len(edges) and verdicts.get(cell, "not_enough_labels") == "not_enough_labels"
+        if cell[0] in categories
+        and cell[1] <= len(edges)
+        and verdicts.get(cell, "not_enough_labels") == "not_enough_labels"
     }
     return frozenset((key, band) for key, band in found | kept if key is not None)
 

@@ -11,6 +11,7 @@ class ReviewQueueConfig(AppConfig):
     verbose_name = "Review"
 
     def ready(self) -> None:
-        from reviewqueue import checks  # noqa: F401, PLC0415 - registers the system checks
+        # The one registers the system checks, the other is the Celery application of our tasks.
+        from reviewqueue import celery, checks  # noqa: F401, PLC0415
 
         post_migrate.connect(create_schedule, sender=self)

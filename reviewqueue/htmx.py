@@ -15,7 +15,6 @@ from django.shortcuts import render, resolve_url
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
 
-STOP_POLLING = 286
 LOST = 409
 INVALID = 422
 

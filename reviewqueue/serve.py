@@ -186,7 +186,7 @@ def check_port_is_free(host: str, port: int) -> None:
 
 def ask_for_page(url: str) -> int:
     """Return the status of the first page, 0 while nothing answers."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import pgtrigger
 import pytest
@@ -10,7 +11,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.management import call_command
-from django.http import HttpResponse
 from django.test import Client, TransactionTestCase
 
 from reviewqueue.access import issue_api_key
@@ -21,7 +21,7 @@ from routing.policies import publish_policy
 KEYS = ("account_unlock", "vpn_issue", "security_incident")
 LABELS = ("Account unlock", "VPN issue", "Security incident")
 
-_flush = TransactionTestCase._fixture_teardown
+_flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # not in the stubs
 
 
 def _flush_append_only_tables(case: TransactionTestCase) -> None:
@@ -29,7 +29,7 @@ def _flush_append_only_tables(case: TransactionTestCase) -> None:
         _flush(case)
 
 
-TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -96,8 +96,10 @@ def make_person(
     username: str, stream: Stream | None = None, *roles: str, superuser: bool = False
 ) -> User:
     user = User.objects.create_user(username, password="correct horse", is_superuser=superuser)
-    for role in roles:
-        Membership.objects.create(stream=stream, user=user, role=role)
+    if stream is not None:
+        Membership.objects.bulk_create(
+            Membership(stream=stream, user=user, role=role) for role in roles
+        )
     return user
 
 
@@ -116,6 +118,16 @@ def expert(stream: Stream) -> User:
     return make_person("erin", stream, "expert")
 
 
+class Answered(Protocol):
+    """What a test reads of a response."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def content(self) -> bytes: ...
+    def __getitem__(self, header: str) -> str: ...
+
+
 @dataclass(frozen=True)
 class Upstream:
     """An upstream system: posts bodies with its key."""
@@ -124,7 +136,7 @@ class Upstream:
     key: str
     stream_key: str
 
-    def post(self, call: str, body: object, **extra: str) -> HttpResponse:
+    def post(self, call: str, body: object, **extra: str) -> Answered:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         content_type = extra.pop("content_type", "application/json")
         return self.client.post(
@@ -134,7 +146,7 @@ class Upstream:
             headers={"authorization": f"Bearer {self.key}", **extra},
         )
 
-    def get(self, call: str) -> HttpResponse:
+    def get(self, call: str) -> Answered:
         return self.client.get(
             f"/api/v1/streams/{self.stream_key}/{call}",
             headers={"authorization": f"Bearer {self.key}"},

@@ -29,7 +29,10 @@ HELPDESK = (
 
 def make_person(name: str, **fields: bool) -> User:
     """An account that logs in with `PASSWORD`."""
-    return User.objects.create_user(name, password=PASSWORD, **fields)
+    user = User(username=name, **fields)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
 
 
 def make_stream(
@@ -71,7 +74,7 @@ def post(
     made = Post(external_id=external_id, payload=payload, scores=scores, **fields)  # type: ignore[arg-type]
     taken = take_in(stream=stream, posts=[made])[0]
     assert isinstance(taken, Taken), taken
-    return ReviewTask.objects.get(item_id=taken.item_id)
+    return ReviewTask.objects.get(item=taken.item_id)
 
 
 def post_blind(stream: Stream, external_id: str, **fields: object) -> ReviewTask:

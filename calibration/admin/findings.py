@@ -172,7 +172,7 @@ def _cut_off(calibrated: object, raw: object) -> str:
         return NOTHING
     if below is None:
         return _("%(value)s (no raw confidence reaches it)") % {"value": show_number(value)}
-    return _("%(value)s (raw %(raw)s)") % {"value": show_number(value), "raw": f"{below:.4f}"}
+    return _("%(value)s (raw %(raw)s)") % {"value": show_number(value), "raw": show_number(below)}
 
 
 def _pair_queues(queues: Mapping[str, object], *, has_draft: bool) -> list[Pair]:

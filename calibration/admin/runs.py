@@ -1,6 +1,7 @@
 """Calibration runs: what was measured, what is proposed, and the draft that holds it."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -27,7 +28,7 @@ class CalibrationRunAdmin(ReadOnly):
         "has_draft",
     )
     list_filter = (StreamFilter, "kind", "created_at")
-    ordering = ("-created_at", "-id")
+    ordering: ClassVar[Sequence[str]] = ("-created_at", "-id")
     list_select_related = ("stream",)
     change_form_template = "admin/calibration/calibrationrun/change_form.html"
     fields = (

@@ -99,6 +99,17 @@ def _midnights(start: datetime, end: datetime) -> Iterator[datetime]:
         midnight += _DAY
 
 
+def last_whole_day(now: datetime) -> datetime:
+    """The last day whose audits were opened and, but for a few, judged in a past up to `now`."""
+    mondays = [day for day in _midnights(now - 14 * _DAY, now) if day.weekday() == 0]
+    return max(monday for monday in mondays if _is_worked(monday, now)) - _DAY
+
+
+def _is_worked(midnight: datetime, now: datetime) -> bool:
+    """Whether the morning's work of this day is done well before `now`."""
+    return midnight + _MORNING < now - _DAY / 12
+
+
 def create_simulated_people(stream: Stream) -> tuple[list[User], User]:
     """The simulated reviewers and expert of a stream; nobody can log in as them."""
     reviewers = [_create_person(stream, name, Membership.Role.REVIEWER) for name in REVIEWERS]
@@ -177,7 +188,7 @@ class Past:
     def _unfold_day(self, midnight: datetime) -> int:
         verdicts = 0
         morning = midnight + _MORNING
-        if morning < self.now - _DAY / 12:
+        if _is_worked(midnight, self.now):
             if midnight.weekday() == 0:
                 open_audit_seats(stream=self.stream, at=midnight + _AUDITS_OPEN)
             leave = AUDITS_LEFT_OPEN if self.now - midnight < 8 * _DAY else 0

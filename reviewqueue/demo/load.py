@@ -19,7 +19,7 @@ from calibration.jobs import run_once
 from calibration.models import JobRun
 from calibration.runs import measure, recalibrate
 from reviewqueue.demo import Prediction, digits, helpdesk
-from reviewqueue.demo.backfill import JOB, WEEKS, Past, plan_arrivals, plan_eve
+from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
 from reviewqueue.demo.streams import DIGITS, HELPDESK
 from reviewqueue.demo.upstream import post_predictions, wait_for_answer
 from routing.models import Stream
@@ -121,8 +121,12 @@ def _measure(stream: Stream) -> None:
 
 
 def _measure_and_refit(stream: Stream, now: datetime) -> dict[str, object]:
-    """Two monthly tables and a first refit, which leaves its draft for a person to publish."""
+    """Two monthly tables and a first refit, which leaves its draft for a person to publish.
+
+    Of whole cohorts only: what came in since has labels for the easy part of it.
+    """
+    until = last_whole_day(now)
     for weeks_ago in (WEEKS // 2, 0):
-        measure(stream=stream, at=now - timedelta(weeks=weeks_ago), reason="monthly table")
-    run = recalibrate(stream=stream, at=now, reason="the demo's first labels")
+        measure(stream=stream, at=until - timedelta(weeks=weeks_ago), reason="monthly table")
+    run = recalibrate(stream=stream, at=until, reason="the demo's first labels")
     return {"labels": run.labels}

@@ -1,4 +1,4 @@
-"""Small drawings and figures for the screens: icons, relative times, percentages."""
+"""Small drawings and words for the screens: icons, form controls, relative times."""
 
 from datetime import datetime, timedelta
 
@@ -34,18 +34,6 @@ def as_input(field: BoundField) -> SafeString:
     # The label says it already, and stays when something is typed.
     field.field.widget.attrs.pop("placeholder", None)
     return field.as_widget(attrs=attributes)
-
-
-@register.filter
-def percent(probability: float) -> str:
-    """A probability as people say it: 0.576 becomes "58%"."""
-    return f"{probability * 100:.0f}%"
-
-
-@register.filter
-def probability(value: float) -> str:
-    """A model's figure, two decimals: 0.5764 becomes "0.58"."""
-    return f"{value:.2f}"
 
 
 @register.filter

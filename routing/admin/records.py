@@ -137,6 +137,7 @@ class DecisionAdmin(ReadOnly):
 
 
 KINDS = (
+    "audit.opened",
     "calibration.measured",
     "calibration.proposed",
     "policy.published",

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
 from reviewqueue.models import ReviewTask, Verdict
@@ -102,7 +103,7 @@ def test_escape_leaves_a_mode_and_keeps_the_choice(stream: Stream, signed_in: Pa
 def test_search_finds_one_of_77(stream: Stream, signed_in: Page) -> None:
     categories = [(f"c{number:02d}", f"Topic {number:02d}", "") for number in range(76)]
     cards = scenes.make_stream("cards", categories=[*categories, ("arrival", "Card arrival", "")])
-    scenes.join(scenes.User.objects.get(username="rita"), cards)
+    scenes.join(User.objects.get(username="rita"), cards)
     scores = {"c00": 0.55, "c01": 0.25, "c02": 0.1}
     for number in range(2):
         scenes.post(cards, f"C-{number}", scores=scores, payload={"subject": f"Ticket {number}"})
@@ -188,7 +189,11 @@ def test_keys_sleep_until_the_next_item_is_there(stream: Stream, signed_in: Page
     page = signed_in
     page.goto(HOLD)
     waiting: list[Route] = []
-    page.route("**/verdict", lambda route: waiting.append(route))
+
+    def hold_back(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/verdict", hold_back)
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('.htmx-request') !== null")
     for key in ("2", "Enter", "s", "Control+Enter"):

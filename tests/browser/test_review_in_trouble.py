@@ -64,7 +64,7 @@ def test_expired_session_returns_with_the_input(
 def test_lost_connection_says_so_and_the_answer_can_be_sent_again(
     stream: Stream, signed_in: Page, complaints: list[str]
 ) -> None:
-    complaints += ["ERR_FAILED", "htmx:sendError"]
+    complaints += ["ERR_FAILED", "htmx:sendError", "htmx:afterRequest"]
     scenes.post(stream, "HD-1")
     enter_half_an_answer(signed_in)
     signed_in.route("**/verdict", lambda route: route.abort())

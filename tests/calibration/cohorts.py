@@ -50,7 +50,7 @@ def post_items(
     ]
     taken = take_in(stream=stream, posts=posts, received_at=at)
     assert all(isinstance(one, Taken) for one in taken), taken[:1]
-    ids = [one.decision_id for one in taken if isinstance(one, Taken)]
+    ids = [one.decision_id for one in taken if isinstance(one, Taken) and one.decision_id]
     return list(Decision.objects.filter(id__in=ids).order_by("id"))
 
 

@@ -13,7 +13,7 @@ LATE = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def stream(db: None) -> Stream:  # noqa: PT019 - the database, not a value
+def stream(db: None) -> Stream:
     return make_stream()
 
 

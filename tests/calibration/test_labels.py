@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def stream(db: None) -> Stream:  # noqa: PT019 - the database, not a value
+def stream(db: None) -> Stream:
     return make_audited_stream()
 
 

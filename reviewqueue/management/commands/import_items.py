@@ -15,6 +15,7 @@ from typing import cast
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.utils.translation import ngettext
 from tqdm import tqdm
 
 from reviewqueue.imports import (
@@ -94,7 +95,10 @@ class Command(BaseCommand):
             ) from error
         self.stdout.write(f"{found}: {counts}")
         if counts.refused:
-            raise CommandError(f"{counts.refused:,} lines were refused.")
+            raise CommandError(
+                ngettext("%d line was refused.", "%d lines were refused.", counts.refused)
+                % counts.refused
+            )
 
     def _add_categories(self, stream: Stream, keys: Sequence[str], file: str) -> None:
         name = "the input" if file == _STANDARD_INPUT else Path(file).name
@@ -103,7 +107,8 @@ class Command(BaseCommand):
         except PolicyError as error:
             raise CommandError(str(error)) from error
         if added:
-            self.stdout.write(f"{stream}: {len(added):,} categories added")
+            words = ngettext("%d category added", "%d categories added", len(added))
+            self.stdout.write(f"{stream}: {words % len(added)}")
 
     def _import(self, stream: Stream, raw: BufferedReader, *, with_truth: bool) -> Counts:
         shown = 0

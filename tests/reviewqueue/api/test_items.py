@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -15,7 +14,16 @@ from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Decision, Item, Stream
-from tests.conftest import KEYS, ItemBody, Upstream, make_body, make_person, make_stream, publish
+from tests.conftest import (
+    KEYS,
+    Answered,
+    ItemBody,
+    Upstream,
+    make_body,
+    make_person,
+    make_stream,
+    publish,
+)
 
 Body = Callable[..., ItemBody]
 
@@ -29,7 +37,7 @@ WORKED = [
 ]
 
 
-def answer(response: HttpResponse) -> dict[str, object]:
+def answer(response: Answered) -> dict[str, object]:
     return dict(json.loads(response.content))
 
 

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from reviewqueue.embedded import Services
+from reviewqueue.embedded.layout import remove_sockets_folder
 from reviewqueue.embedded.processes import PROJECT, wait_until
 
 # Joins, tells the URLs, and stays a user until its standard input ends.
@@ -134,6 +135,8 @@ def folder() -> Iterator[Path]:
     made.chmod(0o711)
     yield made
     kill_everything(made)
+    for note in made.rglob("services.json"):
+        remove_sockets_folder(Path(json.loads(note.read_text())["sockets"]))
     shutil.rmtree(made)
 
 

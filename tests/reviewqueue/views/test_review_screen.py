@@ -18,7 +18,8 @@ HOLD = "/streams/helpdesk/hold/"
 
 
 def text_of(response: object) -> str:
-    return getattr(response, "content").decode()  # noqa: B009 - the client's response is untyped
+    content: bytes = getattr(response, "content", b"")
+    return content.decode()
 
 
 def test_shows_the_item_and_the_machines_answer(stream: Stream, plain: Client) -> None:

@@ -24,8 +24,8 @@ def take(client: Client, task: ReviewTask, queue: str = "hold") -> dict[str, str
 
 
 def headings(response: object) -> list[str]:
-    page = getattr(response, "content").decode()  # noqa: B009 - the client's response is untyped
-    return re.findall(r"<h1[^>]*>([^<]+)", page)
+    content: bytes = getattr(response, "content", b"")
+    return re.findall(r"<h1[^>]*>([^<]+)", content.decode())
 
 
 def test_verdict_is_recorded_and_the_next_item_comes_along(

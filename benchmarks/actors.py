@@ -1,0 +1,186 @@
+"""The clients of a fault run: upstreams that post until they are told, reviewers that answer.
+
+What they may rely on is what the product promises: an answer is final, and anything that was cut
+or answered 5xx may be sent again as it is.
+"""
+
+import json
+import random
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from queue import Empty, Queue
+from threading import Event
+from urllib.parse import urlencode
+
+from benchmarks.cast import Reviewer, encode
+from benchmarks.clients import Answer, Caller, CutError
+from benchmarks.ledger import Ledger
+from benchmarks.review import read_form
+
+Work = Sequence[dict[str, object]]
+
+QUEUES = ("hold", "flagged", "escalated")
+_UNDO = re.compile(rb'action="/verdicts/([0-9a-f-]{36})/undo"')
+_SERVER_ERROR = 500
+_LOST = 409
+_SEEN_AGAIN = 0.05
+_UNDO_RATE = 0.10
+_THINK_SECONDS = 0.02
+
+
+@dataclass
+class Gate:
+    """How many items may have been sent by now: the next kill has to come before the rest."""
+
+    limit: float = 0.0
+
+    def is_open(self, ledger: Ledger) -> bool:
+        """Whether another piece of work may be sent."""
+        return len(ledger.posted) <= self.limit
+
+
+@dataclass
+class Upstream:
+    """Posts pieces of work, one item or a batch, each until it is acknowledged whole."""
+
+    url: str
+    stream_key: str
+    headers: dict[str, str]
+    ledger: Ledger
+    gate: Gate
+    seed: int
+    stop: Event
+
+    def run(self, works: "Queue[Work]") -> None:
+        """Take pieces of work until there are none, or until told to stop."""
+        rng = random.Random(self.seed)
+        caller = Caller(self.url, self.headers)
+        while not self.stop.is_set():
+            if not self.gate.is_open(self.ledger):
+                time.sleep(0.01)
+                continue
+            try:
+                work = works.get_nowait()
+            except Empty:
+                return
+            for item in work:
+                self.ledger.note_posted(str(item["external_id"]))
+            self._post(caller, work, rng)
+            if rng.random() < _SEEN_AGAIN:
+                self._post(caller, work, rng)
+
+    def _post(self, caller: Caller, work: Work, rng: random.Random) -> None:
+        place = f"/api/v1/streams/{self.stream_key}/items"
+        single = len(work) == 1 and rng.random() < 0.9
+        path, body = (place, encode(work[0])) if single else (f"{place}/batch", encode(work))
+        while not self.stop.is_set():
+            answer = ask_or_none(caller, "POST", path, body)
+            if answer is None:
+                self.ledger.retry()
+                time.sleep(rng.uniform(0.01, 0.1))
+                continue
+            self._note(answer, work, single=single)
+            return
+
+    def _note(self, answer: Answer, work: Work, *, single: bool) -> None:
+        if answer.status not in ((200, 201) if single else (200,)):
+            self.ledger.surprise(f"{answer.status} to a post: {answer.body[:200]!r}")
+            return
+        told = json.loads(answer.body)
+        lines = [told] if single else [line.get("decision") for line in told["results"]]
+        if len(lines) != len(work) or None in lines:
+            self.ledger.surprise(f"not every item was taken: {answer.body[:200]!r}")
+            return
+        for item, line in zip(work, lines, strict=True):
+            if line["external_id"] != item["external_id"]:
+                self.ledger.surprise(f"{item['external_id']} was answered {line['external_id']}")
+            self.ledger.acknowledge(str(item["external_id"]), line["id"])
+
+
+@dataclass
+class Tab:
+    """One browser tab of a reviewer; two tabs of one account race for the same task."""
+
+    url: str
+    stream_key: str
+    reviewer: Reviewer
+    ledger: Ledger
+    seed: int
+    stop: Event
+    queues: Sequence[str] = QUEUES
+    _notes: int = field(default=0, init=False)
+
+    def run(self, rounds: int | None = None) -> None:
+        """Answer task after task until told to stop, or `rounds` times."""
+        rng = random.Random(self.seed)
+        caller = Caller(self.url, self.reviewer.headers)
+        done = 0
+        while not self.stop.is_set() and done != rounds:
+            queue = rng.choice(self.queues)
+            page = ask_or_none(caller, "GET", f"/streams/{self.stream_key}/{queue}/")
+            if page is None or page.status != 200 or b'name="lease_token"' not in page.body:
+                time.sleep(rng.uniform(0.05, 0.2))
+                continue
+            time.sleep(_THINK_SECONDS)
+            self._answer(caller, page.body, rng)
+            done += 1
+
+    def _answer(self, caller: Caller, page: bytes, rng: random.Random) -> None:
+        self._notes += 1
+        note = f"{self.reviewer.user.username} {self.seed} {self._notes}"
+        path, body = read_form(page)
+        body += b"&" + urlencode({"comment": note}).encode()
+        kind = rng.choices((b"category", b"no_category_fits", b"cannot_judge"), (90, 5, 5))[0]
+        body = body.replace(b"kind=category", b"kind=" + kind)
+        answer, tries = self._send(caller, path, body, rng)
+        if answer is None:
+            return
+        if answer.status == 200 and b'id="work"' in answer.body:
+            self.ledger.confirm(note)
+            self._maybe_undo(caller, answer.body, rng)
+        elif answer.status == _LOST:
+            if tries == 1:
+                self.ledger.refuse(note)
+        elif answer.status != 404:
+            self.ledger.surprise(f"{answer.status} to a verdict: {answer.body[:200]!r}")
+
+    def _maybe_undo(self, caller: Caller, page: bytes, rng: random.Random) -> None:
+        found = _UNDO.search(page)
+        if found is None or rng.random() >= _UNDO_RATE:
+            return
+        verdict = found[1].decode()
+        answer, _tries = self._send(caller, f"/verdicts/{verdict}/undo", b"", rng)
+        if answer is not None and answer.status == 200:
+            self.ledger.undo(verdict)
+
+    def _send(
+        self, caller: Caller, path: str, body: bytes, rng: random.Random
+    ) -> tuple[Answer | None, int]:
+        """Send until answered; None when told to stop first. Also how often it was sent."""
+        headers = {"HX-Request": "true", "Content-Type": "application/x-www-form-urlencoded"}
+        tries = 0
+        while not self.stop.is_set():
+            tries += 1
+            answer = ask_or_none(caller, "POST", path, body, headers)
+            if answer is not None:
+                return answer, tries
+            self.ledger.retry()
+            time.sleep(rng.uniform(0.01, 0.1))
+        return None, tries
+
+
+def ask_or_none(
+    caller: Caller,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer | None:
+    """The answer; None where the connection was cut or the server had an error of its own."""
+    try:
+        answer = caller.ask(method, path, body, headers)
+    except CutError:
+        return None
+    return None if answer.status >= _SERVER_ERROR else answer

@@ -1,0 +1,78 @@
+"""How long reviews take."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from reviewqueue.claims import claim_next
+from reviewqueue.models import ReviewTask
+from reviewqueue.pace import seconds_per_review
+from reviewqueue.recalibrations import recalibrate_stream
+from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
+from routing.models import Stream
+from tests.calibration.cohorts import make_audited_stream, post_items
+from tests.conftest import KEYS, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stream(db: None) -> Stream:
+    return make_audited_stream()
+
+
+@pytest.fixture
+def rita(stream: Stream) -> User:
+    return make_person("rita", stream, "reviewer")
+
+
+def answer_next(rita: User, stream: Stream, queue: str, *, active: timedelta) -> ReviewTask:
+    """Answer a task that was claimed long ago, so that its active time may be long."""
+    task = claim_next(user=rita, stream=stream, queue=queue)
+    assert task is not None
+    assert task.lease_token is not None
+    ReviewTask.objects.filter(id=task.id).update(claimed_at=timezone.now() - timedelta(hours=2))
+    record_verdict(
+        task_id=task.id,
+        lease_token=task.lease_token,
+        reviewer=rita,
+        answer=Answer("category", [KEYS[0]]),
+        active_ms=int(active / timedelta(milliseconds=1)),
+    )
+    return task
+
+
+def measured(stream: Stream) -> dict[str, float]:
+    now = timezone.now()
+    return seconds_per_review(
+        stream=stream, start=now - timedelta(days=1), end=now + timedelta(days=1)
+    )
+
+
+def test_pace_is_the_mean_of_each_queue_capped_at_the_lease(stream: Stream, rita: User) -> None:
+    post_items(stream, 4, confidence=0.55, at=timezone.now())
+    post_items(stream, 1, confidence=0.75, at=timezone.now())
+    for seconds in (10, 20, 3600):
+        answer_next(rita, stream, "hold", active=timedelta(seconds=seconds))
+    answer_next(rita, stream, "hold", active=timedelta(0))  # unknown
+    answer_next(rita, stream, "flagged", active=timedelta(seconds=7))
+    lease = stream.lease.total_seconds()
+    assert measured(stream) == {"hold": (10 + 20 + lease) / 3, "flagged": 7.0}
+
+
+def test_withdrawn_verdicts_and_other_streams_do_not_count(stream: Stream, rita: User) -> None:
+    post_items(stream, 1, confidence=0.55, at=timezone.now())
+    task = answer_next(rita, stream, "hold", active=timedelta(seconds=30))
+    assert measured(stream) == {"hold": 30.0}
+    assert measured(make_audited_stream("other")) == {}
+    undo_verdict(verdict_id=task.verdicts.get().id, reviewer=rita)
+    assert measured(stream) == {}
+
+
+def test_recalibration_reports_hours_at_the_measured_pace(stream: Stream, rita: User) -> None:
+    post_items(stream, 5, confidence=0.55, at=timezone.now())
+    answer_next(rita, stream, "hold", active=timedelta(seconds=36))
+    run = recalibrate_stream(stream=stream, at=timezone.now(), reason="a rollout")
+    assert run.report["review"]["hours_now"] == pytest.approx(5 * 36 / 3600)

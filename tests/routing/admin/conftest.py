@@ -1,0 +1,36 @@
+"""Somebody at the admin's pages."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from reviewqueue.models import Membership
+from routing.models import Stream
+from tests.conftest import make_person
+
+EDITS_POLICIES = ("add_policy", "change_policy", "view_policy", "publish_policy")
+
+
+@pytest.fixture
+def root_client(db: None) -> Client:  # noqa: PT019 - the database, not a value
+    """A superuser's browser."""
+    client = Client()
+    user = make_person("root", superuser=True)
+    User.objects.filter(id=user.id).update(is_staff=True)
+    client.force_login(user)
+    return client
+
+
+def make_staff(name: str, stream: Stream | None, *permissions: str) -> User:
+    """Staff with these permissions who administers `stream`."""
+    user = User.objects.create_user(name, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    if stream is not None:
+        Membership.objects.create(user=user, stream=stream, role="stream_admin")
+    return user
+
+
+def log_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client

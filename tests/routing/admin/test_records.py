@@ -1,0 +1,208 @@
+"""Items, decisions, events and the other lists: read, found, never touched, at a constant cost."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from calibration.frames import fold_deltas
+from calibration.models import AuditDraw, JobRun
+from reviewqueue.claims import claim_next
+from reviewqueue.verdicts import Answer, record_verdict
+from routing.admin import readonly
+from routing.admin.readonly import ReadOnly
+from routing.models import Decision, Event, Item, Stream
+from tests.conftest import make_person
+from tests.conftest import make_stream as make_plain_stream
+from tests.routing.admin.conftest import log_in, make_staff
+from tests.scenes import LIKELY, SURE, make_stream, post
+
+RECORDS = sorted(
+    model._meta.label for model, page in admin.site._registry.items() if isinstance(page, ReadOnly)
+)
+
+
+def list_path(label: str) -> str:
+    return f"/admin/{label.lower().replace('.', '/')}/"
+
+
+@pytest.fixture
+def worked(db: None) -> Stream:  # noqa: PT019 - the database, not a value
+    """A stream where something of every kind has happened once."""
+    stream = make_stream(audit_rate=1.0)
+    add_work(stream, "t1")
+    return stream
+
+
+def add_work(stream: Stream, name: str) -> None:
+    """One more of each: items in two queues, a draw, a verdict with its truth, a job."""
+    post(stream, name)
+    from reviewqueue.intake import take_in
+    from routing.items import Post
+
+    take_in(stream=stream, posts=[Post(external_id=f"{name}-sure", payload={}, scores=SURE)])
+    user = make_person(f"rev-{name}", stream, "reviewer")
+    task = claim_next(user=user, stream=stream, queue="hold")
+    assert task is not None
+    assert task.lease_token is not None
+    answer = Answer(kind="category", categories=["vpn_issue"])
+    record_verdict(
+        task_id=task.id, lease_token=task.lease_token, reviewer=user, answer=answer, active_ms=900
+    )
+    fold_deltas()
+    JobRun.objects.create(stream=stream, job="weekly_audit", period=name, result={"opened": 1})
+
+
+def test_records_are_all_that_the_machine_and_people_did() -> None:
+    assert RECORDS == [
+        "calibration.AuditDraw",
+        "calibration.CalibrationRun",
+        "calibration.FrameCount",
+        "calibration.GroundTruth",
+        "calibration.JobRun",
+        "reviewqueue.ReviewTask",
+        "reviewqueue.Verdict",
+        "routing.Decision",
+        "routing.Event",
+        "routing.Item",
+    ]
+
+
+WORKED = [label for label in RECORDS if label != "calibration.CalibrationRun"]
+
+
+@pytest.mark.parametrize("label", WORKED)
+def test_record_is_shown_and_cannot_be_touched(
+    root_client: Client, worked: Stream, label: str
+) -> None:
+    row = apps.get_model(label).objects.first()
+    assert row is not None
+    path = f"{list_path(label)}{row.pk}/change/"
+    page = root_client.get(path)
+    assert page.status_code == 200
+    assert 'name="_save"' not in page.content.decode()
+    for method, where in (
+        (root_client.post, path),
+        (root_client.post, f"{list_path(label)}{row.pk}/delete/"),
+        (root_client.get, f"{list_path(label)}add/"),
+    ):
+        assert method(where).status_code == 403
+
+
+@pytest.mark.parametrize("label", WORKED)
+def test_list_and_page_ask_the_same_at_one_row_and_at_three(
+    root_client: Client, worked: Stream, label: str
+) -> None:
+    def count(path: str) -> int:
+        with CaptureQueriesContext(connection) as context:
+            assert root_client.get(path).status_code == 200
+        return len(context)
+
+    row = apps.get_model(label).objects.order_by("pk")[0]
+    page = f"{list_path(label)}{row.pk}/change/"
+    before = count(list_path(label)), count(page)
+    for name in ("t2", "t3"):
+        add_work(worked, name)
+    assert (count(list_path(label)), count(page)) == before
+    assert before[0] <= 5
+    assert before[1] <= 6
+
+
+def test_list_counts_no_further_than_its_limit(
+    root_client: Client, worked: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("t2", "t3"):
+        add_work(worked, name)
+    monkeypatch.setattr(readonly, "COUNTED", 2)
+    with CaptureQueriesContext(connection) as context:
+        page = root_client.get(list_path("routing.Item"))
+    assert page.context["cl"].result_count == 2
+    counts = [each["sql"] for each in context.captured_queries if "COUNT(" in each["sql"]]
+    assert len(counts) == 1
+    assert "LIMIT 2" in counts[0]
+
+
+@pytest.mark.parametrize(
+    ("label", "found"),
+    [
+        ("routing.Item", 1),
+        ("routing.Decision", 1),
+        ("reviewqueue.ReviewTask", 1),
+        ("reviewqueue.Verdict", 1),
+        ("calibration.GroundTruth", 1),
+        ("calibration.AuditDraw", 0),
+    ],
+)
+def test_search_finds_by_the_whole_external_id(
+    root_client: Client, worked: Stream, label: str, found: int
+) -> None:
+    add_work(worked, "t2")
+    page = root_client.get(f"{list_path(label)}?q=t1")
+    assert page.context["cl"].result_count == found
+    assert root_client.get(f"{list_path(label)}?q=t").context["cl"].result_count == 0
+
+
+def test_event_is_found_by_its_subject(root_client: Client, worked: Stream) -> None:
+    item = Item.objects.get(external_id="t1")
+    page = root_client.get(f"{list_path('routing.Event')}?q={item.id}")
+    assert [event.kind for event in page.context["cl"].result_list] == ["verdict.recorded"]
+    page = root_client.get(f"{list_path('routing.Event')}?q=no-id")
+    assert page.context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("queue=hold", 1), ("queue=auto", 1), ("queue=flagged", 0), ("action__exact=act", 1)],
+)
+def test_decisions_are_filtered(
+    root_client: Client, worked: Stream, query: str, expected: int
+) -> None:
+    query = query.replace("queue=", "queue__exact=")
+    page = root_client.get(f"{list_path('routing.Decision')}?{query}")
+    assert page.context["cl"].result_count == expected
+
+
+def test_draws_are_filtered_by_whether_their_seat_is_open(
+    root_client: Client, worked: Stream
+) -> None:
+    path = list_path("calibration.AuditDraw")
+    assert root_client.get(f"{path}?seat=waiting").context["cl"].result_count == 1
+    assert root_client.get(f"{path}?seat=opened").context["cl"].result_count == 0
+    AuditDraw.objects.update(opened_at=worked.created_at)
+    assert root_client.get(f"{path}?seat=opened").context["cl"].result_count == 1
+
+
+def test_item_page_shows_payload_as_text_and_why_it_is_where_it_is(root_client: Client) -> None:
+    stream = make_stream()
+    task = post(stream, "t9", scores=LIKELY, payload={"body": "<script>alert(1)</script>"})
+    content = root_client.get(f"/admin/routing/item/{task.item_id}/change/").content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in content
+    assert "<script>alert(1)" not in content
+    [decision] = Decision.objects.filter(item=task.item_id)
+    assert decision.reasons[0]["message"] in content
+
+
+@pytest.mark.parametrize("label", WORKED)
+def test_staff_see_records_of_their_own_stream_only(worked: Stream, label: str) -> None:
+    row = apps.get_model(label).objects.filter(stream=worked).first()
+    assert row is not None
+    model = label.split(".")[1].lower()
+    stranger = log_in(make_staff("sue", make_plain_stream("other"), f"view_{model}"))
+    assert stranger.get(list_path(label)).context["cl"].result_count == 0
+    assert stranger.get(f"{list_path(label)}?stream={worked.id}").context["cl"].result_count == 0
+    assert stranger.get(f"{list_path(label)}{row.pk}/change/").status_code == 302
+    own = log_in(make_staff("tim", worked, f"view_{model}"))
+    assert own.get(f"{list_path(label)}{row.pk}/change/").status_code == 200
+
+
+def test_reviewer_with_a_permission_but_no_admin_role_sees_nothing(worked: Stream) -> None:
+    user = make_person("ray", worked, "reviewer")
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename="view_event"))
+    assert Event.objects.filter(stream=worked).exists()
+    page = log_in(user).get(list_path("routing.Event"))
+    assert page.context["cl"].result_count == 0
