@@ -12,9 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from reviewqueue.models import Membership
 from routing.admin.filters import StreamFilter
-from routing.admin.scope import InStream, record_change
-from routing.admin.streams import record_formset
-from routing.events import record_event
+from routing.admin.scope import InStream, record_change, record_removal, save_and_record
 
 if TYPE_CHECKING:
     MembershipModelAdmin = admin.ModelAdmin[Membership]
@@ -24,18 +22,6 @@ else:
     MembershipModelAdmin = admin.ModelAdmin
     MembershipInlineBase = admin.TabularInline
     UserModelAdmin = UserAdmin
-
-
-def record_removal(request: HttpRequest, membership: Membership) -> None:
-    """Note that somebody lost a role on a stream."""
-    record_event(
-        stream_id=membership.stream_id,
-        kind="membership.deleted",
-        subject_id=membership.id,
-        actor_id=request.user.pk,
-        user=membership.user_id,
-        role=membership.role,
-    )
 
 
 @admin.register(Membership)
@@ -54,10 +40,7 @@ class MembershipAdmin(InStream, MembershipModelAdmin):
         change: bool,
     ) -> None:
         super().save_model(request, obj, form, change)
-        kind = "membership.changed" if change else "membership.created"
-        record_change(
-            request=request, form=form, stream_id=obj.stream_id, kind=kind, created=not change
-        )
+        record_change(request=request, form=form, created=not change)
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         record_removal(request, obj)
@@ -94,13 +77,6 @@ class RolesOnStreamInline(RolesInline):
     verbose_name_plural = _("people")
 
 
-def save_roles(request: HttpRequest, formset: Any) -> None:
-    """Note what a saved inline of memberships changed."""
-    for membership in formset.deleted_objects:
-        record_removal(request, membership)
-    record_formset(request, formset)
-
-
 admin.site.unregister(User)
 
 
@@ -130,5 +106,4 @@ class PersonAdmin(UserModelAdmin):
     def save_formset(
         self, request: HttpRequest, form: "forms.ModelForm[User]", formset: Any, change: bool
     ) -> None:
-        super().save_formset(request, form, formset, change)
-        save_roles(request, formset)
+        save_and_record(request, formset)

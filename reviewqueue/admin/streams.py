@@ -1,14 +1,12 @@
 """Streams with the people on them, and how their payloads are shown."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from reviewqueue.admin.people import RolesOnStreamInline, save_roles
-from reviewqueue.models import Membership
+from reviewqueue.admin.people import RolesOnStreamInline
 from reviewqueue.payloads import KINDS
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryInline, FixedKeyForm
@@ -39,10 +37,3 @@ admin.site.unregister(Stream)
 class StreamWithPeopleAdmin(StreamAdmin):
     form = ShownStreamForm
     inlines: ClassVar = [CategoryInline, RolesOnStreamInline]
-
-    def save_formset(
-        self, request: HttpRequest, form: "forms.ModelForm[Stream]", formset: Any, change: bool
-    ) -> None:
-        super().save_formset(request, form, formset, change)
-        if formset.model is Membership:
-            save_roles(request, formset)

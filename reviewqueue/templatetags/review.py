@@ -61,23 +61,33 @@ def age(moment: datetime) -> SafeString:
 @register.filter
 def due(moment: datetime) -> SafeString:
     """When something is due: in minutes and hours where it is near, else by day and hour."""
+    return _timed(moment, _due_words(moment))
+
+
+@register.filter
+def due_phrase(moment: datetime) -> SafeString:
+    """`due`, as it stands alone: "due tomorrow 09:00", "overdue by 2 h"."""
+    words = _due_words(moment)
+    late = moment < timezone.now()
+    return _timed(moment, words if late else _("due %(when)s") % {"when": words})
+
+
+def _due_words(moment: datetime) -> str:
     left = moment - timezone.now()
     local = timezone.localtime(moment)
     today = timezone.localdate()
     clock = formats.time_format(local, "H:i")
     if left < timedelta(0):
-        words = _("overdue by %(span)s") % {"span": short_duration(-left)}
-    elif left < HOUR:
-        words = _("in %(span)s") % {"span": short_duration(left)}
-    elif local.date() == today:
-        words = _("today %(clock)s") % {"clock": clock}
-    elif local.date() == today + DAY:
-        words = _("tomorrow %(clock)s") % {"clock": clock}
-    elif left < timedelta(days=6):
-        words = _("%(day)s %(clock)s") % {"day": formats.date_format(local, "D"), "clock": clock}
-    else:
-        words = formats.date_format(local, "j M")
-    return _timed(moment, words)
+        return _("overdue by %(span)s") % {"span": short_duration(-left)}
+    if left < HOUR:
+        return _("in %(span)s") % {"span": short_duration(left)}
+    if local.date() == today:
+        return _("today %(clock)s") % {"clock": clock}
+    if local.date() == today + DAY:
+        return _("tomorrow %(clock)s") % {"clock": clock}
+    if left < timedelta(days=6):
+        return _("%(day)s %(clock)s") % {"day": formats.date_format(local, "D"), "clock": clock}
+    return formats.date_format(local, "j M")
 
 
 @register.filter

@@ -146,6 +146,7 @@ KINDS = (
     "stream.changed",
     "category.created",
     "category.changed",
+    "category.deleted",
     "membership.created",
     "membership.changed",
     "membership.deleted",

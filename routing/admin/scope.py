@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import ForeignKey, Model, QuerySet
 from django.forms import ModelChoiceField, ModelForm
+from django.forms.models import BaseModelFormSet
 from django.http import HttpRequest
 
 from routing.events import record_event
 from routing.models import Stream
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from django.contrib.auth.models import AnonymousUser, User
 
     Someone = User | AnonymousUser
@@ -62,23 +61,45 @@ class InStream(BaseModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-def record_change(
-    *, request: HttpRequest, form: "ModelForm[Any]", stream_id: "UUID", kind: str, created: bool
-) -> None:
-    """Note who changed which fields of a row from what to what."""
+def record_change(*, request: HttpRequest, form: "ModelForm[Any]", created: bool) -> None:
+    """Note who changed which fields of a stream's row, or of a stream, from what to what."""
     changes = {
         name: [_show(None if created else form.initial.get(name)), _show(form.cleaned_data[name])]
         for name in form.changed_data
         if name in form.cleaned_data
     }
     if changes:
-        record_event(
-            stream_id=stream_id,
-            kind=kind,
-            subject_id=form.instance.pk,
-            actor_id=request.user.pk,
-            changes=changes,
-        )
+        done = "created" if created else "changed"
+        _record(request, form.instance, done, changes=changes)
+
+
+def record_removal(request: HttpRequest, row: Model) -> None:
+    """Note who removed a row; to be called while it still has its key."""
+    _record(request, row, "deleted", was=str(row))
+
+
+def save_and_record(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> None:
+    """Save the rows of an inline and note each that was added, changed or removed."""
+    existed = [not form.instance._state.adding for form in formset.forms]
+    removed = {id(form) for form in formset.deleted_forms}
+    for form, was_there in zip(formset.forms, existed, strict=True):
+        if was_there and id(form) in removed:
+            record_removal(request, form.instance)
+    formset.save()
+    for form, was_there in zip(formset.forms, existed, strict=True):
+        if form.has_changed() and id(form) not in removed:
+            record_change(request=request, form=form, created=not was_there)
+
+
+def _record(request: HttpRequest, row: Model, done: str, **data: object) -> None:
+    stream_id = row.pk if isinstance(row, Stream) else row.stream_id  # type: ignore[attr-defined]
+    record_event(
+        stream_id=stream_id,
+        kind=f"{row._meta.model_name}.{done}",
+        subject_id=row.pk,
+        actor_id=request.user.pk,
+        **data,
+    )
 
 
 def _show(value: object) -> object:

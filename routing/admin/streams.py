@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from routing.admin.scope import record_change, streams_administered_by
+from routing.admin.scope import record_change, save_and_record, streams_administered_by
 from routing.models import Category, Stream
 
 if TYPE_CHECKING:
@@ -141,28 +141,13 @@ class StreamAdmin(StreamModelAdmin):
         self, request: HttpRequest, obj: Stream, form: "forms.ModelForm[Stream]", change: bool
     ) -> None:
         super().save_model(request, obj, form, change)
-        kind = "stream.changed" if change else "stream.created"
-        record_change(request=request, form=form, stream_id=obj.id, kind=kind, created=not change)
+        record_change(request=request, form=form, created=not change)
 
     def save_formset(
-        self, request: HttpRequest, form: "forms.ModelForm[Stream]", formset: Any, change: bool
+        self,
+        request: HttpRequest,
+        form: "forms.ModelForm[Stream]",  # noqa: ARG002
+        formset: Any,
+        change: bool,  # noqa: ARG002
     ) -> None:
-        super().save_formset(request, form, formset, change)
-        record_formset(request, formset)
-
-
-def record_formset(request: HttpRequest, formset: Any) -> None:
-    """Note each row of a saved inline that was added, changed or removed."""
-    name = formset.model._meta.model_name
-    added = set(formset.new_objects)
-    changed = {instance for instance, _fields in formset.changed_objects}
-    for form in formset.forms:
-        if form.instance in added or form.instance in changed:
-            created = form.instance in added
-            record_change(
-                request=request,
-                form=form,
-                stream_id=form.instance.stream_id,
-                kind=f"{name}.{'created' if created else 'changed'}",
-                created=created,
-            )
+        save_and_record(request, formset)

@@ -8,7 +8,6 @@ from celery import Celery
 from django.conf import settings
 
 from reviewqueue.doorbell import count_misses, ring
-from reviewqueue.tasks import open_weekly_audit
 
 
 def touch(stream_id: str) -> str:
@@ -35,12 +34,12 @@ def test_ring_leaves_one_message_with_the_ids_as_text() -> None:
     queue = f"test-{uuid.uuid4()}"
     app = Celery("listener", broker=settings.CELERY_BROKER_URL)
     app.conf.task_default_queue = queue
-    task = app.task(name=open_weekly_audit.name)(touch)
+    task = app.task(name="listener.task")(touch)
     assert ring(task, stream_id) is True
     with app.connection_for_read() as connection, connection.SimpleQueue(queue) as waiting:
         message = waiting.get(timeout=5)
         message.ack()
         args, _, _ = message.payload
-        assert (message.headers["task"], args) == (open_weekly_audit.name, [str(stream_id)])
+        assert (message.headers["task"], args) == ("listener.task", [str(stream_id)])
         assert "eta" not in message.headers or message.headers["eta"] is None
         assert waiting.qsize() == 0

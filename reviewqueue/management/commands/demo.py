@@ -43,6 +43,7 @@ class Command(BaseCommand):
             return
         if note is None:
             raise CommandError(f"{path} is missing: run `manage.py demo --prepare` first.")
+        os.nice(10)  # whoever opens the first pages meanwhile comes first
         # Training needs packages that take a second to import; preparing must not wait for them.
         from reviewqueue.demo.load import load_demo  # noqa: PLC0415
         from reviewqueue.demo.upstream import UpstreamError  # noqa: PLC0415

@@ -12,7 +12,7 @@ EDITS_POLICIES = ("add_policy", "change_policy", "view_policy", "publish_policy"
 
 
 @pytest.fixture
-def root_client(db: None) -> Client:  # noqa: PT019 - the database, not a value
+def root_client(db: None) -> Client:
     """A superuser's browser."""
     client = Client()
     user = make_person("root", superuser=True)

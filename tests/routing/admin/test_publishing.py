@@ -21,7 +21,7 @@ def publish_path(policy: Policy) -> str:
 
 
 @pytest.fixture
-def reviewed(db: None) -> Stream:  # noqa: PT019 - the database, not a value
+def reviewed(db: None) -> Stream:
     """A stream whose published policy reviews incidents in any case."""
     stream = make_stream()
     publish(stream, {"security_incident": REVIEWED, "vpn_issue": {"watch": 0.4}})

@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from calibration.frames import fold_deltas
 from calibration.models import AuditDraw, JobRun
 from reviewqueue.claims import claim_next
+from reviewqueue.intake import take_in
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.admin import readonly
 from routing.admin.readonly import ReadOnly
+from routing.items import Post
 from routing.models import Decision, Event, Item, Stream
 from tests.conftest import make_person
 from tests.conftest import make_stream as make_plain_stream
@@ -30,7 +32,7 @@ def list_path(label: str) -> str:
 
 
 @pytest.fixture
-def worked(db: None) -> Stream:  # noqa: PT019 - the database, not a value
+def worked(db: None) -> Stream:
     """A stream where something of every kind has happened once."""
     stream = make_stream(audit_rate=1.0)
     add_work(stream, "t1")
@@ -40,9 +42,6 @@ def worked(db: None) -> Stream:  # noqa: PT019 - the database, not a value
 def add_work(stream: Stream, name: str) -> None:
     """One more of each: items in two queues, a draw, a verdict with its truth, a job."""
     post(stream, name)
-    from reviewqueue.intake import take_in
-    from routing.items import Post
-
     take_in(stream=stream, posts=[Post(external_id=f"{name}-sure", payload={}, scores=SURE)])
     user = make_person(f"rev-{name}", stream, "reviewer")
     task = claim_next(user=user, stream=stream, queue="hold")

@@ -83,6 +83,8 @@ def test_category_of_a_stream_without_policy_can_be_deleted(root_client: Client)
     stream = make_stream()
     send_form(root_client, change_path(stream), FORM, **{"categories-0-DELETE": "on"})
     assert not stream.categories.filter(key="account_unlock").exists()
+    [event] = Event.objects.filter(stream=stream, kind="category.deleted")
+    assert event.data == {"was": "Account unlock"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""The API describes itself, and its description page works under the strict policy."""
+
+import json
+
+from django.test import Client
+
+
+def test_document_lists_every_call(db: None) -> None:
+    document = json.loads(Client().get("/api/v1/openapi.json").content)
+    calls = {
+        f"{method.upper()} {path}": operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+
+    assert document["openapi"].startswith("3.1")
+    assert sorted(calls) == [
+        "GET /api/v1/streams/{stream}/items/{external_id}",
+        "POST /api/v1/streams/{stream}/decide",
+        "POST /api/v1/streams/{stream}/items",
+        "POST /api/v1/streams/{stream}/items/batch",
+    ]
+    for operation in calls.values():
+        assert {"401", "404", "422"} <= set(operation["responses"])
+        assert operation["security"] == [{"BearerKey": []}]
+    item = calls["POST /api/v1/streams/{stream}/items"]["requestBody"]["content"]
+    schema = item["application/json"]["schema"]
+    assert schema["required"] == ["external_id", "payload", "scores"]
+    assert schema["additionalProperties"] is False
+
+
+def test_page_is_served_from_here_alone(db: None) -> None:
+    page = Client().get("/api/v1/docs").content.decode()
+
+    assert "/static/ninja/swagger-ui-bundle" in page
+    assert "https://" not in page
