@@ -14,7 +14,7 @@ from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of
 from routing.core.policy import Policy
 from routing.core.rules import ACTIONS, QUEUES, route
-from routing.core.signals import compute_signals, score_matrix
+from routing.core.signals import ScoreMatrix, Signals, compute_signals, score_matrix
 from routing.models import Category, Stream
 
 MOST_ITEMS: Final = 50_000
@@ -47,8 +47,13 @@ def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Fore
     """
     tallies = [_Tally(policy, _audit_rates(cohort.stream, policy)) for policy in policies]
     for rows in _read_scores(cohort):
+        read: dict[tuple[str, ...], tuple[ScoreMatrix, Signals]] = {}
         for tally in tallies:
-            tally.add(rows, cohort.model_version)
+            keys = tally.policy.categories
+            if keys not in read:
+                matrix, _ = score_matrix(keys, rows)
+                read[keys] = matrix, compute_signals(matrix)
+            tally.add(*read[keys], cohort.model_version)
     return [tally.forecast() for tally in tallies]
 
 
@@ -94,9 +99,7 @@ class _Tally:
         self.queues = np.zeros(len(QUEUES))
         self.reviews = np.zeros(len(ACTIONS))
 
-    def add(self, rows: Sequence[Mapping[str, float]], model_version: str) -> None:
-        matrix, _ = score_matrix(self.policy.categories, rows)
-        signals = compute_signals(matrix)
+    def add(self, matrix: ScoreMatrix, signals: Signals, model_version: str) -> None:
         routes = route(self.policy, signals, matrix, [model_version] * len(matrix))
         drawn = np.array([action in DRAWN_ACTIONS for action in ACTIONS])[routes.action]
         share = np.where(drawn, self.audit_rates[signals.predicted], 1.0)

@@ -30,7 +30,8 @@ class _FormReader(HTMLParser):
             return
         elif tag == "input" and name and given.get("type") not in ("submit", "button"):
             if given.get("type") not in ("checkbox", "radio") or "checked" in given:
-                self.sent.setdefault(name, []).append(given.get("value") or "")
+                unnamed = "on" if given.get("type") == "checkbox" else ""
+                self.sent.setdefault(name, []).append(given.get("value") or unnamed)
         elif tag == "textarea" and name:
             self._textarea = name
             self.sent[name] = [""]

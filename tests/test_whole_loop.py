@@ -19,7 +19,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from calibration.core.scores import ece_noise_floor, expected_calibration_error
+from calibration.core.scores import expected_calibration_error
 from calibration.models import CalibrationRun, GroundTruth
 from reviewqueue.access import issue_api_key
 from reviewqueue.claims import claim_next
@@ -31,7 +31,7 @@ from reviewqueue.verdicts import Answer, record_verdict
 from routing.core.rules import decide
 from routing.core.signals import score_matrix
 from routing.models import Category, Policy, Stream
-from routing.policies import current_spec, load_spec, publish_policy
+from routing.policies import current_spec, publish_policy
 from tests.conftest import Upstream, make_person
 
 BATCH = 1000
@@ -54,7 +54,6 @@ class Outcome:
     """How the future fared under one policy, by its whole truth."""
 
     ece: float
-    noise_floor: float
     automatic: int
     errors: int
 
@@ -126,7 +125,6 @@ def judge(answers: Sequence[tuple[str, str, float]], truths: Sequence[str]) -> O
     automatic = np.array([queue == "auto" for queue, _, _ in answers])
     return Outcome(
         ece=expected_calibration_error(confidence=confidence, correct=correct, weights=None),
-        noise_floor=ece_noise_floor(confidence=confidence, weights=None, seed=SEED),
         automatic=int(automatic.sum()),
         errors=int((automatic & ~correct).sum()),
     )
@@ -179,8 +177,20 @@ def test_loop_makes_a_naive_bayes_on_digits_honest() -> None:
     past, future = split(samples, len(samples) // 2)
     stream = make_stream("digits", [str(digit) for digit in range(10)], audit_rate=0.25)
     run, before, after = go_round(stream, past, future)
-    print(run.report["notes"], run.report["changes"], run.report["findings"], before, after)
-    assert load_spec(Policy.objects.get(id=run.draft_id)).maps[""].kind == "platt"
+    assert run.report["findings"][0].startswith("all categories, 0.90 to 1.00: promised 99.")
+    assert run.report["findings"][0].endswith("overconfident, certain")
+    assert run.ece_after is not None
+    assert run.ece_before is not None
+    assert run.ece_after < run.ece_before
+    # Which items are audited differs from run to run. Over 200 draws of audits from these very
+    # items the calibration error fell from .123 to .014-.051 (median .028), the errors among
+    # automatic decisions from 84 to 11-25, their rate from 11.4% to 2.8-4.9%.
+    assert before.automatic == 739
+    assert before.errors == 84
+    assert after.ece < before.ece / 2
+    assert after.errors < before.errors / 2
+    assert after.error_rate < 0.6 * before.error_rate
+    assert after.automatic > before.automatic / 3  # not by refusing everything
 
 
 def read_banking77(split_name: str) -> Iterator[Sample]:
@@ -197,6 +207,15 @@ def test_loop_makes_a_network_on_banking77_honest() -> None:
     future = list(read_banking77("test"))
     keys = sorted({key for one in (*past, *future) for key in (*one.scores, one.truth)})
     assert len(keys) == 77
-    stream = make_stream("banking77", keys, audit_rate=0.1)
+    stream = make_stream("banking77", keys, audit_rate=0.25)
     run, before, after = go_round(stream, past, future)
-    print(run.report["notes"], run.report["changes"], run.report["findings"], before, after)
+    assert "overconfident, certain" in run.report["findings"][0]
+    # The future's model was fitted on more than the past's, so its error is not all mended. Over
+    # 200 draws of audits the calibration error fell from .058 to .015-.041 (median .023), the
+    # errors among automatic decisions from 105 to 23-53, their rate from 3.9% to 1.2-2.2%.
+    assert before.automatic == 2659
+    assert before.errors == 105
+    assert after.ece < 0.85 * before.ece
+    assert after.errors < 0.6 * before.errors
+    assert after.error_rate < 0.7 * before.error_rate
+    assert after.automatic > before.automatic / 2

@@ -24,7 +24,6 @@ class OpenedFilter(UnsetFilter):
 class AuditDrawAdmin(ReadOnly):
     list_display = ("item", "stream", "chance", "drawn_at", "opened_at")
     list_filter = (StreamFilter, OpenedFilter, "drawn_at")
-    list_select_related = ("item", "stream")
     search_exact = "item__external_id"
     search_help_text = _("The item's whole external id")
     fields = ("stream", "item", "decision", "chance", "drawn_at", "opened_at")
@@ -59,7 +58,6 @@ class GroundTruthAdmin(ReadOnly):
         "settled_at",
     )
     list_filter = (StreamFilter, CurrentFilter, "kind", "source", "blind", "settled_at")
-    list_select_related = ("item", "stream", "decision")
     search_exact = "item__external_id"
     search_help_text = _("The item's whole external id")
 
@@ -84,7 +82,6 @@ class GroundTruthAdmin(ReadOnly):
 class FrameCountAdmin(ReadOnly):
     list_display = ("day", "stream", "version", "category", "queue", "chance", "mean_raw", "count")
     list_filter = (StreamFilter, "queue", "day")
-    list_select_related = ("stream", "policy__stream")
     search_exact = "category"
     search_help_text = _("The whole key of a category")
 

@@ -1,6 +1,5 @@
 """Calibration runs: what was measured, what is proposed, and the draft that holds it."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -28,8 +27,7 @@ class CalibrationRunAdmin(ReadOnly):
         "has_draft",
     )
     list_filter = (StreamFilter, "kind", "created_at")
-    ordering: ClassVar[Sequence[str]] = ("-created_at", "-id")
-    list_select_related = ("stream",)
+    ordering: ClassVar[tuple[str, ...]] = ("-created_at", "-id")
     change_form_template = "admin/calibration/calibrationrun/change_form.html"
     fields = (
         ("stream", "kind"),

@@ -104,6 +104,10 @@ class PersonAdmin(UserModelAdmin):
         return may and (obj is None or request.user.is_superuser or not obj.is_superuser)
 
     def save_formset(
-        self, request: HttpRequest, form: "forms.ModelForm[User]", formset: Any, change: bool
+        self,
+        request: HttpRequest,
+        form: "forms.ModelForm[User]",  # noqa: ARG002
+        formset: Any,
+        change: bool,  # noqa: ARG002
     ) -> None:
         save_and_record(request, formset)

@@ -29,7 +29,6 @@ class ReviewTaskAdmin(ReadOnly):
         "priority",
     )
     list_filter = (StreamFilter, "queue", "state", "blind", "due_at")
-    list_select_related = ("item", "stream", "holder")
     search_exact = "item__external_id"
     search_help_text = gettext_lazy("The item's whole external id")
     actions = ("release",)
@@ -86,13 +85,14 @@ class VerdictAdmin(ReadOnly):
         "superseded",
     )
     list_filter = (StreamFilter, "kind", "confirms", "blind", "answered_at")
-    list_select_related = ("item", "stream", "reviewer", "superseded_by")
     search_exact = "item__external_id"
     search_help_text = gettext_lazy("The item's whole external id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
         found: QuerySet[Verdict] = super().get_queryset(request)
-        return found.select_related("item", "stream", "reviewer", "task__item", "supersedes__item")
+        return found.select_related(
+            "item", "stream", "reviewer", "task__item", "supersedes__item", "superseded_by"
+        )
 
     @admin.display(description=gettext_lazy("answer"))
     def answer(self, verdict: Verdict) -> str:

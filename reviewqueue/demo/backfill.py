@@ -160,9 +160,9 @@ class Past:
             for prediction in arrival.predictions
         }
 
-    def unfold(self) -> None:
-        """Let every week happen that has not yet."""
-        for week in range(WEEKS + 1):
+    def unfold(self, weeks: range) -> None:
+        """Let those of the weeks happen that have not yet; `WEEKS` is the days after the last."""
+        for week in weeks:
             run = run_once(
                 stream=self.stream,
                 job=JOB,

@@ -1,4 +1,4 @@
-"""Filling the demo: train, post for now over HTTP, tell the past, measure.
+"""Filling the demo: train, post for now over HTTP, tell the past, calibrate midway, measure.
 
 Each stage is noted as a `JobRun` of its stream, so that an interrupted load goes on where it was
 and a finished one costs nothing.
@@ -23,9 +23,11 @@ from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arr
 from reviewqueue.demo.streams import DIGITS, HELPDESK
 from reviewqueue.demo.upstream import post_predictions, wait_for_answer
 from routing.models import Stream
+from routing.policies import publish_policy
 
 _WEB_SECONDS: Final = 60.0
-_BEGUN, _POSTED, _FINISHED = "begun", "posted", "finished"
+_BEGUN, _POSTED, _CALIBRATED, _FINISHED = "begun", "posted", "calibrated", "finished"
+_CALIBRATED_AFTER: Final = 6
 
 log = logging.getLogger(__name__)
 
@@ -100,13 +102,35 @@ def _fill_past(stream: Stream, rest: list[Prediction]) -> None:
     rng.shuffle(rest)
     share = SHARES[stream.key]
     now = _note(stream, _BEGUN).done_at
-    Past(
+    past = Past(
         stream,
         now=now,
         arrivals=plan_arrivals(rest[share.eve :], now=now, rng=rng),
         eve=plan_eve(rest[: share.eve], now=now, rng=rng),
         pace_seconds=share.pace_seconds,
-    ).unfold()
+    )
+    past.unfold(range(_CALIBRATED_AFTER))
+    run_once(
+        stream=stream,
+        job=JOB,
+        period=_CALIBRATED,
+        at=timezone.now(),
+        work=partial(_calibrate, stream, past.start + timedelta(weeks=_CALIBRATED_AFTER)),
+    )
+    past.unfold(range(_CALIBRATED_AFTER, WEEKS + 1))
+
+
+def _calibrate(stream: Stream, at: datetime) -> dict[str, object]:
+    """A first refit; where it proposes something, somebody publishes it."""
+    until = last_whole_day(at)
+    run = recalibrate(stream=stream, at=until, reason="the demo's first labels")
+    if run.draft_id is not None:
+        publish_policy(
+            policy_id=run.draft_id,
+            reason=f"Demo: the refit on {run.labels} labels keeps its promises better.",
+            published_by_id=None,
+        )
+    return {"labels": run.labels, "published": run.draft_id is not None}
 
 
 def _measure(stream: Stream) -> None:
@@ -121,12 +145,12 @@ def _measure(stream: Stream) -> None:
 
 
 def _measure_and_refit(stream: Stream, now: datetime) -> dict[str, object]:
-    """Two monthly tables and a first refit, which leaves its draft for a person to publish.
+    """Two monthly tables and another refit, which leaves its draft for a person to publish.
 
     Of whole cohorts only: what came in since has labels for the easy part of it.
     """
     until = last_whole_day(now)
     for weeks_ago in (WEEKS // 2, 0):
         measure(stream=stream, at=until - timedelta(weeks=weeks_ago), reason="monthly table")
-    run = recalibrate(stream=stream, at=until, reason="the demo's first labels")
+    run = recalibrate(stream=stream, at=until, reason="the demo's later labels")
     return {"labels": run.labels}

@@ -89,7 +89,6 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
     list_display = ("__str__", "cut_offs", "who", "when", "why", "title")
     show_facets = admin.ShowFacets.NEVER
     list_filter = (StreamFilter, StateFilter)
-    list_select_related = ("stream", "created_by", "published_by")
     ordering: ClassVar = ("stream__name", F("version").desc(nulls_first=True), "-created_at")
     actions = None
     show_full_result_count = False
@@ -122,7 +121,8 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
-        return super().get_queryset(request).select_related("stream", "based_on__stream")
+        found = super().get_queryset(request)
+        return found.select_related("stream", "based_on__stream", "created_by", "published_by")
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -43,7 +43,7 @@ class ReadOnly(InStream, ModelAdmin):
     its own or that of `item`, or a field of the model.
     """
 
-    ordering: ClassVar[Sequence[str]] = ("-id",)
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
     paginator = BoundedPaginator
     change_form_template = "admin/record.html"
     list_per_page = 50

@@ -106,7 +106,6 @@ class ItemAdmin(ReadOnly):
 class DecisionAdmin(ReadOnly):
     list_display = ("item", "stream", "queue", "action", "predicted", "sure", "raw", "decided_at")
     list_filter = (StreamFilter, "queue", "action", "decided_at")
-    list_select_related = ("stream", "item")
     search_exact = "item__external_id"
     search_help_text = _("The item's whole external id")
     fieldsets = (

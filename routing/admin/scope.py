@@ -98,6 +98,7 @@ def _record(request: HttpRequest, row: Model, done: str, **data: object) -> None
         kind=f"{row._meta.model_name}.{done}",
         subject_id=row.pk,
         actor_id=request.user.pk,
+        happened_at=None,
         **data,
     )
 
