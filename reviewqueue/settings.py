@@ -149,6 +149,11 @@ _TRANSPORT = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "health_check_interval": 20,
+    # A refused broker costs a request milliseconds: the sweep that follows does the work anyway.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
 }
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = _TRANSPORT

@@ -1,16 +1,27 @@
-"""Streams with the people on them, and how their payloads are shown."""
+"""Streams with the people on them, how their payloads are shown, and recalibration on demand."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from calibration.runs import LONGEST_REASON
 from reviewqueue.admin.people import RolesOnStreamInline
 from reviewqueue.payloads import KINDS
+from reviewqueue.recalibrations import recalibrate_stream
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryInline, FixedKeyForm
 from routing.models import Stream
+from routing.policies import NoPolicyError
 
 
 class ShownStreamForm(FixedKeyForm):
@@ -30,6 +41,15 @@ class ShownStreamForm(FixedKeyForm):
         return value
 
 
+class RecalibrateForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=LONGEST_REASON,
+        widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
+        help_text=gettext_lazy("Why now: a rollout, a new taxonomy, an alarm."),
+    )
+
+
 admin.site.unregister(Stream)
 
 
@@ -37,3 +57,43 @@ admin.site.unregister(Stream)
 class StreamWithPeopleAdmin(StreamAdmin):
     form = ShownStreamForm
     inlines: ClassVar = [CategoryInline, RolesOnStreamInline]
+    change_form_template = "admin/routing/stream/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.recalibrate_view)
+        own = path("<uuid:stream_id>/recalibrate/", view, name="routing_stream_recalibrate")
+        return [own, *super().get_urls()]
+
+    def recalibrate_view(self, request: HttpRequest, stream_id: UUID) -> HttpResponse:
+        """Ask for a reason, run, and show what the run found. Nothing is published."""
+        if not request.user.has_perm("calibration.add_calibrationrun"):
+            raise PermissionDenied
+        stream = get_object_or_404(self.get_queryset(request), id=stream_id)
+        form = RecalibrateForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                run = recalibrate_stream(
+                    stream=stream,
+                    at=timezone.now(),
+                    reason=form.cleaned_data["reason"],
+                    created_by_id=request.user.pk,
+                )
+            except NoPolicyError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, _("The run is done; nothing was published."))
+                page = reverse("admin:calibration_calibrationrun_change", args=[run.pk])
+                return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": stream,
+            "form": form,
+            "title": _("Recalibrate %(stream)s") % {"stream": stream},
+        }
+        return TemplateResponse(
+            request,
+            "admin/routing/stream/recalibrate.html",
+            context,
+            status=422 if form.errors else 200,
+        )

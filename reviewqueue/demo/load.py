@@ -17,11 +17,12 @@ from django.utils import timezone
 
 from calibration.jobs import run_once
 from calibration.models import JobRun
-from calibration.runs import measure, recalibrate
+from calibration.runs import measure
 from reviewqueue.demo import Prediction, digits, helpdesk
 from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
 from reviewqueue.demo.streams import DIGITS, HELPDESK
 from reviewqueue.demo.upstream import post_predictions, wait_for_answer
+from reviewqueue.recalibrations import recalibrate_stream
 from routing.models import Stream
 from routing.policies import publish_policy
 
@@ -123,7 +124,7 @@ def _fill_past(stream: Stream, rest: list[Prediction]) -> None:
 def _calibrate(stream: Stream, at: datetime) -> dict[str, object]:
     """A first refit; where it proposes something, somebody publishes it."""
     until = last_whole_day(at)
-    run = recalibrate(stream=stream, at=until, reason="the demo's first labels")
+    run = recalibrate_stream(stream=stream, at=until, reason="the demo's first labels")
     if run.draft_id is not None:
         publish_policy(
             policy_id=run.draft_id,
@@ -152,5 +153,5 @@ def _measure_and_refit(stream: Stream, now: datetime) -> dict[str, object]:
     until = last_whole_day(now)
     for weeks_ago in (WEEKS // 2, 0):
         measure(stream=stream, at=until - timedelta(weeks=weeks_ago), reason="monthly table")
-    run = recalibrate(stream=stream, at=until, reason="the demo's later labels")
+    run = recalibrate_stream(stream=stream, at=until, reason="the demo's later labels")
     return {"labels": run.labels}

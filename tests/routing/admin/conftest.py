@@ -6,7 +6,6 @@ from django.test import Client
 
 from reviewqueue.models import Membership
 from routing.models import Stream
-from tests.conftest import make_person
 
 EDITS_POLICIES = ("add_policy", "change_policy", "view_policy", "publish_policy")
 
@@ -14,11 +13,11 @@ EDITS_POLICIES = ("add_policy", "change_policy", "view_policy", "publish_policy"
 @pytest.fixture
 def root_client(db: None) -> Client:
     """A superuser's browser."""
-    client = Client()
-    user = make_person("root", superuser=True)
-    User.objects.filter(id=user.id).update(is_staff=True)
-    client.force_login(user)
-    return client
+    return log_in(make_superuser())
+
+
+def make_superuser() -> User:
+    return User.objects.create_user("root", is_staff=True, is_superuser=True)
 
 
 def make_staff(name: str, stream: Stream | None, *permissions: str) -> User:

@@ -3,7 +3,7 @@
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,12 +12,12 @@ from calibration.frames import fold_deltas
 from calibration.models import AuditDraw, JobRun
 from reviewqueue.claims import claim_next
 from reviewqueue.intake import take_in
+from reviewqueue.models import Membership
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.admin import readonly
 from routing.admin.readonly import ReadOnly
 from routing.items import Post
 from routing.models import Decision, Event, Item, Stream
-from tests.conftest import make_person
 from tests.conftest import make_stream as make_plain_stream
 from tests.routing.admin.conftest import log_in, make_staff
 from tests.scenes import LIKELY, SURE, make_stream, post
@@ -43,7 +43,8 @@ def add_work(stream: Stream, name: str) -> None:
     """One more of each: items in two queues, a draw, a verdict with its truth, a job."""
     post(stream, name)
     take_in(stream=stream, posts=[Post(external_id=f"{name}-sure", payload={}, scores=SURE)])
-    user = make_person(f"rev-{name}", stream, "reviewer")
+    user = User.objects.create_user(f"rev-{name}")
+    Membership.objects.create(user=user, stream=stream, role="reviewer")
     task = claim_next(user=user, stream=stream, queue="hold")
     assert task is not None
     assert task.lease_token is not None
@@ -199,9 +200,8 @@ def test_staff_see_records_of_their_own_stream_only(worked: Stream, label: str) 
 
 
 def test_reviewer_with_a_permission_but_no_admin_role_sees_nothing(worked: Stream) -> None:
-    user = make_person("ray", worked, "reviewer")
-    user.is_staff = True
-    user.save()
+    user = User.objects.create_user("ray", is_staff=True)
+    Membership.objects.create(user=user, stream=worked, role="reviewer")
     user.user_permissions.set(Permission.objects.filter(codename="view_event"))
     assert Event.objects.filter(stream=worked).exists()
     page = log_in(user).get(list_path("routing.Event"))

@@ -1,0 +1,76 @@
+"""Review tasks in the admin: a lease is taken back, and nothing else is touched."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from reviewqueue.claims import claim_next
+from reviewqueue.models import ReviewTask
+from reviewqueue.verdicts import Answer, LateVerdictError, record_verdict
+from routing.models import Event, Stream
+from tests.routing.admin.conftest import log_in, make_staff, make_superuser
+from tests.scenes import make_stream, post
+
+LIST = "/admin/reviewqueue/reviewtask/"
+
+
+@pytest.fixture
+def stream(db: None) -> Stream:
+    return make_stream()
+
+
+def claim(stream: Stream, name: str) -> ReviewTask:
+    user = User.objects.create_user(name, is_superuser=True)
+    task = claim_next(user=user, stream=stream, queue="hold")
+    assert task is not None
+    return task
+
+
+def release(client: Client, *tasks: ReviewTask) -> None:
+    chosen = [str(task.id) for task in tasks]
+    client.post(LIST, {"action": "release", "_selected_action": chosen})
+
+
+def test_released_task_is_open_again_and_the_old_lease_void(stream: Stream) -> None:
+    for name in ("t1", "t2", "t3"):
+        post(stream, name)
+    taken, kept = claim(stream, "rita"), claim(stream, "sam")
+    root = make_superuser()
+    waiting = ReviewTask.objects.get(state="open")
+    release(log_in(root), taken, waiting)
+    fresh = ReviewTask.objects.get(id=taken.id)
+    assert (fresh.state, fresh.holder, fresh.lease_token) == ("open", None, None)
+    assert ReviewTask.objects.get(id=kept.id).state == "claimed"
+    [event] = Event.objects.filter(kind="task.released")
+    assert (event.subject_id, event.actor) == (taken.id, root)
+    assert event.data == {"held_by": taken.holder_id}
+    assert taken.holder is not None
+    assert taken.lease_token is not None
+    with pytest.raises(LateVerdictError):
+        record_verdict(
+            task_id=taken.id,
+            lease_token=taken.lease_token,
+            reviewer=taken.holder,
+            answer=Answer(kind="category", categories=["vpn_issue"]),
+        )
+
+
+def test_lease_is_released_by_staff_with_the_permission_on_their_streams(stream: Stream) -> None:
+    post(stream, "t1")
+    task = claim(stream, "rita")
+    for name, where, permission in (
+        ("viewer", stream, "view_reviewtask"),
+        ("stranger", make_stream("other"), "change_reviewtask"),
+    ):
+        release(log_in(make_staff(name, where, "view_reviewtask", permission)), task)
+        assert ReviewTask.objects.get(id=task.id).state == "claimed"
+    release(log_in(make_staff("sue", stream, "view_reviewtask", "change_reviewtask")), task)
+    assert ReviewTask.objects.get(id=task.id).state == "open"
+
+
+def test_task_page_does_not_show_the_lease_token(stream: Stream) -> None:
+    post(stream, "t1")
+    task = claim(stream, "rita")
+    content = log_in(make_superuser()).get(f"{LIST}{task.id}/change/").content.decode()
+    assert str(task.lease_token) not in content
+    assert "rita" in content
