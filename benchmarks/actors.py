@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from queue import Empty, Queue
 from threading import Event
 from urllib.parse import urlencode
@@ -23,10 +24,8 @@ Work = Sequence[dict[str, object]]
 
 QUEUES = ("hold", "flagged", "escalated")
 _UNDO = re.compile(rb'action="/verdicts/([0-9a-f-]{36})/undo"')
-_SERVER_ERROR = 500
-_LOST = 409
+_TAKEN = (HTTPStatus.OK, HTTPStatus.CREATED)
 _SEEN_AGAIN = 0.05
-_UNDO_RATE = 0.10
 _THINK_SECONDS = 0.02
 
 
@@ -85,7 +84,7 @@ class Upstream:
             return
 
     def _note(self, answer: Answer, work: Work, *, single: bool) -> None:
-        if answer.status not in ((200, 201) if single else (200,)):
+        if answer.status not in (_TAKEN if single else _TAKEN[:1]):
             self.ledger.surprise(f"{answer.status} to a post: {answer.body[:200]!r}")
             return
         told = json.loads(answer.body)
@@ -101,7 +100,11 @@ class Upstream:
 
 @dataclass
 class Tab:
-    """One browser tab of a reviewer; two tabs of one account race for the same task."""
+    """One browser tab of a reviewer; two tabs of one account race for the same task.
+
+    `whim` is how often (0..1) an accepted answer is sent once more under another note, which has
+    to be refused, and how often one is taken back.
+    """
 
     url: str
     stream_key: str
@@ -110,6 +113,7 @@ class Tab:
     seed: int
     stop: Event
     queues: Sequence[str] = QUEUES
+    whim: float = 0.10
     _notes: int = field(default=0, init=False)
 
     def run(self, rounds: int | None = None) -> None:
@@ -120,7 +124,11 @@ class Tab:
         while not self.stop.is_set() and done != rounds:
             queue = rng.choice(self.queues)
             page = ask_or_none(caller, "GET", f"/streams/{self.stream_key}/{queue}/")
-            if page is None or page.status != 200 or b'name="lease_token"' not in page.body:
+            if (
+                page is None
+                or page.status != HTTPStatus.OK
+                or b'name="lease_token"' not in page.body
+            ):
                 time.sleep(rng.uniform(0.05, 0.2))
                 continue
             time.sleep(_THINK_SECONDS)
@@ -128,31 +136,41 @@ class Tab:
             done += 1
 
     def _answer(self, caller: Caller, page: bytes, rng: random.Random) -> None:
+        path, form = read_form(page)
+        kind = rng.choices((b"category", b"no_category_fits", b"cannot_judge"), (90, 5, 5))[0]
+        form = form.replace(b"kind=category", b"kind=" + kind)
+        shown = self._send_answer(caller, path, form, rng)
+        if shown is not None and rng.random() < self.whim:
+            self._send_answer(caller, path, form, rng)
+        if shown is not None and rng.random() < self.whim:
+            self._take_back(caller, shown, rng)
+
+    def _send_answer(
+        self, caller: Caller, path: str, form: bytes, rng: random.Random
+    ) -> bytes | None:
+        """Send an answer with a note of its own; returns the next page if it was accepted."""
         self._notes += 1
         note = f"{self.reviewer.user.username} {self.seed} {self._notes}"
-        path, body = read_form(page)
-        body += b"&" + urlencode({"comment": note}).encode()
-        kind = rng.choices((b"category", b"no_category_fits", b"cannot_judge"), (90, 5, 5))[0]
-        body = body.replace(b"kind=category", b"kind=" + kind)
+        body = form + b"&" + urlencode({"comment": note}).encode()
         answer, tries = self._send(caller, path, body, rng)
         if answer is None:
-            return
-        if answer.status == 200 and b'id="work"' in answer.body:
+            return None
+        if answer.status == HTTPStatus.OK and b'id="work"' in answer.body:
             self.ledger.confirm(note)
-            self._maybe_undo(caller, answer.body, rng)
-        elif answer.status == _LOST:
-            if tries == 1:
-                self.ledger.refuse(note)
-        elif answer.status != 404:
+            return answer.body
+        if answer.status == HTTPStatus.CONFLICT and tries == 1:
+            self.ledger.refuse(note)
+        elif answer.status != HTTPStatus.CONFLICT:
             self.ledger.surprise(f"{answer.status} to a verdict: {answer.body[:200]!r}")
+        return None
 
-    def _maybe_undo(self, caller: Caller, page: bytes, rng: random.Random) -> None:
+    def _take_back(self, caller: Caller, page: bytes, rng: random.Random) -> None:
         found = _UNDO.search(page)
-        if found is None or rng.random() >= _UNDO_RATE:
+        if found is None:
             return
         verdict = found[1].decode()
         answer, _tries = self._send(caller, f"/verdicts/{verdict}/undo", b"", rng)
-        if answer is not None and answer.status == 200:
+        if answer is not None and answer.status == HTTPStatus.OK:
             self.ledger.undo(verdict)
 
     def _send(
@@ -183,4 +201,4 @@ def ask_or_none(
         answer = caller.ask(method, path, body, headers)
     except CutError:
         return None
-    return None if answer.status >= _SERVER_ERROR else answer
+    return None if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else answer

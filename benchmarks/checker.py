@@ -310,9 +310,10 @@ def prove_checker(ledger: Ledger) -> list[str]:
 def _prove(ledger: Ledger, damage: str) -> None:
     check, statements = DAMAGE[damage]
     try:
-        with transaction.atomic(), pgtrigger.ignore(), connection.cursor() as cursor:
-            for statement in statements.split(";"):
-                cursor.execute(statement)
+        with transaction.atomic():
+            with pgtrigger.ignore(), connection.cursor() as cursor:
+                for statement in statements.split(";"):
+                    cursor.execute(statement)
             seen = find_violations(ledger, [check])
             raise _RollBack
     except _RollBack:

@@ -42,7 +42,7 @@ ITEMS = 10_000
 ITEMS_A_WEB_KILL = 150
 ITEMS_A_DATABASE_KILL = 1_500
 QUIET_ITEMS = 120
-QUIET_ANSWERS = 40
+QUIET_ANSWERS = 3
 RACED = 0.03
 # The server takes a worker that falls within 5.5 s of its start for a crash loop, and gives up.
 _OLD_ENOUGH_SECONDS = 6.0
@@ -232,8 +232,8 @@ def _start_tabs(
 ) -> list[Future[None]]:
     from benchmarks.actors import QUEUES, Tab  # noqa: PLC0415 - after the set-up
 
-    # Without rounds until told to stop; else in a queue that surely has enough.
-    queues = QUEUES if rounds is None else QUEUES[:2]
+    # With rounds in a queue that surely has enough, and with every whim soon.
+    queues, whim = (QUEUES, 0.10) if rounds is None else (QUEUES[:1], 0.5)
     return [
         threads.submit(
             Tab(
@@ -244,6 +244,7 @@ def _start_tabs(
                 scene.seed + number,
                 stop,
                 queues,
+                whim,
             ).run,
             rounds,
         )

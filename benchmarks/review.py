@@ -64,6 +64,8 @@ def run(stage: Stage, *, full: bool = False) -> dict[str, float]:
 def _ask_for_next(
     stage: Stage, stream: Stream, reviewers: Sequence[Reviewer], *, seconds: float
 ) -> Load:
+    path = f"/streams/{stream.key}/hold/"
+
     def asker(share: Iterator[Reviewer]) -> Callable[[], float | None]:
         caller = Caller(stage.url)
 
@@ -71,9 +73,7 @@ def _ask_for_next(
             reviewer = next(share, None)
             if reviewer is None:
                 return None
-            answer = caller.expect(
-                200, "GET", f"/streams/{stream.key}/hold/", None, reviewer.headers
-            )
+            answer = caller.expect(200, "GET", path, None, reviewer.headers)
             if _ACTION.search(answer.body) is None:
                 raise RuntimeError(f"{reviewer.user} was shown no item.")
             return answer.seconds

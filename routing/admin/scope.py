@@ -80,15 +80,19 @@ def record_removal(request: HttpRequest, row: Model) -> None:
 
 def save_and_record(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> None:
     """Save the rows of an inline and note each that was added, changed or removed."""
-    existed = [not form.instance._state.adding for form in formset.forms]
     removed = {id(form) for form in formset.deleted_forms}
-    for form, was_there in zip(formset.forms, existed, strict=True):
-        if was_there and id(form) in removed:
+    added, changed = [], []
+    for form in formset.forms:
+        is_new = form.instance._state.adding
+        if id(form) in removed and not is_new:
             record_removal(request, form.instance)
+        elif id(form) not in removed and form.has_changed():
+            (added if is_new else changed).append(form)
     formset.save()
-    for form, was_there in zip(formset.forms, existed, strict=True):
-        if form.has_changed() and id(form) not in removed:
-            record_change(request=request, form=form, created=not was_there)
+    for form in added:
+        record_change(request=request, form=form, created=True)
+    for form in changed:
+        record_change(request=request, form=form, created=False)
 
 
 def _record(request: HttpRequest, row: Model, done: str, **data: object) -> None:

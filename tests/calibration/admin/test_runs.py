@@ -45,7 +45,7 @@ def test_run_page_shows_the_table_in_words_and_figures(client: Client, stream: S
             items="40",
             promised="55.0%",
             right="50.0%",
-            interval="33.8% – 66.2%",
+            interval="35.2% – 64.8%",
             gap="-5.0",
             verdict="not enough labels",
             tone="few",

@@ -1,0 +1,90 @@
+"""The admin under the strict policy: nothing refused, nothing wide, nothing axe complains about."""
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import BrowserContext, Page
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from calibration.runs import recalibrate
+from routing.models import Policy
+from tests.browser.test_accessibility import violations
+from tests.calibration.cohorts import NOON, make_audited_stream, post_labelled
+
+# What Django's own pages bring along.
+DJANGOS_OWN = ("heading-order", "region", "landmark-", "empty-table-header", "page-has-heading-one")
+
+
+@pytest.fixture
+def addresses(transactional_db: None) -> dict[str, str]:
+    """The pages to look at, by name, on a stream whose recalibration proposed something."""
+    stream = make_audited_stream()
+    post_labelled(stream, 412, right=321, confidence=0.93)
+    run = recalibrate(stream=stream, at=NOON, reason="a rollout")
+    draft = Policy.objects.get(id=run.draft_id or "")
+    return {
+        "index": "/admin/",
+        "policies": "/admin/routing/policy/",
+        "draft": f"/admin/routing/policy/{draft.id}/change/",
+        "published": f"/admin/routing/policy/{draft.based_on_id}/change/",
+        "publish": f"/admin/routing/policy/{draft.id}/publish/",
+        "difference": f"/admin/routing/policy/{draft.id}/difference/",
+        "stream": f"/admin/routing/stream/{stream.id}/change/",
+        "run": f"/admin/calibration/calibrationrun/{run.id}/change/",
+    }
+
+
+@pytest.fixture
+def admin_page(
+    page: Page, context: BrowserContext, live_server: LiveServer, client: object, settings: Settings
+) -> Page:
+    """A superuser's page."""
+    user = User.objects.create_user("root", is_staff=True, is_superuser=True)
+    client.force_login(user)  # type: ignore[attr-defined]
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value  # type: ignore[attr-defined]
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}
+    context.add_cookies([cookie])  # type: ignore[list-item]
+    return page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_admin_pages_have_no_violations(
+    addresses: dict[str, str], admin_page: Page, theme: str
+) -> None:
+    admin_page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    found = {}
+    for name, address in addresses.items():
+        admin_page.goto(address)
+        refused = admin_page.evaluate("window.refused")
+        ours = [each for each in violations(admin_page) if not each.startswith(DJANGOS_OWN)]
+        found[name] = (refused, ours)
+    assert found == {name: ([], []) for name in addresses}
+
+
+def test_admin_pages_fit_360_pixels(addresses: dict[str, str], admin_page: Page) -> None:
+    admin_page.set_viewport_size({"width": 360, "height": 800})
+    widths = {}
+    for name, address in addresses.items():
+        admin_page.goto(address)
+        widths[name] = admin_page.evaluate("document.documentElement.scrollWidth")
+    assert widths == dict.fromkeys(addresses, 360)
+
+
+def test_draft_is_changed_and_published_in_the_browser(
+    addresses: dict[str, str], admin_page: Page
+) -> None:
+    admin_page.goto(addresses["draft"])
+    admin_page.fill("[name=hold]", "0.45")
+    admin_page.click("text=Add another Category rule")
+    admin_page.select_option("[name=rules-1-category]", label="VPN issue")
+    admin_page.fill("[name=rules-1-watch]", "0.4")
+    admin_page.click("[name=_continue]")
+    admin_page.wait_for_selector(".messagelist .success")
+    admin_page.click("text=Publish …")
+    assert "hold from" in admin_page.inner_text(".changes").lower()
+    admin_page.fill("[name=reason]", "it holds its promise")
+    admin_page.click("input[value=Publish]")
+    admin_page.wait_for_selector("text=it decides from the next item on")
+    policy = Policy.objects.get(version=2)
+    assert (policy.hold, policy.reason) == (0.45, "it holds its promise")
+    assert [(rule.category.key, rule.watch) for rule in policy.rules.all()] == [("vpn_issue", 0.4)]
