@@ -3,6 +3,9 @@
 pytest-django reads the settings before any fixture runs, so the services start around pytest.
 They live in a temporary folder and are thrown away, therefore without fsync; tests of durability
 start services of their own. `DATABASE_URL` and `REDIS_URL` replace them.
+
+Real predictions with their truth (`banking77/`, `cifar10/`) are used where a folder `*/data` beside
+the checkout holds them, or where `REVIEWQUEUE_DATA` says; their tests are skipped elsewhere.
 """
 
 import contextlib
@@ -69,6 +72,12 @@ def temporary_services() -> Iterator[None]:
             yield
 
 
+def find_data() -> str:
+    """Return a folder beside the checkout that holds real predictions, else an empty text."""
+    found = sorted(PROJECT.parent.glob("*/data/banking77/test.jsonl.gz"))
+    return str(found[0].parent.parent) if found else ""
+
+
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
@@ -78,6 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     os.chdir(PROJECT)
     signal.signal(signal.SIGTERM, _stop)
     os.environ["CHROMIUM"] = os.environ.get("CHROMIUM") or find_chromium()
+    os.environ.setdefault("REVIEWQUEUE_DATA", find_data())
     with temporary_services():
         pytest = start_process([sys.executable, "-m", "pytest", *arguments])
         try:
