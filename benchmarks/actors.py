@@ -9,11 +9,12 @@ import random
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from queue import Empty, Queue
 from threading import Event
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from benchmarks.cast import Reviewer, encode
 from benchmarks.clients import Answer, Caller, CutError
@@ -114,7 +115,6 @@ class Tab:
     stop: Event
     queues: Sequence[str] = QUEUES
     whim: float = 0.10
-    _notes: int = field(default=0, init=False)
 
     def run(self, rounds: int | None = None) -> None:
         """Answer task after task until told to stop, or `rounds` times."""
@@ -149,8 +149,7 @@ class Tab:
         self, caller: Caller, path: str, form: bytes, rng: random.Random
     ) -> bytes | None:
         """Send an answer with a note of its own; returns the next page if it was accepted."""
-        self._notes += 1
-        note = f"{self.reviewer.user.username} {self.seed} {self._notes}"
+        note = f"{self.reviewer.user.username} {uuid4()}"
         body = form + b"&" + urlencode({"comment": note}).encode()
         answer, tries = self._send(caller, path, body, rng)
         if answer is None:

@@ -2,6 +2,7 @@
 
 import time
 from secrets import token_hex
+from uuid import UUID
 
 from django.db import connection, models
 
@@ -57,9 +58,9 @@ def _id_of(tag: str) -> str:
 
 
 def _clone(
-    model: type[models.Model], template: object, span: tuple[int, int], changed: dict[str, str]
+    model: type[models.Model], template: UUID, span: tuple[int, int], changed: dict[str, str]
 ) -> None:
-    columns = [field.column for field in model._meta.concrete_fields]
+    columns = [str(field.column) for field in model._meta.concrete_fields]
     values = [changed.get(column, column) for column in columns]
     table = model._meta.db_table
     with connection.cursor() as cursor:

@@ -99,6 +99,10 @@ class Load:
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
 
+    def mean_ms(self, seconds: float) -> float:
+        """What `seconds` of something come to for each step, in milliseconds."""
+        return seconds / len(self.latencies) * 1000
+
 
 Step = Callable[[], float | None]
 
@@ -117,11 +121,10 @@ def drive(steps: Sequence[Step], *, seconds: float, warm_up: float = 0.0) -> Loa
         now = time.perf_counter()
         try:
             while now < began + seconds and not failed.is_set():
-                took = step()
-                now = time.perf_counter()
+                started, took, now = now, step(), time.perf_counter()
                 if took is None:
                     break
-                if now - took >= began:
+                if started >= began:
                     latencies.append(took)
         except BaseException:
             failed.set()

@@ -24,7 +24,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from benchmarks.ledger import Ledger
-from benchmarks.stage import Stage, StageError, open_stage
+from benchmarks.stage import Stage, StageError, drop_connections, open_stage
 from benchmarks.tree import children_of
 from reviewqueue.embedded import ServicesError
 from reviewqueue.embedded.processes import wait_until
@@ -38,7 +38,7 @@ WORKERS = 4
 UPSTREAMS = 6
 ACCOUNTS = 4
 TABS = 2
-ITEMS = 10_000
+ITEMS = 6_000
 ITEMS_A_WEB_KILL = 150
 ITEMS_A_DATABASE_KILL = 1_500
 QUIET_ITEMS = 120
@@ -100,7 +100,7 @@ def _kill(pid: int) -> bool:
 
 def run_faults(*, seed: int, items: int) -> bool:
     """One whole run, told on the terminal. Returns whether every promise was kept."""
-    with open_stage(workers=WORKERS) as stage:
+    with open_stage(workers=WORKERS, settled=False) as stage:
         from benchmarks.checker import CHECKS, find_violations  # noqa: PLC0415 - after the set-up
 
         began = time.monotonic()
@@ -278,8 +278,7 @@ def _wait_until_calm(stage: Stage) -> None:
     from django.db import Error, connection  # noqa: PLC0415 - after the set-up
 
     def answers() -> bool:
-        connection.close()
-        connection.close_pool()
+        drop_connections()
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")

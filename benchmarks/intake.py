@@ -52,12 +52,14 @@ def _run_batches(stage: Stage) -> dict[str, float]:
     for body in warm:
         Caller(stage.url, headers).expect(200, "POST", path, body)
     steps = [poster(iter(ready[number::BATCH_CLIENTS])) for number in range(BATCH_CLIENTS)]
-    rate = drive(steps, seconds=600).rate * BATCH
+    with stage.metered() as cpu:
+        rate = drive(steps, seconds=600).rate * BATCH
     limit = copy_rate(stream, items_a_commit=BATCH, commits=BATCHES, writers=BATCH_CLIENTS)
     return {
         "intake_batch_items_s": rate,
         "limit_copy_items_s": limit,
         "intake_batch_vs_copy": rate / limit,
+        "intake_batch_cpu_us": cpu() / (BATCH * BATCHES) * 1e6,
     }
 
 
@@ -77,11 +79,14 @@ def _run_singles(stage: Stage) -> dict[str, float]:
         return post
 
     steps = [poster(iter(ready[number::SINGLE_CLIENTS])) for number in range(SINGLE_CLIENTS)]
-    load = drive(steps, seconds=SINGLE_SECONDS, warm_up=2.0)
+    drive(steps, seconds=2.0)
+    with stage.metered() as cpu:
+        load = drive(steps, seconds=SINGLE_SECONDS)
     limit = copy_rate(stream, items_a_commit=1, commits=1_000, writers=SINGLE_CLIENTS)
     return {
         "intake_single_req_s": load.rate,
         "intake_single_p50_ms": load.percentile_ms(0.50),
         "intake_single_p99_ms": load.percentile_ms(0.99),
+        "intake_single_cpu_ms": load.mean_ms(cpu()),
         "limit_single_commits_s": limit,
     }

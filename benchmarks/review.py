@@ -7,6 +7,7 @@ accounts that go on and on.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from urllib.parse import urlencode
 
 from benchmarks.backlog import fill_queue, settle_tables
@@ -36,23 +37,13 @@ def run(stage: Stage, *, full: bool = False) -> dict[str, float]:
     settle_tables()
     found: dict[str, float] = {"backlog_tasks": backlog}
     # The workers' templates and plans are warm when it counts.
-    _ask_for_next(stage, short, make_reviewers("warm", 64, streams=[short]), seconds=60)
-    few = _ask_for_next(stage, short, make_reviewers("few", 400, streams=[short]), seconds=60)
+    _ask_for_next(stage, [short], make_reviewers("warm", 64, streams=[short]), seconds=60)
+    found["next_growth"] = _measure_growth(stage, short, long)
     many = make_reviewers("many", 4_000, streams=[long])
-    load = _ask_for_next(stage, long, many, seconds=NEXT_SECONDS)
-    found |= {
-        "next_req_s": load.rate,
-        "next_p50_ms": load.percentile_ms(0.50),
-        "next_p99_ms": load.percentile_ms(0.99),
-        "next_growth": load.percentile_ms(0.50) / few.percentile_ms(0.50),
-    }
-    answering = make_reviewers("answering", REVIEWERS, streams=[long])
-    load = _answer(stage, long, answering)
-    found |= {
-        "verdict_req_s": load.rate,
-        "verdict_p50_ms": load.percentile_ms(0.50),
-        "verdict_p99_ms": load.percentile_ms(0.99),
-    }
+    with stage.metered() as cpu:
+        load = _ask_for_next(stage, [long], many, seconds=NEXT_SECONDS)[long.key]
+    found |= _name("next", load, cpu())
+    found |= _answer(stage, long, make_reviewers("answering", REVIEWERS, streams=[long]))
     idle = make_reviewers("idle", 10_000, streams=[])
     found["limit_claims_s"] = claim_rate(
         long, [each.user.pk for each in idle], queue="hold", seconds=5.0, clients=8
@@ -61,30 +52,52 @@ def run(stage: Stage, *, full: bool = False) -> dict[str, float]:
     return found
 
 
-def _ask_for_next(
-    stage: Stage, stream: Stream, reviewers: Sequence[Reviewer], *, seconds: float
-) -> Load:
-    path = f"/streams/{stream.key}/hold/"
+def _name(what: str, load: Load, cpu: float) -> dict[str, float]:
+    return {
+        f"{what}_req_s": load.rate,
+        f"{what}_p50_ms": load.percentile_ms(0.50),
+        f"{what}_p99_ms": load.percentile_ms(0.99),
+        f"{what}_cpu_ms": load.mean_ms(cpu),
+    }
 
-    def asker(share: Iterator[Reviewer]) -> Callable[[], float | None]:
+
+def _measure_growth(stage: Stage, short: Stream, long: Stream) -> float:
+    """The median at the long queue over that at the short one, asked in turn."""
+    askers = make_reviewers("in-turn", 2 * (SHORT - 200), streams=[short, long])
+    loads = _ask_for_next(stage, [short, long], askers, seconds=NEXT_SECONDS)
+    return loads[long.key].percentile_ms(0.50) / loads[short.key].percentile_ms(0.50)
+
+
+def _ask_for_next(
+    stage: Stage, streams: Sequence[Stream], reviewers: Sequence[Reviewer], *, seconds: float
+) -> dict[str, Load]:
+    """Each reviewer asks once, in turn for one of the streams; returns the load by stream."""
+    took: dict[str, list[float]] = {stream.key: [] for stream in streams}
+
+    def asker(share: Iterator[tuple[Reviewer, str]]) -> Callable[[], float | None]:
         caller = Caller(stage.url)
 
         def ask() -> float | None:
-            reviewer = next(share, None)
+            reviewer, key = next(share, (None, ""))
             if reviewer is None:
                 return None
-            answer = caller.expect(200, "GET", path, None, reviewer.headers)
-            if _ACTION.search(answer.body) is None:
+            page = caller.expect(200, "GET", f"/streams/{key}/hold/", None, reviewer.headers)
+            if _ACTION.search(page.body) is None:
                 raise RuntimeError(f"{reviewer.user} was shown no item.")
-            return answer.seconds
+            took[key].append(page.seconds)
+            return page.seconds
 
         return ask
 
-    shares = [iter(reviewers[number::REVIEWERS]) for number in range(REVIEWERS)]
-    return drive([asker(share) for share in shares], seconds=seconds)
+    steps = []
+    for number in range(REVIEWERS):
+        keys = cycle(stream.key for stream in streams)
+        steps.append(asker(zip(reviewers[number::REVIEWERS], keys, strict=False)))
+    whole = drive(steps, seconds=seconds)
+    return {key: Load(whole.seconds, latencies) for key, latencies in took.items()}
 
 
-def _answer(stage: Stage, stream: Stream, reviewers: Sequence[Reviewer]) -> Load:
+def _answer(stage: Stage, stream: Stream, reviewers: Sequence[Reviewer]) -> dict[str, float]:
     def answerer(reviewer: Reviewer) -> Callable[[], float | None]:
         caller = Caller(stage.url, reviewer.headers)
         shown = [caller.expect(200, "GET", f"/streams/{stream.key}/hold/").body]
@@ -102,7 +115,10 @@ def _answer(stage: Stage, stream: Stream, reviewers: Sequence[Reviewer]) -> Load
         return answer
 
     steps = [answerer(reviewer) for reviewer in reviewers]
-    return drive(steps, seconds=VERDICT_SECONDS, warm_up=1.0)
+    drive(steps, seconds=1.0)
+    with stage.metered() as cpu:
+        load = drive(steps, seconds=VERDICT_SECONDS)
+    return _name("verdict", load, cpu())
 
 
 def read_form(page: bytes) -> tuple[str, bytes]:

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.clients import Caller, CutError
-from benchmarks.tree import children_of, descendants
+from benchmarks.tree import children_of, cpu_seconds, descendants
 from reviewqueue import env
 from reviewqueue.embedded import services
 from reviewqueue.embedded.processes import (
@@ -64,7 +64,11 @@ class Stage:
         """The process numbers of the web server's workers."""
         for pid in children_of(self.process.pid):
             if " granian " in command_line(pid):
-                return [child for child in children_of(pid) if "spawn_main" in command_line(child)]
+                return [
+                    child
+                    for child in children_of(pid)
+                    if command_line(child) and "resource_tracker" not in command_line(child)
+                ]
         return []
 
     def wait_for_page(self) -> None:
@@ -88,6 +92,18 @@ class Stage:
         log = self.state / "logs" / "worker.log"
         wait_until(lambda: log.exists() and " ready." in log.read_text(), seconds=60.0)
         time.sleep(2.0)
+
+    @contextmanager
+    def metered(self) -> Iterator[Callable[[], float]]:
+        """Measure the processor time of everything that serves, from here to the block's end.
+
+        Yields a function that returns it in seconds. Unlike the elapsed time it hardly depends
+        on what else the machine does.
+        """
+        began = cpu_seconds(descendants(os.getpid()))
+        ended: list[float] = []
+        yield lambda: ended[0] - began
+        ended.append(cpu_seconds(descendants(os.getpid())))
 
     def last_words(self) -> str:
         """The end of what the supervisor and the web server said."""
@@ -133,8 +149,11 @@ def stop_product(stage: Stage) -> None:
 
 
 @contextmanager
-def open_stage(*, workers: int = 2) -> Iterator[Stage]:
-    """Run the product without demo data, with Django in this process set up on its database."""
+def open_stage(*, workers: int = 2, settled: bool = True) -> Iterator[Stage]:
+    """Run the product without demo data, with Django in this process set up on its database.
+
+    `settled` waits until what starts in the background has started, so that it costs nothing more.
+    """
     with temporary_state() as state:
         os.environ["REVIEWQUEUE_STATE_DIR"] = str(state)
         os.environ.update(_OWN_SERVICES)
@@ -145,11 +164,12 @@ def open_stage(*, workers: int = 2) -> Iterator[Stage]:
             stage = start_product(state, "--no-demo", "--workers", str(workers), given=urls)
             try:
                 stage.wait_for_page()
-                stage.wait_for_background()
+                if settled:
+                    stage.wait_for_background()
                 yield stage
             finally:
                 stop_product(stage)
-                _close_connections()
+                drop_connections()
 
 
 def _set_up_django() -> None:
@@ -159,8 +179,9 @@ def _set_up_django() -> None:
     django.setup()
 
 
-def _close_connections() -> None:
+def drop_connections() -> None:
+    """Close this process's connections to the database, also those that the server cut."""
     from django.db import connection  # noqa: PLC0415 - after the set-up
 
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own

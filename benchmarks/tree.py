@@ -1,5 +1,6 @@
 """Process trees: who descends from whom, and how much memory they take."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def memory_mib(pids: list[int]) -> float:
         listed = _list("rss=", ",".join(map(str, pids)))
         return sum(int(line) for line in listed) / 1024
     return sum(_proportional_kib(pid) for pid in pids) / 1024
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """Return the processor time that the processes have used so far; 0 where nobody tells."""
+    return sum(_cpu_ticks(pid) for pid in pids) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks(pid: int) -> int:
+    try:
+        words = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(words[11]) + int(words[12])
 
 
 def _proportional_kib(pid: int) -> int:

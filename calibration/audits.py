@@ -11,7 +11,7 @@ from calibration.core.sampling import is_drawn
 from calibration.models import AuditDraw
 from routing.ids import uuid7
 from routing.items import copy_rows
-from routing.models import Stream
+from routing.models import Category, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,14 @@ class Draw:
     pi: float
 
 
+def own_audit_rates(stream: Stream) -> dict[str, float]:
+    """The audit rates of the stream's categories that have one of their own, by key."""
+    rates = Category.objects.filter(stream=stream, audit_rate__isnull=False)
+    return {key: rate for key, rate in rates.values_list("key", "audit_rate") if rate is not None}
+
+
 def audit_rate(stream: Stream, category_rates: Mapping[str, float], predicted: str) -> float:
-    """The category's own rate if it has one, else the stream's."""
+    """The category's own rate if it has one (`own_audit_rates`), else the stream's."""
     return category_rates.get(predicted, stream.audit_rate)
 
 

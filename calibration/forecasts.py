@@ -10,12 +10,13 @@ from typing import Final
 
 import numpy as np
 
+from calibration.audits import audit_rate, own_audit_rates
 from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of
 from routing.core.policy import Policy
 from routing.core.rules import ACTIONS, QUEUES, route
 from routing.core.signals import ScoreMatrix, Signals, compute_signals, score_matrix
-from routing.models import Category, Stream
+from routing.models import Stream
 
 MOST_ITEMS: Final = 50_000
 CHUNK: Final = 2_000
@@ -75,12 +76,8 @@ def expected_hours(
 
 def _audit_rates(stream: Stream, policy: Policy) -> FloatArray:
     """(K,) audit rate of each category of the policy."""
-    own = {
-        key: rate
-        for key, rate in Category.objects.filter(stream=stream).values_list("key", "audit_rate")
-        if rate is not None
-    }
-    return np.array([own.get(key, stream.audit_rate) for key in policy.categories])
+    rates = own_audit_rates(stream)
+    return np.array([audit_rate(stream, rates, key) for key in policy.categories])
 
 
 def _read_scores(cohort: Cohort) -> Iterator[list[Mapping[str, float]]]:

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from django.db import connection, transaction
 
 from calibration.models import FrameDelta
+from routing.ids import uuid7
+from routing.items import copy_rows
 
 BIN_WIDTH = 0.02
 LOGIT_LIMIT = 12.0
@@ -44,10 +46,10 @@ def confidence_bins(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def note_cells(*, stream_id: UUID, cells: Iterable[Cell]) -> None:
-    """Add one to the count of each cell, as one insert."""
+    """Add one to the count of each cell, with one COPY."""
     listed = list(cells)
     bins = confidence_bins(np.array([cell.raw_confidence for cell in listed]))
-    counted: dict[tuple[object, ...], list[float]] = {}
+    counted: dict[tuple[object, ...], tuple[int, float]] = {}
     for cell, bin_number in zip(listed, bins.tolist(), strict=True):
         key = (
             cell.day,
@@ -58,17 +60,12 @@ def note_cells(*, stream_id: UUID, cells: Iterable[Cell]) -> None:
             cell.queue,
             cell.pi,
         )
-        sums = counted.setdefault(key, [0, 0.0])
-        sums[0] += 1
-        sums[1] += cell.raw_confidence
-    FrameDelta.objects.bulk_create(
-        FrameDelta(
-            stream_id=stream_id,
-            count=int(count),
-            raw_sum=raw_sum,
-            **dict(zip(KEY, key, strict=True)),
-        )
-        for key, (count, raw_sum) in counted.items()
+        count, raw_sum = counted.get(key, (0, 0.0))
+        counted[key] = count + 1, raw_sum + cell.raw_confidence
+    copy_rows(
+        FrameDelta._meta.db_table,
+        ("id", "stream_id", *KEY, "count", "raw_sum"),
+        ((uuid7(), stream_id, *key, count, raw_sum) for key, (count, raw_sum) in counted.items()),
     )
 
 

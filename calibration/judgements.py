@@ -20,8 +20,7 @@ from calibration.core.scores import (
 )
 from calibration.labels import CodeArray, Evidence, TailArray
 from routing.core.maps import CalibrationMap
-from routing.core.policy import STREAM_WIDE
-from routing.core.signals import round_signal
+from routing.core.rules import apply_maps
 
 Maps = Mapping[str, CalibrationMap]
 
@@ -60,23 +59,6 @@ class Judgement:
     scores: Scores | None
 
 
-def apply_maps(
-    maps: Maps, *, raw: FloatArray, category: CodeArray, categories: Sequence[str]
-) -> FloatArray:
-    """(n,) calibrated confidences: the category's own map, else the stream's, else the raw ones.
-
-    `category` (n,) are indices into `categories`. Rounded to nine decimals, as routing does.
-    """
-    stream = maps.get(STREAM_WIDE)
-    calibrated = raw.copy() if stream is None else stream.apply(raw)
-    for code, key in enumerate(categories):
-        own = maps.get(key)
-        if own is not None:
-            here = category == code
-            calibrated[here] = own.apply(raw[here])
-    return round_signal(calibrated)
-
-
 def judge_maps(
     evidence: Evidence,
     maps: Maps,
@@ -91,8 +73,8 @@ def judge_maps(
     """
     labels, frame = evidence.labels, evidence.frame
     keys = evidence.categories
-    promised = apply_maps(maps, raw=labels.raw, category=labels.category, categories=keys)
-    routed = apply_maps(maps, raw=frame.raw, category=frame.category, categories=keys)
+    promised = apply_maps(maps, raw=labels.raw, predicted=labels.category, categories=keys)
+    routed = apply_maps(maps, raw=frame.raw, predicted=frame.category, categories=keys)
     return Judgement(
         confidence=promised,
         frame_confidence=routed,

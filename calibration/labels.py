@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from calibration.audits import hash_draws
 from calibration.core.estimates import FloatArray
 from calibration.models import AuditDraw, GroundTruth
+from routing.items import WAITING_ACTIONS
 from routing.models import Decision, Stream
 
 CodeArray = npt.NDArray[np.int32]
@@ -26,7 +27,6 @@ TailArray = npt.NDArray[np.uint64]
 
 CHUNK: Final = 20_000
 TAIL: Final = (1 << 62) - 1  # the random end of a uuid7
-SEATED: Final = (Decision.Action.WAIT, Decision.Action.ESCALATE)
 LABEL: Final = np.dtype(
     [
         ("tail", np.uint64),
@@ -293,7 +293,7 @@ def _count_open(cohort: Cohort) -> OpenLabels:
         stream_id=cohort.stream.id, item_id=OuterRef("item_id")
     )
     unsettled = decisions_of(cohort).filter(~Exists(settled))
-    sure = unsettled.filter(action__in=SEATED).count()
+    sure = unsettled.filter(action__in=WAITING_ACTIONS).count()
     drawn = AuditDraw.objects.filter(
         ~Exists(settled),
         stream_id=cohort.stream.id,

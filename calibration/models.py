@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from routing.ids import uuid7
 from routing.models import Decision, Item, Policy, Stream, append_only, probability_check
 
+LONGEST_REASON = 200
+
 
 class AuditDraw(models.Model):
     """A decision without a seat of its own that the keyed hash put into the audit sample."""
@@ -202,7 +204,7 @@ class CalibrationRun(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="calibration_runs")
     kind = models.CharField(max_length=10, choices=Kind)
-    reason = models.CharField(max_length=200)
+    reason = models.CharField(max_length=LONGEST_REASON)
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
     model_version = models.CharField(max_length=100, blank=True)
     window_start = models.DateTimeField()

@@ -7,15 +7,12 @@ begin. They move only where what is acted on alone stays certainly overconfident
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import Final
 
 import numpy as np
 
-from calibration.core.calibrators import FEWEST_LABELS, Fit, fit_platt
-from calibration.core.estimates import FloatArray, hajek_mean
+from calibration.core.calibrators import FEWEST_LABELS, Refit, refit_platt
 from calibration.core.reliability import TOLERATED_GAP, Cell
-from calibration.core.scores import label_losses
 from calibration.judgements import (
     MINIMUM,
     Judgement,
@@ -27,7 +24,7 @@ from calibration.judgements import (
 from calibration.labels import Evidence
 from routing.core.maps import IDENTITY, CalibrationMap
 from routing.core.policy import STREAM_WIDE, CutOffs, Policy, PolicyError
-from routing.core.signals import round_signal, show_number
+from routing.core.signals import show_number
 
 FOLDS: Final = 5
 CANDIDATES: Final = 20
@@ -35,22 +32,6 @@ NEVER: Final = 1.0
 OVERCONFIDENT: Final = "overconfident_certain"
 
 DistrustedCells = frozenset[tuple[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Refit:
-    """A fit on all labels, the labels' confidences (n,) under fits that did not see them, and
-    the weighted log loss that those save over the maps in force, with its standard error."""
-
-    fit: Fit
-    held_out: FloatArray
-    gain: float
-    error: float
-
-    @property
-    def wins(self) -> bool:
-        """Whether the labels support the fit, and it is better by over two standard errors."""
-        return not self.fit.flagged and self.gain > 2.0 * self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +58,13 @@ def refit_map(evidence: Evidence, current: Judgement) -> Refit:
     A label's fold hangs on its item's id alone, so every run splits the same labels the same way.
     """
     labels = evidence.labels
-    fit = fit_platt(raw=labels.raw, correct=labels.correct, weights=labels.weights)
-    if fit.flagged:
-        return Refit(fit, current.confidence, 0.0, 0.0)
-    fold = split_labels(labels.tail, FOLDS)
-    held_out = np.empty_like(labels.raw)
-    for number in range(FOLDS):
-        away = fold != number
-        partial = fit_platt(
-            raw=labels.raw[away], correct=labels.correct[away], weights=labels.weights[away]
-        )
-        held_out[~away] = partial.map.apply(labels.raw[~away])
-    held_out = round_signal(held_out)
-    before, _ = label_losses(current.confidence, labels.correct)
-    after, _ = label_losses(held_out, labels.correct)
-    saved, weights = before - after, labels.weights
-    gain = hajek_mean(saved, weights)
-    error = sqrt(float(np.dot(weights**2, (saved - gain) ** 2))) / float(weights.sum())
-    return Refit(fit, held_out, gain, error)
+    return refit_platt(
+        raw=labels.raw,
+        correct=labels.correct,
+        weights=labels.weights,
+        current=current.confidence,
+        fold=split_labels(labels.tail, FOLDS),
+    )
 
 
 def propose(

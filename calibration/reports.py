@@ -22,6 +22,7 @@ from calibration.judgements import (
 from calibration.labels import Evidence
 from calibration.proposals import Proposal, raw_cut_off
 from routing.core.policy import BANDS, STREAM_WIDE, Policy
+from routing.core.signals import DECIMALS
 from routing.models import Decision
 
 DELTA: Final = 0.05
@@ -127,7 +128,7 @@ def _certify(
 
     The largest stratum of the queue speaks, for one rate of audit is what the test asks for.
     """
-    alpha = round(1.0 - policy.cut_offs.auto, 9)
+    alpha = round(1.0 - policy.cut_offs.auto, DECIMALS)
     labels, frame = evidence.labels, evidence.frame
     auto = [
         code

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from calibration.judgements import Judgement, judge_maps
 from calibration.labels import Evidence, find_cohort, read_evidence
-from calibration.models import CalibrationRun
+from calibration.models import LONGEST_REASON, CalibrationRun
 from calibration.proposals import Proposal, draft_fields, maps_in_force, propose
 from calibration.reports import Report, report_current, report_proposal, report_volume
 from routing.core.policy import Policy as PolicySpec
@@ -23,7 +23,6 @@ from routing.policies import active_keys, copy_policy, current_spec, load_spec
 
 MEASURED_DAYS: Final = 30
 FITTED_DAYS: Final = 90
-LONGEST_REASON: Final = 200
 
 
 class RunReasonError(ValueError):

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from reviewqueue.models import ApiKey, Membership, ReviewTask
+from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
 from routing.models import Stream
 
 if TYPE_CHECKING:
@@ -93,13 +93,20 @@ def _queues(user: User, roles: Iterable[str]) -> tuple[str, ...]:
 
 
 def tasks_visible_to(user: User) -> QuerySet[ReviewTask]:
-    """Tasks in streams and queues that the user may work, or that the user has worked."""
+    """Tasks in streams and queues that the user may work, or has worked and is still a member."""
     if user.is_superuser:
         return ReviewTask.objects.all()
-    seen = Q(holder=user)
-    for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
-        seen |= Q(stream_id=stream_id, queue__in=QUEUES_OF_ROLE[role])
+    memberships = Membership.objects.filter(user=user).values_list("stream_id", "role")
+    seen = Q(pk__in=[])
+    for stream_id, role in memberships:
+        may_work = Q(queue__in=QUEUES_OF_ROLE[role]) | Q(holder=user)
+        seen |= Q(stream_id=stream_id) & may_work
     return ReviewTask.objects.filter(seen)
+
+
+def verdicts_visible_to(user: User) -> VerdictQuerySet:
+    """The user's own verdicts in visible streams, those that were taken back included."""
+    return Verdict.objects.filter(reviewer=user, stream__in=streams_visible_to(user))
 
 
 def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]:
@@ -126,4 +133,6 @@ def _digest(text: str) -> bytes:
 
 def stream_of_key(key: ApiKey, stream_key: str) -> Stream | None:
     """The stream with this key if the API key reaches it."""
+    if "\0" in stream_key:  # which the database would refuse to look for
+        return None
     return key.streams.filter(key=stream_key).first()

@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 SHARED_SECRETS = {
     "SECRET_KEY": "sessions end whenever a request meets another host",
-    "AUDIT_SECRET": "hosts draw different audit samples, and inclusion probabilities are wrong",
+    "AUDIT_SECRET": "each draws other audit samples, and inclusion probabilities are wrong",
 }
 SERVICES = {
     "DATABASE_URL": "postgresql://user:password@host:5432/name",

@@ -6,14 +6,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
-from reviewqueue.embedded.accounts import share_with_owner
+from reviewqueue.embedded.layout import make_log
 from reviewqueue.embedded.processes import PROJECT, signal_group, start_process, wait_until
 
 _CALM_SECONDS = 60.0
 _LONGEST_PAUSE = 30.0
-_LOG_BYTES = 10_000_000
 
 
 @dataclass
@@ -34,7 +32,8 @@ class Child:
         if self.log is None:
             self.process = start_process(self.command, cwd=PROJECT)
             return
-        with _open_log(self.log) as output:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with make_log(self.log).open("ab") as output:
             self.process = start_process(self.command, cwd=PROJECT, output=output)
 
     def wait(self) -> int:
@@ -93,13 +92,3 @@ def keep_all_up(children: Iterable[Child]) -> None:
         said = child.keep_up(time.monotonic())
         if said:
             print(said, flush=True)
-
-
-def _open_log(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > _LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    path.touch(mode=0o600)
-    output = path.open("ab")
-    share_with_owner(path, state_dir=path.parent)
-    return output

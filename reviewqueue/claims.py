@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from reviewqueue.models import ReviewTask, TaskSkip
+from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from routing.events import record_event
 from routing.models import Stream
 
@@ -51,12 +51,7 @@ def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None
     Nobody gets a second seat of an item, nor, for a while, a task they skipped. Escalated
     items have a queue of their own; inside a queue priority goes before due time before age.
     """
-    held = (
-        _with_content()
-        .filter(stream=stream, queue=queue, holder=user, state=ReviewTask.State.CLAIMED)
-        .filter(lease_expires_at__gt=Now())
-        .first()
-    )
+    held = _with_content().leased_to(user).filter(stream=stream, queue=queue).first()
     if held is not None:
         return held
     found = _claim_free(user=user, stream=stream, queue=queue)
@@ -82,7 +77,7 @@ def _claim_free(*, user: "User", stream: Stream, queue: str) -> UUID | None:
     return None if row is None else row[0]
 
 
-def _with_content() -> models.QuerySet[ReviewTask]:
+def _with_content() -> ReviewTaskQuerySet:
     return ReviewTask.objects.select_related("item", "decision__policy", "stream")
 
 
@@ -142,11 +137,5 @@ def expire_leases(*, stream_id: UUID | None = None) -> int:
     return lapsed.update(**UNCLAIMED)
 
 
-def _held(task_id: UUID, user: "User", lease_token: UUID) -> models.QuerySet[ReviewTask]:
-    return ReviewTask.objects.filter(
-        id=task_id,
-        holder=user,
-        lease_token=lease_token,
-        state=ReviewTask.State.CLAIMED,
-        lease_expires_at__gt=Now(),
-    )
+def _held(task_id: UUID, user: "User", lease_token: UUID) -> ReviewTaskQuerySet:
+    return ReviewTask.objects.leased_to(user).filter(id=task_id, lease_token=lease_token)

@@ -14,19 +14,15 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from reviewqueue.embedded import Membership, Services, join_services
 from reviewqueue.embedded.accounts import share_with_owner
-
-PROJECT = Path(__file__).resolve().parent.parent
+from reviewqueue.embedded.processes import PROJECT
 
 # A connection to these fails at once, and the system's own message then says what to do.
 _NO_DATABASE = "postgresql://reviewqueue@/reviewqueue?host=/use-manage.py-or-set-DATABASE_URL"
 _NO_BROKER = "unix:///use-manage.py-or-set-REDIS_URL"
 
-_WITHOUT_SERVICES = {"check", "collectstatic", "compilemessages", "diffsettings", "findstatic"} | {
-    "help",
-    "makemessages",
-    "startapp",
-    "version",
-    "--version",
+_WITHOUT_SERVICES = {
+    *("check", "collectstatic", "compilemessages", "diffsettings", "findstatic"),
+    *("help", "makemessages", "startapp", "version", "--version"),
 }
 
 _POOL_OPTIONS = {"pool_min_size": "min_size", "pool_max_size": "max_size"}

@@ -13,7 +13,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.views.decorators.cache import never_cache
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, replace_url
+from django_htmx.middleware import HtmxDetails
 
 LOST = 409
 INVALID = 422
@@ -33,8 +34,8 @@ PersonView = Callable[Concatenate[PersonRequest, P], HttpResponse]
 
 def is_htmx(request: HttpRequest) -> bool:
     """Whether HTMX asks and will swap the answer in; it takes the page whole in a history miss."""
-    headers = request.headers
-    return headers.get("HX-Request") == "true" and "HX-History-Restore-Request" not in headers
+    details = HtmxDetails(request)
+    return bool(details) and not details.history_restore_request
 
 
 def respond(
@@ -44,12 +45,16 @@ def respond(
     *,
     part: str,
     status: int = 200,
+    address: str = "",
 ) -> HttpResponse:
-    """The named partial of `template` for HTMX, the whole template for a plain browser."""
+    """The named partial of `template` for HTMX, the whole template for a plain browser.
+
+    With an `address` HTMX shows it as the page's own, whatever was asked for.
+    """
     name = f"{template}#{part}" if is_htmx(request) else template
     response = render(request, name, dict(context), status=status)
     response.headers["Vary"] = "HX-Request, Cookie"
-    return response
+    return replace_url(response, address) if address and is_htmx(request) else response
 
 
 def go_to(request: HttpRequest, to: str) -> HttpResponse:
@@ -83,6 +88,6 @@ def _page_of(request: HttpRequest) -> str:
     """The path of the page that the person looks at."""
     if request.method == "GET" and not is_htmx(request):
         return request.get_full_path()
-    shown = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""
+    shown = HtmxDetails(request).current_url or request.headers.get("Referer") or ""
     origin = f"{request.scheme}://{request.get_host()}"
     return shown.removeprefix(origin) if shown.startswith(f"{origin}/") else resolve_url("home")

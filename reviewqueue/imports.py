@@ -249,7 +249,7 @@ def _read_truth(value: object, spec: PolicySpec) -> Truth:
 def _explain(problem: ProblemError) -> str:
     if problem.code == "malformed":  # every line of the file is line 1 to the parser
         return problem.detail.replace(" at line 1, column ", " at column ")
-    if problem.field is None or problem.value is None:
+    if problem.field is None or problem.value in (None, ""):
         return problem.detail
     return f"{problem.detail} (It has {shown(problem.value)}.)"
 

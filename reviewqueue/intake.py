@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils import timezone
 
-from calibration.audits import Draw, audit_rate, hash_draws, record_draws
+from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
 from calibration.frames import Cell, note_cells
 from reviewqueue.models import ReviewTask
 from routing.core.policy import Policy
@@ -27,8 +27,9 @@ from routing.items import (
     insert_decisions,
     insert_items,
     latest_decisions,
+    state_before_verdict,
 )
-from routing.models import Category, Decision, Item, Stream
+from routing.models import Decision, Item, Stream
 from routing.policies import current_spec
 
 # A refused or automatic item has no seat; whether it gets one is the audit's draw.
@@ -37,7 +38,6 @@ QUEUE_OF_ACTION: Final = {
     Decision.Action.ACT_AND_REVIEW: ReviewTask.Queue.FLAGGED,
     Decision.Action.ESCALATE: ReviewTask.Queue.ESCALATED,
 }
-WAITING: Final = (Decision.Action.WAIT, Decision.Action.ESCALATE)
 FLAGGED_DUE: Final = timedelta(days=1)
 
 
@@ -121,7 +121,7 @@ def take_in(
         stream_id=stream.id,
         posts=[posts[n] for n in good],
         states=[
-            Item.State.WAITING if outcome.action in WAITING and not labelled else Item.State.ROUTED
+            Item.State.ROUTED if labelled else state_before_verdict(outcome.action)
             for outcome in decided
         ],
         received_at=received_at,
@@ -178,11 +178,7 @@ class _Intake:
         self.policy_id = policy_id
         self.at = at
         self.day = at.astimezone(ZoneInfo(stream.time_zone)).date()
-        self.rates: Mapping[str, float] = {
-            key: rate
-            for key, rate in Category.objects.filter(stream=stream).values_list("key", "audit_rate")
-            if rate is not None
-        }
+        self.rates = own_audit_rates(stream)
         self.decisions: list[NewDecision] = []
         self.tasks: list[tuple[object, ...]] = []
         self.draws: list[Draw] = []

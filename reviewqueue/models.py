@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -69,12 +70,16 @@ class ReviewTaskQuerySet(models.QuerySet["ReviewTask"]):
     def unanswered(self) -> Self:
         return self.filter(state__in=[ReviewTask.State.OPEN, ReviewTask.State.CLAIMED])
 
+    def leased_to(self, user: "User") -> Self:
+        """What the user holds under a lease that has not run out by the database's clock."""
+        return self.filter(state=ReviewTask.State.CLAIMED, holder=user, lease_expires_at__gt=Now())
+
 
 class ReviewTask(models.Model):
     """One seat for one human judgement of one item.
 
     open -> claimed -> answered; a lease that runs out, a skip or a release leads back to open,
-    an undo from answered back to open. The state chart stands in docs/architecture.md.
+    an undo from answered to claimed. The state chart stands in docs/architecture.md.
     """
 
     class Queue(models.TextChoices):
@@ -196,9 +201,6 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
     def live(self) -> Self:
         """Verdicts that nothing supersedes and that are no withdrawals."""
         return self.filter(superseded_by__isnull=True).exclude(kind=Verdict.Kind.WITHDRAWN)
-
-    def visible_to(self, user: "User") -> Self:
-        return self.filter(reviewer=user) if not user.is_superuser else self.all()
 
 
 class Verdict(models.Model):

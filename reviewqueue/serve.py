@@ -21,7 +21,7 @@ from typing import NoReturn
 from reviewqueue import env
 from reviewqueue.children import Child, keep_all_up, stop_children
 from reviewqueue.embedded import Membership, ServicesError
-from reviewqueue.embedded.accounts import share_with_owner
+from reviewqueue.embedded.layout import write_privately
 from reviewqueue.embedded.processes import PROJECT, stop_with_parent
 from reviewqueue.progress import timed_step
 
@@ -194,16 +194,6 @@ def ask_for_page(url: str) -> int:
         return 0
     finally:
         connection.close()
-
-
-def write_privately(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone."""
-    building = path.with_suffix(".new")
-    building.unlink(missing_ok=True)
-    building.touch(mode=0o600)
-    building.write_text(text)
-    share_with_owner(building, state_dir=path.parent)
-    building.replace(path)
 
 
 def _request_stop(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -15,6 +15,7 @@ from calibration.truth import settle_truth, withdraw_truth
 from reviewqueue.models import ReviewTask, Verdict
 from routing.core.policy import Policy
 from routing.events import record_event
+from routing.items import state_before_verdict
 from routing.models import Decision, Item
 from routing.policies import published_spec
 
@@ -102,14 +103,8 @@ def record_verdict(
     if task is None:
         raise LateVerdictError(LateVerdictError.__doc__ or "")
     check_answer(answer, published_spec(task.decision.policy_id))
-    won = ReviewTask.objects.filter(
-        id=task_id,
-        holder=reviewer,
-        lease_token=lease_token,
-        state=ReviewTask.State.CLAIMED,
-        lease_expires_at__gt=Now(),
-    ).update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now)
-    if not won:
+    held = ReviewTask.objects.leased_to(reviewer).filter(id=task_id, lease_token=lease_token)
+    if not held.update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now):
         raise LateVerdictError(LateVerdictError.__doc__ or "")
     verdict = _add_verdict(task, reviewer, answer, active_ms, now)
     if answer.kind == Kind.CANNOT_JUDGE and task.queue != Queue.ESCALATED:
@@ -220,11 +215,28 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     if verdict.kind == Kind.CANNOT_JUDGE and not _withdraw_expert_seat(task):
         raise refused
     now = timezone.now()
+    _add_withdrawal(verdict, task, now)
+    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=now)
+    Item.objects.filter(id=task.item_id).update(
+        state=state_before_verdict(task.decision.action), settled_at=None
+    )
+    _take_up_again(task)
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.undone",
+        subject_id=task.item_id,
+        actor_id=reviewer.pk,
+        verdict=str(verdict.id),
+    )
+    return task
+
+
+def _add_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> None:
     Verdict.objects.create(
         stream_id=task.stream_id,
         item_id=task.item_id,
         task=task,
-        reviewer=reviewer,
+        reviewer=verdict.reviewer,
         kind=Kind.WITHDRAWN,
         blind=task.blind,
         confirms=False,
@@ -234,33 +246,28 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         answered_at=now,
         published_at=now,
     )
-    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=now)
-    waits = task.decision.action in (Decision.Action.WAIT, Decision.Action.ESCALATE)
-    Item.objects.filter(id=task.item_id).update(
-        state=Item.State.WAITING if waits else Item.State.ROUTED, settled_at=None
-    )
+
+
+def _take_up_again(task: ReviewTask) -> None:
+    """Give an answered task back to its holder under a new lease."""
     task.state = ReviewTask.State.CLAIMED
     task.lease_token = uuid4()
     task.lease_expires_at = Now() + task.stream.lease
     task.closed_at = None
     task.save(update_fields=["state", "lease_token", "lease_expires_at", "closed_at"])
-    record_event(
-        stream_id=task.stream_id,
-        kind="verdict.undone",
-        subject_id=task.item_id,
-        actor_id=reviewer.pk,
-        verdict=str(verdict.id),
-    )
     task.refresh_from_db(fields=["lease_expires_at"])
-    return task
 
 
 def _withdraw_expert_seat(task: ReviewTask) -> bool:
     if task.queue == Queue.ESCALATED:
         return True  # an expert's "cannot judge" settled the item and opened no seat
     unstarted = ReviewTask.objects.open().filter(item_id=task.item_id, seat=task.seat + 1)
-    removed: int = unstarted.filter(verdicts=None).delete()[0]
-    return bool(removed)
+    # Locked, or an expert could claim the seat between the look and the removal.
+    seat = unstarted.filter(verdicts=None).select_for_update(of=("self",)).first()
+    if seat is None:
+        return False
+    seat.delete()
+    return True
 
 
 def published_verdict(item: Item) -> Verdict | None:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
@@ -12,6 +14,9 @@ from django.db import connection
 from routing.core.rules import Decision as Outcome
 from routing.ids import uuid7
 from routing.models import Decision, Item
+
+# Actions that hold an item back until a person has judged it.
+WAITING_ACTIONS: Final = (Decision.Action.WAIT, Decision.Action.ESCALATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ class NewDecision:
     policy_id: UUID
     outcome: Outcome
     label_pi: float
+
+
+def state_before_verdict(action: str) -> Item.State:
+    """The state of an item that was decided so and that nobody has judged yet."""
+    return Item.State.WAITING if action in WAITING_ACTIONS else Item.State.ROUTED
 
 
 def fingerprint(post: Post) -> bytes:
@@ -81,6 +91,8 @@ def insert_items(
         }
         for post, state in zip(posts, states, strict=True)
     ]
+    # Two batches of the same ids in another order would wait for each other.
+    in_one_order = sorted(rows, key=itemgetter("external_id"))
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -96,7 +108,7 @@ def insert_items(
             ON CONFLICT (stream_id, external_id) DO NOTHING
             RETURNING id
             """,
-            [stream_id, received_at, json.dumps(rows, ensure_ascii=False)],
+            [stream_id, received_at, json.dumps(in_one_order, ensure_ascii=False)],
         )
         stored = {row[0] for row in cursor.fetchall()}
     ids = [UUID(str(row["id"])) for row in rows]

@@ -19,6 +19,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from routing.core.policy import DEFAULT_EDGES
 from routing.ids import uuid7
 
 PROBABILITY = (MinValueValidator(0.0), MaxValueValidator(1.0))
@@ -53,7 +54,7 @@ def probability_check(name: str, *fields: str) -> models.CheckConstraint:
 
 
 def default_edges() -> list[float]:
-    return [0.5, 0.6, 0.7, 0.8, 0.9]
+    return list(DEFAULT_EDGES)
 
 
 def validate_time_zone(value: str) -> None:

@@ -1,7 +1,7 @@
 """Fixtures: a published stream, people, an upstream's client. Real PostgreSQL throughout."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,12 +14,8 @@ from django.core.management import call_command
 from django.test import Client, TransactionTestCase
 
 from reviewqueue.access import issue_api_key
-from reviewqueue.models import Membership
-from routing.models import Category, CategoryRule, Policy, Stream
-from routing.policies import publish_policy
-
-KEYS = ("account_unlock", "vpn_issue", "security_incident")
-LABELS = ("Account unlock", "VPN issue", "Security incident")
+from routing.models import Stream
+from tests.scenes import KEYS, make_bare_stream, make_person, publish_worked_policy
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # not in the stubs
 
@@ -44,63 +40,12 @@ def _clean_cache() -> Iterator[None]:
     cache.clear()
 
 
-def make_stream(key: str = "helpdesk", *, categories: Sequence[str] = KEYS) -> Stream:
-    """A stream with its categories and no policy; the undo window is open for an hour."""
-    stream = Stream.objects.create(key=key, name=key.title(), undo_seconds=3600)
-    labels = dict(zip(KEYS, LABELS, strict=True))
-    Category.objects.bulk_create(
-        Category(stream=stream, key=name, label=labels.get(name, name), position=position)
-        for position, name in enumerate(categories)
-    )
-    return stream
-
-
-def publish(
-    stream: Stream, rules: Mapping[str, Mapping[str, object]] | None = None, **fields: object
-) -> Policy:
-    """A published policy of the stream with these fields and category rules."""
-    policy = Policy.objects.create(stream=stream, **fields)
-    for key, rule in (rules or {}).items():
-        CategoryRule.objects.create(
-            stream=stream, policy=policy, category=stream.categories.get(key=key), **rule
-        )
-    return publish_policy(policy_id=policy.id, reason="for the test", published_by_id=None)
-
-
-def publish_worked_policy(stream: Stream) -> Policy:
-    """The policy of the worked rows: auto at .80 / .72 / .60, no flagged band, gates, a watch."""
-    return publish(
-        stream,
-        {
-            "vpn_issue": {"auto": 0.72, "flagged": 0.72},
-            "security_incident": {"auto": 0.60, "flagged": 0.60, "watch": 0.34},
-        },
-        auto=0.80,
-        flagged=0.80,
-        hold=0.0,
-        min_margin=0.30,
-        max_entropy=0.45,
-        escalate_entropy=0.80,
-    )
-
-
 @pytest.fixture
 def stream(db: None) -> Stream:
     """Helpdesk with the worked policy published."""
-    made = make_stream()
+    made = make_bare_stream()
     publish_worked_policy(made)
     return made
-
-
-def make_person(
-    username: str, stream: Stream | None = None, *roles: str, superuser: bool = False
-) -> User:
-    user = User.objects.create_user(username, password="correct horse", is_superuser=superuser)
-    if stream is not None:
-        Membership.objects.bulk_create(
-            Membership(stream=stream, user=user, role=role) for role in roles
-        )
-    return user
 
 
 @pytest.fixture

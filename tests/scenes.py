@@ -20,6 +20,7 @@ TICKET = {
 HELD = {"vpn_issue": 0.52, "account_unlock": 0.31, "security_incident": 0.17}
 SURE = {"vpn_issue": 0.97, "account_unlock": 0.02, "security_incident": 0.01}
 LIKELY = {"vpn_issue": 0.80, "account_unlock": 0.15, "security_incident": 0.05}
+KEYS = ("account_unlock", "vpn_issue", "security_incident")
 HELPDESK = (
     ("account_unlock", "Account unlock", "Somebody cannot sign in to their own account."),
     ("vpn_issue", "VPN issue", "The remote connection itself fails or drops."),
@@ -27,33 +28,78 @@ HELPDESK = (
 )
 
 
-def make_person(name: str, **fields: bool) -> User:
-    """An account that logs in with `PASSWORD`."""
+def make_person(name: str, stream: Stream | None = None, *roles: str, **fields: bool) -> User:
+    """An account that logs in with `PASSWORD`, and has the roles on the stream."""
     user = User(username=name, **fields)
     user.set_password(PASSWORD)
     user.save()
+    if stream is not None:
+        for role in roles:
+            join(user, stream, role)
     return user
+
+
+def make_bare_stream(
+    key: str = "helpdesk", *, categories: Sequence[str] = KEYS, **fields: object
+) -> Stream:
+    """A stream with its categories and no policy; the undo window is open for an hour."""
+    known = {name: (label, definition) for name, label, definition in HELPDESK}
+    rows = [(name, *known.get(name, (name, ""))) for name in categories]
+    return _create_stream(key, rows, {"undo_seconds": 3600} | fields)
+
+
+def publish(
+    stream: Stream, rules: Mapping[str, Mapping[str, object]] | None = None, **fields: object
+) -> Policy:
+    """A published policy of the stream with these fields and category rules."""
+    policy = Policy.objects.create(stream=stream, **fields)
+    for key, rule in (rules or {}).items():
+        CategoryRule.objects.create(
+            stream=stream, policy=policy, category=stream.categories.get(key=key), **rule
+        )
+    return publish_policy(policy_id=policy.id, reason="for the test", published_by_id=None)
+
+
+def publish_worked_policy(stream: Stream) -> Policy:
+    """The policy of the worked rows: auto at .80 / .72 / .60, no flagged band, gates, a watch."""
+    return publish(
+        stream,
+        {
+            "vpn_issue": {"auto": 0.72, "flagged": 0.72},
+            "security_incident": {"auto": 0.60, "flagged": 0.60, "watch": 0.34},
+        },
+        auto=0.80,
+        flagged=0.80,
+        hold=0.0,
+        min_margin=0.30,
+        max_entropy=0.45,
+        escalate_entropy=0.80,
+    )
 
 
 def make_stream(
     key: str = "helpdesk",
     *,
     categories: Sequence[tuple[str, str, str]] = HELPDESK,
-    cut_offs: Mapping[str, float | None] | None = None,
     watch: Mapping[str, float] | None = None,
     **fields: object,
 ) -> Stream:
-    """A stream with a published policy; by default 0.90, 0.70, 0.50 and a margin of 0.30."""
+    """A stream with a published policy: 0.90, 0.70, 0.50 and a margin of 0.30."""
+    stream = _create_stream(key, categories, fields)
+    publish(
+        stream, {name: {"watch": level} for name, level in (watch or {}).items()}, min_margin=0.30
+    )
+    return stream
+
+
+def _create_stream(
+    key: str, categories: Sequence[tuple[str, str, str]], fields: Mapping[str, object]
+) -> Stream:
     stream = Stream.objects.create(key=key, name=key.replace("-", " ").capitalize(), **fields)
-    for position, (name, label, definition) in enumerate(categories):
-        Category.objects.create(
-            stream=stream, key=name, label=label, definition=definition, position=position
-        )
-    policy = Policy.objects.create(stream=stream, **({"min_margin": 0.30} | dict(cut_offs or {})))
-    for name, level in (watch or {}).items():
-        category = Category.objects.get(stream=stream, key=name)
-        CategoryRule.objects.create(stream=stream, policy=policy, category=category, watch=level)
-    publish_policy(policy_id=policy.id, reason="a first policy", published_by_id=None)
+    Category.objects.bulk_create(
+        Category(stream=stream, key=name, label=label, definition=definition, position=position)
+        for position, (name, label, definition) in enumerate(categories)
+    )
     return stream
 
 

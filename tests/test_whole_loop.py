@@ -30,9 +30,10 @@ from reviewqueue.seats import open_audit_seats
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.core.rules import decide
 from routing.core.signals import score_matrix
-from routing.models import Category, Policy, Stream
+from routing.models import Stream
 from routing.policies import current_spec, publish_policy
-from tests.conftest import Upstream, make_person
+from tests.conftest import Upstream
+from tests.scenes import make_bare_stream, make_person, publish
 
 BATCH = 1000
 SEED = 11
@@ -64,15 +65,10 @@ class Outcome:
 
 def make_stream(key: str, categories: Sequence[str], *, audit_rate: float) -> Stream:
     """A stream with the default bands, no gates and no map."""
-    stream = Stream.objects.create(
-        key=key, name=key.title(), audit_rate=audit_rate, bulk_label_rate=0.5
+    stream = make_bare_stream(
+        key, categories=categories, audit_rate=audit_rate, bulk_label_rate=0.5, undo_seconds=10
     )
-    Category.objects.bulk_create(
-        Category(stream=stream, key=name, label=name, position=position)
-        for position, name in enumerate(categories)
-    )
-    policy = Policy.objects.create(stream=stream)
-    publish_policy(policy_id=policy.id, reason="a first policy", published_by_id=None)
+    publish(stream)
     return stream
 
 

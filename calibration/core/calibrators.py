@@ -28,6 +28,7 @@ from calibration.core.estimates import (
 )
 from calibration.core.scores import label_losses
 from routing.core.maps import CLIP, IDENTITY, CalibrationMap
+from routing.core.signals import round_signal
 
 FEWEST_LABELS = 30.0
 RIDGE = 1e-2
@@ -50,6 +51,22 @@ class Fit:
     n_eff: float
     flagged: bool
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A fit on all labels, the labels' confidences (n,) under fits that did not see them, and
+    the weighted log loss that those save over the maps in force, with its standard error."""
+
+    fit: Fit
+    held_out: FloatArray
+    gain: float
+    error: float
+
+    @property
+    def wins(self) -> bool:
+        """Whether the labels support the fit, and it is better by over two standard errors."""
+        return not self.fit.flagged and self.gain > 2.0 * self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,38 +102,33 @@ def fit_platt(*, raw: npt.ArrayLike, correct: npt.ArrayLike, weights: npt.ArrayL
     return Fit(CalibrationMap("platt", (0.0, level)), n_eff, True, note)
 
 
-def fit_map(
+def refit_platt(
     *,
     raw: npt.ArrayLike,
     correct: npt.ArrayLike,
     weights: npt.ArrayLike | None,
-    current: CalibrationMap = IDENTITY,
-    seed: int = 0,
-    folds: int = 5,
-) -> Fit:
-    """The map to propose: Platt where it beats ``current``, else ``current``.
+    current: FloatArray,
+    fold: npt.NDArray[np.integer],
+) -> Refit:
+    """Platt scaling on all labels, compared out of fold with the confidences ``current`` (n,).
 
-    Platt wins only if its weighted log loss, on labels that it was not fitted on, is lower by
-    more than two standard errors (``folds``-fold cross-fitting, the folds drawn with ``seed``).
-    With fewer than 30 effective labels or one outcome only: the identity, flagged.
+    ``fold`` (n,) numbers the part of each label; the labels of a part get their confidence from
+    a fit on the other parts. A flagged fit is not compared: its gain is 0.
     """
     scores, outcomes, mass = _check_labels(raw, correct, weights)
-    fitted = fit_platt(raw=scores, correct=outcomes, weights=mass)
-    if fitted.flagged:
-        return fitted
-    fold = np.random.default_rng(seed).permutation(scores.size) % folds
+    fit = fit_platt(raw=scores, correct=outcomes, weights=mass)
+    if fit.flagged:
+        return Refit(fit, current, 0.0, 0.0)
     held_out = np.empty_like(scores)
-    for number in range(folds):
+    for number in np.unique(fold):
         away = fold != number
         partial = fit_platt(raw=scores[away], correct=outcomes[away], weights=mass[away]).map
         held_out[~away] = partial.apply(scores[~away])
-    saved = label_losses(current.apply(scores), outcomes)[0] - label_losses(held_out, outcomes)[0]
+    held_out = round_signal(held_out)
+    saved = label_losses(current, outcomes)[0] - label_losses(held_out, outcomes)[0]
     gain = hajek_mean(saved, mass)
     error = sqrt(float(np.dot(mass**2, (saved - gain) ** 2))) / float(mass.sum())
-    measured = f"log loss lower by {gain:.4f}, standard error {error:.4f}"
-    if gain > 2.0 * error:
-        return Fit(fitted.map, fitted.n_eff, False, f"{fitted.note}; {measured}")
-    return Fit(current, fitted.n_eff, False, f"kept the {current.kind} map; platt: {measured}")
+    return Refit(fit, held_out, gain, error)
 
 
 def _check_labels(

@@ -27,6 +27,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, betaincc, betaincinv, ndtri
 
+from calibration.core.errors import CalibrationError
+
 FloatArray = npt.NDArray[np.float64]
 IndexArray = npt.NDArray[np.intp]
 About = Literal["future", "period"]
@@ -34,14 +36,6 @@ About = Literal["future", "period"]
 LARGEST_QUIET_WEIGHT = 100.0
 _ROUNDING = 1e-9
 _SMALLEST_LOG_P = -30.0
-
-
-class CalibrationError(ValueError):
-    """An input from which no honest number can be computed; the message says what to do."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
-        self.field = field
 
 
 class LargeWeightWarning(UserWarning):

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from calibration.core.errors import CalibrationError
 from calibration.core.estimates import (
     About,
-    CalibrationError,
     FloatArray,
     IndexArray,
     Stratum,
@@ -29,11 +29,10 @@ from calibration.core.estimates import (
     inclusion_weights,
     survives_false_discovery,
 )
+from routing.core.policy import DEFAULT_EDGES
+from routing.core.signals import DECIMALS
 
-DEFAULT_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9)
 TOLERATED_GAP = 0.05
-# Noise such as 0.1 + 0.7 must neither move an item over an edge nor tip a gap of five points.
-_DECIMALS = 9
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class _Grid:
     ) -> IndexArray:
         """(n,) positions in the flattened (cell, stratum) array."""
         bands = self.bounds.size - 1
-        band = np.searchsorted(self.bounds[1:-1], np.round(promise, _DECIMALS), side="right")
+        band = np.searchsorted(self.bounds[1:-1], np.round(promise, DECIMALS), side="right")
         cell = band if category is None else _encode(category, self.categories) * bands + band
         return cell * len(self.strata) + stratum
 
@@ -195,7 +194,8 @@ def _judge_cell(grid: _Grid, sums: _Sums, cell: int, minimum: int, about: About)
     low, high = shown.interval()
     verdict = blank.verdict
     if n >= minimum:
-        gap = round(shown.value - blank.confidence, _DECIMALS)
+        # Noise such as 0.9 - 0.85 must not tip a gap of five points.
+        gap = round(shown.value - blank.confidence, DECIMALS)
         side = "over" if gap < 0.0 else "under"
         small = abs(gap) < TOLERATED_GAP
         verdict = "calibrated" if small else f"{side}confident_possible"
@@ -251,7 +251,7 @@ def _number_strata(
     if stratum is None and frame is not None:
         return [""], np.zeros(weights.size, dtype=np.intp)
     if stratum is None:
-        rates, numbers = np.unique(np.round(weights, _DECIMALS), return_inverse=True)
+        rates, numbers = np.unique(np.round(weights, DECIMALS), return_inverse=True)
         return [f"{rate:g}" for rate in rates] or [""], numbers
     known = set(stratum if frame is None or frame.stratum is None else frame.stratum)
     strange = sorted(set(stratum) - known)

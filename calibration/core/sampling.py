@@ -7,7 +7,7 @@ item that could have come by several of them has pi = 1 - prod(1 - pi_j).
 
 import hmac
 
-from calibration.core.estimates import CalibrationError
+from calibration.core.errors import CalibrationError
 
 
 def is_drawn(

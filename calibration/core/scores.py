@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from calibration.core.errors import CalibrationError
 from calibration.core.estimates import (
-    CalibrationError,
     FloatArray,
     IndexArray,
     as_outcomes,

@@ -21,18 +21,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr
 
+from calibration.core.errors import CalibrationError
 from calibration.core.estimates import (
-    CalibrationError,
     FloatArray,
     IndexArray,
     as_outcomes,
     as_probabilities,
     as_vector,
 )
+from routing.core.signals import DECIMALS
 
 _LARGEST_PLAN = 100_000
-# Cut-offs are compared with confidences rounded to this many decimals.
-_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +139,7 @@ def certified_cut_off(
     ``delta`` where as many certificates (one a category) shall all hold together.
     Raises CalibrationError where pi differs inside the stratum.
     """
-    promise = np.round(as_probabilities("confidence", confidence), _DECIMALS)
+    promise = np.round(as_probabilities("confidence", confidence), DECIMALS)
     outcomes = as_outcomes("correct", correct, promise.size)
     _check_uniform(pi, promise.size)
     if hypotheses < 1:

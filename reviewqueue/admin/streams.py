@@ -14,10 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from calibration.runs import LONGEST_REASON
+from calibration.models import LONGEST_REASON
 from reviewqueue.admin.people import RolesOnStreamInline
 from reviewqueue.payloads import KINDS
-from reviewqueue.recalibrations import recalibrate_stream
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryInline, FixedKeyForm
 from routing.models import Stream
@@ -72,6 +71,9 @@ class StreamWithPeopleAdmin(StreamAdmin):
         form = RecalibrateForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
+                # Here, since no other page should wait for scipy.
+                from reviewqueue.recalibrations import recalibrate_stream  # noqa: PLC0415
+
                 run = recalibrate_stream(
                     stream=stream,
                     at=timezone.now(),

@@ -1,8 +1,10 @@
-"""The JSON API under /api/v1/: bearer keys, problem documents, one transaction per request."""
+"""The JSON API under /api/v1/: bearer keys, problem documents, one transaction per post."""
+
+from typing import Final
 
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Path, Router
 from ninja.security import HttpBearer
 
 from reviewqueue.access import find_api_key
@@ -36,6 +38,16 @@ api = NinjaAPI(
 )
 api.add_router("", items)
 
+METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+nowhere = Router()
+api.add_router("", nowhere, auth=None)
+
+
+@nowhere.api_operation(METHODS, "/{path:address}", include_in_schema=False)
+def refuse_unknown_address(request: HttpRequest, address: Path[str]) -> HttpResponse:  # noqa: ARG001
+    """The last address to be tried: a program that mistyped another reads a problem, no page."""
+    raise Http404
+
 
 @api.exception_handler(ProblemError)
 def on_problem(request: HttpRequest, error: ProblemError) -> HttpResponse:
@@ -49,7 +61,9 @@ def on_no_policy(request: HttpRequest, error: NoPolicyError) -> HttpResponse:
 
 @api.exception_handler(Http404)
 def on_unknown_address(request: HttpRequest, error: Http404) -> HttpResponse:  # noqa: ARG001
-    return respond(request, ProblemError("not_found", "There is no such address."))
+    return respond(
+        request, ProblemError("not_found", "There is no such address; /api/v1/docs lists all.")
+    )
 
 
 @api.exception_handler(OperationalError)

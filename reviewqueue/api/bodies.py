@@ -7,16 +7,18 @@ come twice, NUL characters, lone surrogates, integers of thousands of digits. He
 
 import json
 import math
-from collections import Counter
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
 from reviewqueue.api.problems import ProblemError
 
+CHUNK_BYTES: Final = 64 * 1024
 DEPTH_LIMIT: Final = 32
 DIGITS_LIMIT: Final = 18
 
@@ -51,7 +53,7 @@ def read_body(request: HttpRequest, *, limit: int) -> bytes:
     if size > limit:
         _refuse_size(size, limit)
     try:
-        body = request.body
+        body = _read_chunks(request, limit) if _is_chunked(request) else request.body
     except RequestDataTooBig:
         _refuse_size(size, limit)
     except UnreadablePostError as error:
@@ -59,6 +61,20 @@ def read_body(request: HttpRequest, *, limit: int) -> bytes:
     if len(body) > limit:
         _refuse_size(len(body), limit)
     return body
+
+
+def _is_chunked(request: HttpRequest) -> bool:
+    return request.headers.get("Transfer-Encoding", "").lower() == "chunked"
+
+
+def _read_chunks(request: HttpRequest, limit: int) -> bytes:
+    """A body that came without its length, which Django takes to be empty."""
+    source: BinaryIO = request.META["wsgi.input"]
+    parts, size = [], 0
+    while size <= limit and (part := source.read(CHUNK_BYTES)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
 
 
 def _refuse_size(size: int, limit: int) -> NoReturn:
@@ -74,14 +90,60 @@ def parse_json(body: bytes) -> object:
     Raises:
         ProblemError: it is no JSON at all; says at which line and column.
     """
+    text = _decode_text(body)
+    with _naming_the_place():
+        return _DECODER.decode(text.strip())
+
+
+def parse_array(body: bytes) -> Iterator[tuple[object, int]]:
+    """The elements of a JSON array, each as `parse_json` gives it, with its length in characters.
+
+    One after the other, so that whoever has enough of them can stop.
+
+    Raises:
+        ProblemError: it is no JSON array; says at which line and column, but may say so only
+            after the elements before that place.
+    """
+    text = _decode_text(body)
+    with _naming_the_place():
+        at = _skip(text, 0)
+        if text[at : at + 1] != "[":
+            _DECODER.decode(text)
+            raise ProblemError("invalid", "The body is no JSON array; wrap the item in [].")
+        at = _skip(text, at + 1)
+        mark = text[at : at + 1]
+        if mark == "]":
+            at = _skip(text, at + 1)
+        while mark != "]":
+            value, end = _DECODER.raw_decode(text, at)
+            yield value, end - at
+            end = _skip(text, end)
+            mark = text[end : end + 1]
+            if mark not in (",", "]"):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, end)
+            at = _skip(text, end + 1)
+        if at != len(text):
+            raise json.JSONDecodeError("Extra data", text, at)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _decode_text(body: bytes) -> str:
     try:
-        text = body.decode("utf-8")
+        return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ProblemError(
             "malformed", f"Byte {error.start} is no UTF-8; encode the body as UTF-8."
         ) from error
+
+
+@contextmanager
+def _naming_the_place() -> Iterator[None]:
     try:
-        return _DECODER.decode(text.strip())
+        yield
     except json.JSONDecodeError as error:
         raise ProblemError(
             "malformed", f"{error.msg} at line {error.lineno}, column {error.colno}; send JSON."
@@ -96,7 +158,8 @@ def _pairs(pairs: list[tuple[str, object]]) -> object:
     parsed = dict(pairs)
     if len(parsed) == len(pairs):
         return parsed
-    twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+    # Each key that is met for the first time is taken out; the one that is missing came twice.
+    twice = next(key for key, _ in pairs if parsed.pop(key, pairs) is pairs)
     return Flaw(twice, "is a key that comes twice in one object; name it once")
 
 
@@ -110,6 +173,7 @@ def _constant(name: str) -> Flaw:
     return Flaw(name, "is not a number that JSON knows; send a finite number or leave it out")
 
 
+_BLANKS: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_int=_integer, parse_constant=_constant
 )

@@ -1,7 +1,9 @@
 """The calls that take items in, try them and tell what became of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import islice
 from typing import Final
 
 from django.conf import settings
@@ -10,13 +12,13 @@ from ninja import Path, Router
 
 from reviewqueue.access import stream_of_key
 from reviewqueue.api.answers import answer_taken, answer_verdict
-from reviewqueue.api.bodies import parse_json, read_body
+from reviewqueue.api.bodies import parse_array, parse_json, read_body
 from reviewqueue.api.problems import ProblemDocument, ProblemError
-from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, check_post
+from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, TriedPost, check_post
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
 from reviewqueue.models import ApiKey
 from reviewqueue.verdicts import published_verdict
-from routing.items import Post, latest_decisions
+from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item, Stream
 
 router = Router(tags=["items"])
@@ -64,13 +66,14 @@ def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
 @router.post(
     "/streams/{stream}/decide",
     response={200: DecisionOut, **REFUSALS},
-    openapi_extra=_takes(ONE),
+    openapi_extra=_takes(TriedPost.model_json_schema()),
     summary="Decide one item and store nothing",
 )
 def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
-    """What a post of this body would be answered now, without an id."""
+    """What a post of these scores would be answered now, without an id."""
     found = _stream(request, stream)
-    post = check_post(parse_json(read_body(request, limit=settings.ITEM_MAX_BYTES)))
+    body = read_body(request, limit=settings.ITEM_MAX_BYTES)
+    post = check_post(parse_json(body), TriedPost)
     answer = decide_only(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
@@ -136,19 +139,23 @@ def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) ->
         )
     item = decision.item
     verdict = published_verdict(item) if item.state == Item.State.SETTLED else None
-    if verdict is None and item.state == Item.State.SETTLED:
-        waits = decision.action in ("wait", "escalate")
-        state = Item.State.WAITING if waits else Item.State.ROUTED
-    else:
-        state = Item.State(item.state)
+    state = item.state
+    if verdict is None and state == Item.State.SETTLED:
+        state = state_before_verdict(decision.action)
     return _json(
         {
             **answer_taken(read_taken(decision)),
-            "state": state.value,
+            "state": str(state),
             "received_at": item.received_at.isoformat(),
             "verdict": answer_verdict(verdict),
         }
     )
+
+
+@router.get("/streams/{stream}/items/batch", include_in_schema=False)
+def get_item_called_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
+    """An item with this id, which the address of batches would hide."""
+    return get_item(request, stream, "batch")
 
 
 def _stream(request: HttpRequest, key: str) -> Stream:
@@ -165,28 +172,43 @@ def _stream(request: HttpRequest, key: str) -> Stream:
 
 
 def _parse_batch(request: HttpRequest) -> Sequence[object]:
+    """The items, each a parsed body or the problem that it has alone."""
     body = read_body(request, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    if request.content_type == NDJSON:
-        parsed: object = [_parse_line(line) for line in body.splitlines() if line.strip()]
-    else:
-        parsed = parse_json(body)
-    if not isinstance(parsed, list):
-        raise ProblemError(
-            "invalid", f"A batch is a JSON array of items, or {NDJSON} lines; wrap the item in []."
-        )
-    if not 1 <= len(parsed) <= settings.BATCH_MAX_ITEMS:
+    ndjson = request.content_type == NDJSON
+    most = settings.BATCH_MAX_ITEMS
+    parsed = list(islice(_parse_lines(body) if ndjson else _parse_elements(body), most + 1))
+    if not 1 <= len(parsed) <= most:
         raise ProblemError(
             "invalid",
-            f"A batch has 1 to {settings.BATCH_MAX_ITEMS:,} items, this one {len(parsed):,}.",
+            f"A batch has 1 to {most:,} items, this one has {'more' if parsed else 'none'}.",
         )
     return parsed
 
 
-def _parse_line(line: bytes) -> object:
-    try:
-        return parse_json(line)
-    except ProblemError as problem:
-        return problem
+def _parse_lines(body: bytes) -> Iterator[object]:
+    for line in BytesIO(body):
+        if not line.strip():
+            continue
+        try:
+            yield _oversize(len(line)) or parse_json(line)
+        except ProblemError as problem:
+            yield problem
+
+
+def _parse_elements(body: bytes) -> Iterator[object]:
+    for element, length in parse_array(body):
+        yield _oversize(length) or element
+
+
+def _oversize(length: int) -> ProblemError | None:
+    """An item of a batch may be as long as one that is posted alone."""
+    if length <= settings.ITEM_MAX_BYTES:
+        return None
+    return ProblemError(
+        "too_large",
+        f"The item has {length:,} characters and at most {settings.ITEM_MAX_BYTES:,} are taken; "
+        "shorten its payload.",
+    )
 
 
 def _problem(error: IntakeError) -> ProblemError:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 CONTENT_TYPE = "application/problem+json"
 SHOWN_LENGTH = 200
+DETAIL_LENGTH = 1_000
 
 
 class ProblemDocument(BaseModel):
@@ -54,10 +55,10 @@ class ProblemError(Exception):
             "type": f"urn:reviewqueue:problem:{self.code}",
             "title": title,
             "status": status,
-            "detail": self.detail,
+            "detail": _cut(self.detail, DETAIL_LENGTH),
         }
         if self.field is not None:
-            document["field"] = self.field
+            document["field"] = _cut(self.field, SHOWN_LENGTH)
         if self.value is not None:
             document["value"] = shown(self.value)
         return document
@@ -70,7 +71,11 @@ def shown(value: object) -> str:
     except (TypeError, ValueError):
         text = str(value)
     text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
-    return text if len(text) <= SHOWN_LENGTH else f"{text[:SHOWN_LENGTH]}…"
+    return _cut(text, SHOWN_LENGTH)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:  # noqa: ARG001

@@ -1,6 +1,7 @@
 """What the API takes and answers. Plain pydantic, strict, unknown fields refused."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, Final
 
@@ -12,13 +13,19 @@ from routing.items import Post
 
 Score = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 
+# Far beyond these a time cannot be read back from the database, or not be shown in every zone.
+FIRST_DUE: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LAST_DUE: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
 
 class ItemPost(BaseModel):
     """One item: what a reviewer reads, and what the model thinks of it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    external_id: str = Field(min_length=1, max_length=200, examples=["HD-4711"])
+    external_id: str = Field(
+        min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["HD-4711"]
+    )
     payload: dict[str, Any] = Field(
         examples=[{"subject": "Locked out", "body": "Third time today, please help."}]
     )
@@ -32,8 +39,15 @@ class ItemPost(BaseModel):
     )
     model_version: str = Field(default="", max_length=100, examples=["2026-10-01"])
     priority: int = Field(default=0, ge=-1000, le=1000)
-    due_at: AwareDatetime | None = Field(default=None, strict=False)
+    due_at: AwareDatetime | None = Field(default=None, strict=False, ge=FIRST_DUE, le=LAST_DUE)
     metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class TriedPost(ItemPost):
+    """An item of which nothing is stored: the scores are enough."""
+
+    external_id: str = Field(default="", max_length=200, examples=["HD-4711"])
+    payload: dict[str, Any] = Field(default_factory=dict)
 
 
 class Alternative(BaseModel):
@@ -117,12 +131,13 @@ ADVICE: Final[Mapping[str, str]] = {
     "model_type": "is no object; send a JSON object",
     "int_type": "is no integer; send a whole number",
     "string_too_short": "is empty; give it a value",
+    "string_pattern_mismatch": "holds a line break or a control character; leave it out",
     "timezone_aware": "has no time zone; write 2026-01-31T12:00:00Z",
 }
 
 
-def check_post(parsed: object) -> Post:
-    """A parsed body as a post.
+def check_post(parsed: object, form: type[ItemPost] = ItemPost) -> Post:
+    """A parsed body as a post, by the form of the call.
 
     Raises:
         ProblemError: names the field, its value and what to do.
@@ -133,7 +148,7 @@ def check_post(parsed: object) -> Post:
         detail = f"{field} {flaw.message}."
         raise ProblemError("invalid", detail, field=field, value=flaw.value)
     try:
-        checked = ItemPost.model_validate(parsed)
+        checked = form.model_validate(parsed)
     except ValidationError as error:
         raise _problem(error) from error
     return Post(

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from reviewqueue.access import find_api_key, issue_api_key
 from reviewqueue.demo.streams import create_streams
+from reviewqueue.embedded.layout import write_privately
 from reviewqueue.models import ApiKey, Membership
-from reviewqueue.serve import write_privately
 from routing.models import Stream
 
 Role = Membership.Role

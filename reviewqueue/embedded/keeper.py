@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -25,6 +24,7 @@ from reviewqueue.embedded.errors import ServicesError
 from reviewqueue.embedded.layout import (
     Services,
     StateFolder,
+    make_log,
     make_sockets_folder,
     open_state_folder,
     place_data,
@@ -39,7 +39,6 @@ _LOCK_TRIALS = 600
 _FEW_TRIALS = 3
 _CALM_SECONDS = 60.0
 _LONGEST_PAUSE = 5.0
-_LOG_BYTES = 10_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -126,13 +125,7 @@ class Keeper:
         self.stopping = True
 
     def _log(self, name: str) -> Path:
-        path = self.state.logs / f"{name}.log"
-        with suppress(FileNotFoundError):
-            if path.stat().st_size > _LOG_BYTES:
-                path.replace(path.with_suffix(".log.1"))
-        path.touch(mode=0o600)
-        share_with_owner(path, state_dir=self.state.path)
-        return path
+        return make_log(self.state.logs / f"{name}.log")
 
 
 def _take_over(state: StateFolder) -> bool:

@@ -18,6 +18,7 @@ _SOCKET_BYTES = 103 if sys.platform == "darwin" else 107
 _LONGEST_SOCKET = "/rq-12345678/.s.PGSQL.5432"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/-]+")
 _HIDDEN_DATA = Path("/var/lib/review-queue")
+_LOG_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,7 @@ class StateFolder:
 
     def write_note(self, services: Services, sockets: Path) -> None:
         """Publish the running services, readable by the owner alone."""
-        building = self.note.with_suffix(".new")
-        building.unlink(missing_ok=True)
-        building.touch(mode=0o600)
-        building.write_text(json.dumps(asdict(services) | {"sockets": str(sockets)}))
-        share_with_owner(building, state_dir=self.path)
-        building.rename(self.note)
+        write_privately(self.note, json.dumps(asdict(services) | {"sockets": str(sockets)}))
 
     def read_note(self) -> tuple[Services, Path] | None:
         """Return the published services and their sockets' folder, if any."""
@@ -81,6 +77,25 @@ class StateFolder:
         except OSError as error:
             raise _not_ours(self.path, error) from error
         return Services(told["database_url"], told["redis_url"]), Path(told["sockets"])
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Replace a file in one step, readable by its owner alone."""
+    building = path.with_suffix(".new")
+    building.unlink(missing_ok=True)
+    building.touch(mode=0o600)
+    building.write_text(text)
+    share_with_owner(building, state_dir=path.parent)
+    building.replace(path)
+
+
+def make_log(path: Path) -> Path:
+    """Create a log that its owner alone may read; one that has grown large is set aside."""
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    path.touch(mode=0o600)
+    share_with_owner(path, state_dir=path.parent)
+    return path
 
 
 def open_state_folder(path: Path) -> StateFolder:

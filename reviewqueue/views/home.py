@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from reviewqueue.access import Seats, workable_seats
 from reviewqueue.htmx import PersonRequest, signed_in
@@ -81,7 +81,7 @@ class LastLine:
     verdict: Verdict
 
 
-@require_GET
+@require_safe
 @signed_in
 def home(request: PersonRequest) -> HttpResponse:
     """The start page; a constant number of queries, whatever waits."""

@@ -10,9 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
-from reviewqueue.access import streams_visible_to
+from reviewqueue.access import streams_visible_to, verdicts_visible_to
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.payloads import read_payload
@@ -33,7 +33,7 @@ class Neighbours:
     newer: str
 
 
-@require_GET
+@require_safe
 @signed_in
 def mine(request: PersonRequest, stream_key: str) -> HttpResponse:
     """My last verdicts in a stream, newest first."""
@@ -43,21 +43,18 @@ def mine(request: PersonRequest, stream_key: str) -> HttpResponse:
         "section": "mine",
         "is_demo": stream.is_demo,
         "stream": stream,
-        "listed": LISTED,
         "lines": [(line, title_of(line.verdict, stream)) for line in lines],
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
         return render(request, "review/mine.html", context)
 
 
-@require_GET
+@require_safe
 @signed_in
 def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     """One of my verdicts beside its item; left and right lead through the others."""
     found = get_object_or_404(
-        Verdict.objects.filter(reviewer=request.user).select_related(
-            "item", "stream", "task__decision"
-        ),
+        verdicts_visible_to(request.user).select_related("item", "stream", "task__decision"),
         id=verdict_id,
     )
     stream = found.stream
@@ -67,23 +64,23 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         return label(stream.id, key)
 
     window_over = found.published_at <= timezone.now()
+    taken_back = found.kind == Verdict.Kind.WITHDRAWN or hasattr(found, "superseded_by")
+    # Whoever judges blind, or will again after an undo, must not see the machine's answer.
+    may_see_machine = not found.blind or (window_over and not taken_back)
     context = {
         "section": "mine",
         "is_demo": stream.is_demo,
         "stream": stream,
         "verdict": found,
         "answer": word_answer(found, label_of),
-        # A blind answer that could still be changed must not see the machine's.
-        "machine": label_of(found.task.decision.predicted)
-        if window_over or not found.blind
-        else "",
+        "machine": label_of(found.task.decision.predicted) if may_see_machine else "",
         "paper": read_payload(
             found.item.payload,
             layout=stream.payload_fields,
             fallback_title=found.item.external_id,
         ),
         "neighbours": _find_neighbours(request.user, found),
-        "may_undo": not window_over and not hasattr(found, "superseded_by"),
+        "may_undo": not window_over and not taken_back,
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
         return render(request, "review/verdict.html", context)
@@ -91,7 +88,7 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
 
 def _find_neighbours(user: "User", found: Verdict) -> Neighbours:
     """The live verdicts next to `found` in the order in which they were given."""
-    own = Verdict.objects.live().filter(reviewer=user, stream_id=found.stream_id)
+    own = verdicts_visible_to(user).live().filter(stream_id=found.stream_id)
     at = found.answered_at
     older = (
         own.filter(Q(answered_at__lt=at) | Q(answered_at=at, id__lt=found.id))

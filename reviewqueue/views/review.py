@@ -11,12 +11,17 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_GET
 
-from reviewqueue.access import queues_workable_by, streams_visible_to, tasks_visible_to
+from reviewqueue.access import (
+    queues_workable_by,
+    streams_visible_to,
+    tasks_visible_to,
+    verdicts_visible_to,
+)
 from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
-from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
@@ -25,7 +30,7 @@ from reviewqueue.verdicts import (
     undo_verdict,
 )
 from reviewqueue.views.answer_form import AnswerForm, LeaseForm, entry_of
-from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice
+from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice, with_told
 from routing.models import Stream
 from routing.policies import published_spec
 
@@ -81,7 +86,8 @@ def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if form.is_valid():
         skip_task(task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"])
     # A lease that was lost meanwhile gave the item back already, which is what was asked for.
-    return _go_on(request, task.stream, task.queue)
+    told = _("Skipped %(item)s") % {"item": task.item.external_id}
+    return _go_on(request, task.stream, task.queue, told=told)
 
 
 @require_POST
@@ -96,7 +102,8 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if not held and task.queue != ReviewTask.Queue.ESCALATED:
         keys = published_spec(task.decision.policy_id).categories
         return _lost(request, task, AnswerForm(request.POST, category_keys=keys))
-    return _go_on(request, task.stream, task.queue)
+    told = _("Escalated %(item)s to the experts") % {"item": task.item.external_id}
+    return _go_on(request, task.stream, task.queue, told=told)
 
 
 @require_POST
@@ -136,7 +143,7 @@ def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
 def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     """Take the own verdict back within its window; its item is in hand again."""
     verdict = get_object_or_404(
-        Verdict.objects.filter(reviewer=request.user).select_related("task__stream"), id=verdict_id
+        verdicts_visible_to(request.user).select_related("task__stream"), id=verdict_id
     )
     stream, queue = verdict.task.stream, verdict.task.queue
     try:
@@ -159,18 +166,21 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
 def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
     with timezone.override(ZoneInfo(screen.stream.time_zone)):
-        response = respond(request, TEMPLATE, context, part="work", status=status)
-    if is_htmx(request):
-        response.headers["HX-Replace-Url"] = screen.address
-    return response
+        return respond(
+            request, TEMPLATE, context, part="work", status=status, address=screen.address
+        )
 
 
-def _go_on(request: PersonRequest, stream: Stream, queue: str) -> HttpResponse:
+def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = "") -> HttpResponse:
+    """The next item, with `told` about what became of the one before."""
     if not is_htmx(request):
+        if told:
+            messages.info(request, told)
         return go_to(request, _queue_address(stream, queue))
     if queue not in queues_workable_by(request.user, stream):
         return go_to(request, "home")
-    return _show(request, show_next(user=request.user, stream=stream, queue=queue))
+    screen = show_next(user=request.user, stream=stream, queue=queue)
+    return _show(request, with_told(screen, told) if told else screen)
 
 
 def _lost(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
@@ -193,7 +203,10 @@ def _give_others_back(user: "User", kept: ReviewTask) -> None:
 
 def _visible_task(user: "User", task_id: UUID) -> ReviewTask:
     tasks = tasks_visible_to(user).select_related("item", "decision__policy", "stream")
-    return get_object_or_404(tasks, id=task_id)
+    task = get_object_or_404(tasks, id=task_id)
+    if task.holder_id != user.pk:  # somebody else's lease is nobody's business
+        task.lease_token = task.lease_expires_at = None
+    return task
 
 
 def _workable_stream(user: "User", stream_key: str, queue: str) -> Stream:

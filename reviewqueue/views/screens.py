@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from reviewqueue.access import queues_workable_by
-from reviewqueue.claims import claim_next
+from reviewqueue.claims import SKIP_REST, claim_next
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.payloads import Paper, read_payload
 from reviewqueue.views.answer_form import Entry
@@ -89,6 +89,7 @@ class Screen:
     primary_words: str = ""
     late: str = ""
     notice: str = ""
+    told: str = ""
     empty: EmptyQueue | None = None
 
 
@@ -154,6 +155,11 @@ def show_task(
 def with_notice(screen: Screen, notice: str) -> Screen:
     """The same screen with a sentence above the answer, which is announced too."""
     return replace(screen, notice=notice, announcement=notice)
+
+
+def with_told(screen: Screen, told: str) -> Screen:
+    """The same screen with what became of the item before in its status bar, announced first."""
+    return replace(screen, told=told, announcement=f"{told}. {screen.announcement}")
 
 
 def card_of(task: ReviewTask) -> TaskCard:
@@ -229,7 +235,10 @@ def _offer_other_queue(*, user: "User", stream: Stream, name: QueueName) -> Empt
     here = counts.get((stream.id, name.key))
     words = _("Every item of this queue has its verdict, or somebody is reading it now.")
     if here is not None and here.count:
-        words = _("What is left here you skipped a moment ago, or judged already.")
+        words = _(
+            "What is left here you skipped a moment ago, or judged already. "
+            "What you skip comes back to you after %(minutes)d minutes."
+        ) % {"minutes": SKIP_REST.total_seconds() // 60}
     for queue in others:
         waiting = counts.get((stream.id, queue))
         if queue != name.key and waiting is not None and waiting.count:

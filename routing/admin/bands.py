@@ -6,8 +6,6 @@ from routing.core.policy import BANDS, CutOffs
 from routing.core.signals import show_number
 
 WIDTH = 1000
-# Narrower bands carry no word of their own; the list beside the bar has every one.
-LEGIBLE = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +23,6 @@ class Band:
     @property
     def width(self) -> int:
         return round(self.upper * WIDTH) - self.x
-
-    @property
-    def middle(self) -> int:
-        return self.x + self.width // 2
-
-    @property
-    def is_legible(self) -> bool:
-        return self.width >= LEGIBLE
 
     @property
     def range(self) -> str:

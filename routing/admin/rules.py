@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from routing.admin.rows import name_row
 from routing.core.difference import find_lifted
 from routing.core.policy import Policy as PolicySpec
 from routing.core.policy import PolicyError
@@ -38,7 +39,7 @@ class CategoryChoice(forms.TypedChoiceField):
 
 
 class RuleForm(RuleModelForm):
-    category = CategoryChoice()
+    category = CategoryChoice(label=gettext_lazy("category"))
 
     class Meta:
         model = CategoryRule
@@ -65,6 +66,7 @@ class RuleForm(RuleModelForm):
         for name in ("auto", "flagged", "hold"):
             value = getattr(policy, name)
             self.fields[name].widget.attrs["placeholder"] = "" if value is None else f"{value:g}"
+        name_row(self, "" if own is None else own.label)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

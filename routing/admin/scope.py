@@ -81,7 +81,8 @@ def record_removal(request: HttpRequest, row: Model) -> None:
 def save_and_record(request: HttpRequest, formset: "BaseModelFormSet[Any, Any]") -> None:
     """Save the rows of an inline and note each that was added, changed or removed."""
     removed = {id(form) for form in formset.deleted_forms}
-    added, changed = [], []
+    added: list[ModelForm[Any]] = []
+    changed: list[ModelForm[Any]] = []
     for form in formset.forms:
         is_new = form.instance._state.adding
         if id(form) in removed and not is_new:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from routing.admin.rows import name_row
 from routing.admin.scope import record_change, save_and_record, streams_administered_by
 from routing.models import Category, Stream
 
@@ -58,6 +59,7 @@ class CategoryForm(FixedKeyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["retired"] = self.instance.retired_at is not None
+        name_row(self, self.instance.label)
 
     def save(self, commit: bool = True) -> Any:
         if "retired" in self.changed_data:

@@ -23,6 +23,7 @@ BANDS: Final = ("auto", "flagged", "hold")
 STREAM_WIDE: Final = ""
 REJECT_ACTIONS: Final = ("refuse", "escalate")
 OTHER_MODEL: Final = ("warn", "flagged", "hold")
+DEFAULT_EDGES: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
 GATES: Final = ("min_margin", "max_entropy", "distrust_entropy", "escalate_entropy")
 
 
@@ -64,7 +65,7 @@ class PolicyTable:
     watch_levels: FloatArray
 
 
-@dataclass(frozen=True, slots=True, eq=True)
+@dataclass(frozen=True, slots=True)
 class Policy:
     """One version of a stream's policy; raises PolicyError when it breaks a rule, by name.
 
@@ -88,7 +89,7 @@ class Policy:
     model_versions: tuple[str, ...] = ()
     on_other_model: str = "warn"
     distrusted: frozenset[tuple[str, int]] = frozenset()
-    reporting_edges: tuple[float, ...] = (0.5, 0.6, 0.7, 0.8, 0.9)
+    reporting_edges: tuple[float, ...] = DEFAULT_EDGES
     alternatives: int = 5
     table: PolicyTable = field(init=False, repr=False, compare=False)
 

@@ -13,14 +13,14 @@ Care grows auto < flagged < hold < reject and a rule only ever moves an item up:
 signals. Confidences, like signals, are compared at nine decimals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from routing.core.maps import FloatArray
+from routing.core.maps import CalibrationMap, FloatArray
 from routing.core.policy import STREAM_WIDE, Policy
 from routing.core.reasons import Cause, Facts, Reason, explain
 from routing.core.signals import (
@@ -33,7 +33,17 @@ from routing.core.signals import (
     round_signal,
 )
 
-__all__ = ["ACTIONS", "QUEUES", "Cause", "Decision", "Reason", "Routes", "decide", "route"]
+__all__ = [
+    "ACTIONS",
+    "QUEUES",
+    "Cause",
+    "Decision",
+    "Reason",
+    "Routes",
+    "apply_maps",
+    "decide",
+    "route",
+]
 
 QUEUES: Final = ("auto", "flagged", "hold", "reject")
 ACTIONS: Final = ("act", "act_and_review", "wait", "refuse", "escalate")
@@ -151,6 +161,27 @@ def route(
     )
 
 
+def apply_maps(
+    maps: Mapping[str, CalibrationMap],
+    *,
+    raw: FloatArray,
+    predicted: NDArray[np.integer],
+    categories: Sequence[str],
+) -> FloatArray:
+    """(n,) calibrated confidences: the category's own map, else the stream's, else the raw ones.
+
+    `predicted` (n,) are indices into `categories`. Rounded to nine decimals.
+    """
+    stream = maps.get(STREAM_WIDE)
+    calibrated = raw.copy() if stream is None else stream.apply(raw)
+    for index, category in enumerate(categories):
+        own = maps.get(category)
+        if own is not None:
+            here = predicted == index
+            calibrated[here] = own.apply(raw[here])
+    return round_signal(calibrated)
+
+
 def _check_shapes(
     policy: Policy, signals: Signals, matrix: ScoreMatrix | None, model_versions: Sequence[str]
 ) -> None:
@@ -187,18 +218,14 @@ def _find_other_models(policy: Policy, model_versions: Sequence[str]) -> BoolArr
 
 
 def _calibrate(policy: Policy, signals: Signals, other: BoolArray) -> FloatArray:
-    """The category's own map, else the stream's, else nothing; nothing for other models."""
+    """What the policy's maps say; nothing is calibrated for other models."""
     raw = signals.raw_confidence
     if not policy.maps:
         return raw
-    stream = policy.maps.get(STREAM_WIDE)
-    calibrated = raw.copy() if stream is None else stream.apply(raw)
-    for index, category in enumerate(policy.categories):
-        own = policy.maps.get(category)
-        if own is not None:
-            here = signals.predicted == index
-            calibrated[here] = own.apply(raw[here])
-    return np.where(other, raw, round_signal(calibrated))
+    calibrated = apply_maps(
+        policy.maps, raw=raw, predicted=signals.predicted, categories=policy.categories
+    )
+    return np.where(other, raw, calibrated)
 
 
 def _find_gates(policy: Policy, signals: Signals) -> dict[Cause, BoolArray]:

@@ -232,11 +232,7 @@ def _find_fault(row: object, known: frozenset[str]) -> ScoreError | None:
 
 def _find_value_fault(key: str, value: object) -> ScoreError | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating, np.integer)):
-        return ScoreError(
-            f"{_shorten(key)} is {show_value(value)}; give a number from 0 to 1",
-            field=f"scores.{key}",
-            value=value,
-        )
+        return _explain_value(key, value)
     # Asked before any conversion: an integer may be too large for a float, or even for repr.
     if not 0 <= value <= 1:
         return _explain_value(key, value)

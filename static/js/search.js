@@ -7,8 +7,10 @@
   function rank(label, key, asked) {
     const words = `${label} ${key.replace(/[_\-./]/g, " ")}`;
     if (!asked.every((word) => words.includes(word))) return 0;
-    if (label.startsWith(asked[0])) return 3;
-    return asked.every((word) => words.split(" ").some((part) => part.startsWith(word))) ? 2 : 1;
+    if (label.startsWith(asked.join(" "))) return 4;
+    const begins = asked.every((word) => words.split(" ").some((part) => part.startsWith(word)));
+    if (begins) return label.startsWith(asked[0]) ? 3 : 2;
+    return 1;
   }
 
   function search(field) {

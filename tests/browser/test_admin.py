@@ -11,8 +11,8 @@ from routing.models import Policy
 from tests.browser.test_accessibility import violations
 from tests.calibration.cohorts import NOON, make_audited_stream, post_labelled
 
-# What Django's own pages bring along.
-DJANGOS_OWN = ("heading-order", "region", "landmark-", "empty-table-header", "page-has-heading-one")
+# Django's tables of inlines have header cells without a word over the key and the bin.
+DJANGOS_OWN = "empty-table-header"
 
 
 @pytest.fixture
@@ -49,8 +49,10 @@ def admin_page(
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_admin_pages_have_no_violations(
-    addresses: dict[str, str], admin_page: Page, theme: str
+    addresses: dict[str, str], admin_page: Page, complaints: list[str], theme: str
 ) -> None:
+    # Axe measures by styles of its own; what the pages themselves do is read before it starts.
+    complaints.append("Applying inline style violates")
     admin_page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     found = {}
     for name, address in addresses.items():
@@ -58,6 +60,7 @@ def test_admin_pages_have_no_violations(
         refused = admin_page.evaluate("window.refused")
         ours = [each for each in violations(admin_page) if not each.startswith(DJANGOS_OWN)]
         found[name] = (refused, ours)
+    admin_page.goto("about:blank")
     assert found == {name: ([], []) for name in addresses}
 
 

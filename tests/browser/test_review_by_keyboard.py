@@ -122,6 +122,48 @@ def test_search_finds_one_of_77(stream: Stream, signed_in: Page) -> None:
     assert answers() == [("category", ["arrival"])]
 
 
+def test_search_catches_what_is_typed_where_categories_are_few(
+    stream: Stream, signed_in: Page
+) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("/")
+    page.keyboard.type("sec")
+    expect(page.locator("[data-choice]:visible")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-primary]")).to_contain_text("Choose Security incident")
+    expect_ticket(page, 0)
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    assert answers() == [("category", ["security_incident"])]
+
+
+@pytest.mark.parametrize("typed", ["card ar", "ar card"])
+def test_search_prefers_words_that_begin_so(stream: Stream, signed_in: Page, typed: str) -> None:
+    labels = ("Card acceptance", "Card linking", "Card arrival")
+    cards = scenes.make_stream(
+        "cards", categories=[(label.lower().replace(" ", "_"), label, "") for label in labels]
+    )
+    scenes.join(User.objects.get(username="rita"), cards)
+    scenes.post(cards, "C-1", scores={"card_acceptance": 0.55, "card_linking": 0.3})
+    page = signed_in
+    page.goto("/streams/cards/hold/")
+    page.keyboard.press("/")
+    page.keyboard.type(typed)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-primary]")).to_contain_text("Choose Card arrival")
+
+
+def test_page_is_no_longer_than_the_window(stream: Stream, signed_in: Page) -> None:
+    links = {f"link_{number}": f"https://example.com/{number}" for number in range(40)}
+    scenes.post(stream, "HD-1", payload={"subject": "Many links", **links})
+    page = signed_in
+    page.goto(HOLD)
+    expect(page.locator("#work h1")).to_have_text("Many links")
+    assert page.evaluate("document.documentElement.scrollHeight - window.innerHeight") == 0
+
+
 def test_keys_sleep_while_typing(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
     page = signed_in

@@ -6,9 +6,8 @@ from itertools import count
 from calibration.models import GroundTruth
 from reviewqueue.intake import Taken, take_in
 from routing.items import Post
-from routing.models import Decision, Policy, Stream
-from routing.policies import publish_policy
-from tests.conftest import KEYS, make_stream
+from routing.models import Decision, Stream
+from tests.scenes import KEYS, make_bare_stream, publish
 
 NOON = datetime(2026, 11, 18, 12, tzinfo=UTC)
 VERSION = "model-1"
@@ -18,12 +17,8 @@ _numbers = count(1)
 
 def make_audited_stream(key: str = "helpdesk", *, audit_rate: float = 1.0) -> Stream:
     """A stream over `KEYS` with the default bands, no gates and this audit rate."""
-    stream = make_stream(key)
-    stream.audit_rate = audit_rate
-    stream.bulk_label_rate = 1.0
-    stream.save()
-    policy = Policy.objects.create(stream=stream)
-    publish_policy(policy_id=policy.id, reason="a first policy", published_by_id=None)
+    stream = make_bare_stream(key, audit_rate=audit_rate, bulk_label_rate=1.0)
+    publish(stream)
     return stream
 
 

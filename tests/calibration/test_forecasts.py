@@ -12,7 +12,7 @@ from routing.core.policy import Policy as PolicySpec
 from routing.models import Category, Stream
 from routing.policies import current_spec
 from tests.calibration.cohorts import NOON, make_audited_stream, post_items
-from tests.conftest import KEYS
+from tests.scenes import KEYS
 
 pytestmark = pytest.mark.django_db
 

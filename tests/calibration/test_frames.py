@@ -12,7 +12,7 @@ from calibration.models import FrameCount, FrameDelta
 from reviewqueue.intake import take_in
 from routing.items import Post
 from routing.models import Decision, Stream
-from tests.conftest import KEYS, make_stream, publish_worked_policy
+from tests.scenes import KEYS, make_bare_stream, publish_worked_policy
 
 SCORES = {"auto": (0.9, 0.06, 0.04), "hold": (0.576, 0.386, 0.038)}
 
@@ -76,7 +76,7 @@ def test_bins_are_logit_steps_that_hold_the_ends() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_racing_intakes_and_folds_lose_nothing() -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     publish_worked_policy(stream)
 
     def work(number: int) -> None:

@@ -7,14 +7,14 @@ import pytest
 from calibration.jobs import month_of, quarter_of, run_once, week_of
 from calibration.models import JobRun
 from routing.models import Stream
-from tests.conftest import make_stream
+from tests.scenes import make_bare_stream
 
 LATE = datetime(2026, 12, 31, 23, 30, tzinfo=UTC)
 
 
 @pytest.fixture
 def stream(db: None) -> Stream:
-    return make_stream()
+    return make_bare_stream()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_second_run_of_a_period_does_nothing(stream: Stream) -> None:
 
 def test_other_periods_jobs_and_streams_are_their_own(stream: Stream) -> None:
     done: list[str] = []
-    other = make_stream("other")
+    other = make_bare_stream("other")
     runs = [
         run(stream, done),
         run(stream, done, period="2027-W01"),

@@ -1,45 +1,10 @@
-"""Maps applied to arrays, sentences about cells."""
+"""Sentences about cells, and the split of the labels."""
 
 import numpy as np
 import pytest
 
 from calibration.core.reliability import Cell
-from calibration.judgements import Judgement, apply_maps, list_findings, split_labels
-from routing.core.maps import CalibrationMap
-from routing.core.policy import CutOffs, Policy
-from routing.core.rules import route
-from routing.core.signals import compute_signals, score_matrix
-
-STREAM_MAP = CalibrationMap("platt", (0.5, 0.2))
-OWN_MAP = CalibrationMap("temperature", (2.0,))
-
-
-def test_maps_calibrate_exactly_as_routing_does() -> None:
-    keys = ("a", "b")
-    rows = [{"a": 0.9, "b": 0.1}, {"a": 0.2, "b": 0.8}, {"a": 0.55, "b": 0.45}]
-    policy = Policy(
-        version=1,
-        categories=keys,
-        cut_offs=CutOffs(0.9, 0.7, 0.5),
-        maps={"": STREAM_MAP, "b": OWN_MAP},
-        model_versions=("m",),
-    )
-    matrix, _ = score_matrix(keys, rows)
-    signals = compute_signals(matrix)
-    routed = route(policy, signals, matrix, ["m"] * 3).confidence
-    mapped = apply_maps(
-        policy.maps,
-        raw=signals.raw_confidence,
-        category=signals.predicted.astype(np.int32),
-        categories=keys,
-    )
-    np.testing.assert_array_equal(mapped, routed)
-
-
-def test_without_maps_the_raw_confidence_stands() -> None:
-    raw = np.array([0.25, 0.5])
-    mapped = apply_maps({}, raw=raw, category=np.zeros(2, dtype=np.int32), categories=("a",))
-    np.testing.assert_array_equal(mapped, raw)
+from calibration.judgements import Judgement, list_findings, split_labels
 
 
 def make_cell(category: str | None, verdict: str, accuracy: float) -> Cell:

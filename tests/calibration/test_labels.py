@@ -18,7 +18,7 @@ from tests.calibration.cohorts import (
     post_items,
     post_labelled,
 )
-from tests.conftest import KEYS
+from tests.scenes import KEYS
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from tests.calibration.cohorts import (
     post_items,
     post_labelled,
 )
-from tests.conftest import KEYS, make_stream
+from tests.scenes import KEYS, make_bare_stream
 
 pytestmark = pytest.mark.django_db
 
@@ -330,7 +330,7 @@ def test_reason_is_asked_for(stream: Stream, reason: str) -> None:
 
 def test_stream_without_a_policy_is_refused(stream: Stream) -> None:
     with pytest.raises(NoPolicyError):
-        measure(stream=make_stream("bare"), at=NOON, reason="too early")
+        measure(stream=make_bare_stream("bare"), at=NOON, reason="too early")
 
 
 def test_run_covers_whole_days_and_is_dated_by_its_clock(stream: Stream) -> None:

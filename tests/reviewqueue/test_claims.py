@@ -23,7 +23,7 @@ from reviewqueue.models import ReviewTask, TaskSkip
 from reviewqueue.verdicts import Answer, LateVerdictError, record_verdict
 from routing.items import Post
 from routing.models import Event, Stream
-from tests.conftest import KEYS, make_person, make_stream, publish_worked_policy
+from tests.scenes import KEYS, make_bare_stream, make_person, publish_worked_policy
 
 HELD = (0.576, 0.386, 0.038)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,7 +51,7 @@ def token(task: ReviewTask) -> UUID:
 
 def run_out(task: ReviewTask) -> None:
     ReviewTask.objects.filter(id=task.id).update(
-        lease_expires_at=timezone.now() - timedelta(seconds=1)
+        lease_expires_at=timezone.now() - timedelta(hours=1)
     )
 
 
@@ -87,7 +87,7 @@ def test_two_people_get_two_tasks_and_a_third_none(
 
 
 def test_queue_and_stream_are_kept_apart(stream: Stream, reviewer: User) -> None:
-    other = make_stream("other")
+    other = make_bare_stream("other")
     publish_worked_policy(other)
     post_held(stream, "a")
 
@@ -230,7 +230,7 @@ def test_claim_reads_the_index_from_its_start(stream: Stream, reviewer: User) ->
 
 @pytest.mark.django_db(transaction=True)
 def test_racing_claims_never_share_a_task() -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     publish_worked_policy(stream)
     post_held(stream, *(f"t{n}" for n in range(60)))
     people = [make_person(f"p{n}", stream, "reviewer") for n in range(8)]
@@ -256,7 +256,7 @@ def test_racing_claims_never_share_a_task() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_racing_verdicts_on_one_lease_leave_one() -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     publish_worked_policy(stream)
     post_held(stream, "a")
     user = make_person("rita", stream, "reviewer")

@@ -9,6 +9,7 @@ import pytest
 from kombu.connection import Connection
 
 from reviewqueue import env
+from reviewqueue.embedded.processes import PROJECT
 
 
 def test_database_config_of_a_socket_folder() -> None:
@@ -119,7 +120,7 @@ def test_given_urls_start_nothing(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        cwd=env.PROJECT,
+        cwd=PROJECT,
     )
     assert done.stdout == "None postgresql://me@db.example/mine redis://broker.example\n"
     assert not state.exists()
@@ -136,7 +137,7 @@ def test_local_secret_is_one_and_private(tmp_path: Path) -> None:
             [sys.executable, "-c", program, str(folder)],
             stdout=subprocess.PIPE,
             text=True,
-            cwd=env.PROJECT,
+            cwd=PROJECT,
         )
         for _ in range(4)
     ]

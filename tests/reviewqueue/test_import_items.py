@@ -15,7 +15,7 @@ from calibration.models import AuditDraw, FrameDelta, GroundTruth
 from reviewqueue.imports import LINE_BYTES, Line, Refusal, import_lines, read_lines
 from reviewqueue.models import ReviewTask
 from routing.models import Category, Decision, Item, Policy, Stream
-from tests.conftest import KEYS, make_stream
+from tests.scenes import KEYS, make_bare_stream
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +79,11 @@ def test_import_again_after_an_interruption_adds_only_what_is_missing(
     assert run("helpdesk", whole) == "Helpdesk: 0 taken, 20 known, 0 refused\n"
     assert set(Item.objects.values_list("id", "external_id")) == rows
     assert (len(rows), Decision.objects.count(), ReviewTask.objects.count()) == (20, 20, 20)
+
+
+def test_an_empty_value_is_not_quoted(stream: Stream, tmp_path: Path) -> None:
+    _, told = run_refused("helpdesk", write(tmp_path / "items.jsonl", make_line("")))
+    assert [line.partition("external_id")[2] for line in told] == [" is empty; give it a value."]
 
 
 def test_import_tells_each_bad_line_and_takes_the_rest(stream: Stream, tmp_path: Path) -> None:
@@ -228,7 +233,7 @@ def test_import_into_an_unknown_stream_names_the_known(stream: Stream, tmp_path:
 
 
 def test_import_without_a_policy_says_what_to_do(tmp_path: Path, db: None) -> None:
-    make_stream()
+    make_bare_stream()
     file = write(tmp_path / "items.jsonl", make_line("a"))
     error, _ = run_refused("helpdesk", file)
     assert error == (

@@ -13,7 +13,7 @@ from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.models import Stream
 from tests.calibration.cohorts import make_audited_stream, post_items
-from tests.conftest import KEYS, make_person
+from tests.scenes import KEYS, make_person
 
 pytestmark = pytest.mark.django_db
 

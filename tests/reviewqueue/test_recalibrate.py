@@ -10,7 +10,7 @@ from calibration.models import CalibrationRun
 from reviewqueue.models import ReviewTask
 from routing.models import Policy, Stream
 from tests.calibration.cohorts import label_items, make_audited_stream, post_items
-from tests.conftest import make_stream
+from tests.scenes import make_bare_stream
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def test_recalibrate_refuses_what_it_cannot_do(
 
 
 def test_recalibrate_asks_for_a_policy_first(db: None) -> None:
-    make_stream("bare")
+    make_bare_stream("bare")
     with pytest.raises(CommandError, match="bare: The stream has no published policy yet"):
         say("recalibrate", "bare", "--reason", "too early")
 

@@ -13,7 +13,7 @@ from reviewqueue.seats import open_audit_seats
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Category, Decision, Event, Item, Stream
 from tests.calibration.cohorts import NOON, make_audited_stream, post_items
-from tests.conftest import KEYS, make_person
+from tests.scenes import KEYS, make_person
 
 pytestmark = pytest.mark.django_db
 

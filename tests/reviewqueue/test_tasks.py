@@ -29,7 +29,7 @@ from reviewqueue.schedule import SWEEPS
 from reviewqueue.seats import open_audit_seats
 from routing.models import Policy, Stream
 from tests.calibration.cohorts import label_items, make_audited_stream, post_items
-from tests.conftest import make_person, make_stream
+from tests.scenes import make_bare_stream, make_person
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Long enough for a slow machine; nothing here waits for as long as that unless it fails.
@@ -211,7 +211,7 @@ def _count_done(log: Path, task: str) -> int:
 @pytest.mark.django_db(transaction=True)
 def test_real_worker_does_every_sweep_of_the_schedule(tmp_path: Path) -> None:
     stream = make_audited_stream()
-    make_stream("without-a-policy")
+    make_bare_stream("without-a-policy")
     now = timezone.now()
     post_items(stream, 60, confidence=0.95, at=now)
     label_items(post_items(stream, 60, confidence=0.55, at=now), right=30)

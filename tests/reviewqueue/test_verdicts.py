@@ -1,9 +1,12 @@
 """Verdicts: what each answer settles, and what an undo takes back."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection, connections, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -21,6 +24,7 @@ from reviewqueue.verdicts import (
 )
 from routing.models import Event, Item, Stream
 from tests.reviewqueue.test_claims import claim, post_held, token
+from tests.scenes import make_bare_stream, make_person, publish_worked_policy
 
 VPN = Answer("category", ("vpn_issue",))
 
@@ -206,3 +210,42 @@ def test_unpublished_verdict_is_not_told(stream: Stream, reviewer: User) -> None
 
     assert verdict.published_at > timezone.now()
     assert published_verdict(item) is None
+
+
+def wait_until_somebody_waits_for_a_lock() -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waited for a lock within a minute")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_undo_does_not_remove_the_seat_that_an_expert_claims_meanwhile() -> None:
+    stream = make_bare_stream()
+    publish_worked_policy(stream)
+    reviewer = make_person("rita", stream, "reviewer")
+    expert = make_person("erin", stream, "expert")
+    post_held(stream, "a")
+    verdict = judge(claim(stream, reviewer), reviewer, Answer("cannot_judge"))
+
+    def undo() -> bool:
+        try:
+            undo_verdict(verdict_id=verdict.id, reviewer=reviewer)
+        except UndoWindowPassedError:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            seat = claim(stream, expert, "escalated")
+            undone = threads.submit(undo)
+            wait_until_somebody_waits_for_a_lock()
+        assert undone.result() is False
+    assert judge(seat, expert).task_id == seat.id

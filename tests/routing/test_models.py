@@ -8,7 +8,8 @@ from django.db import Error, IntegrityError, connection, transaction
 
 from routing.models import Category, Policy, Stream
 from routing.policies import copy_policy
-from tests.conftest import Upstream, make_body, make_stream, publish
+from tests.conftest import Upstream, make_body
+from tests.scenes import make_bare_stream, publish
 
 
 def refused(act: Callable[[], object], name: str) -> None:
@@ -74,7 +75,7 @@ def test_draft_can_change_and_go(stream: Stream) -> None:
     ],
 )
 def test_policy_constraints(db: None, fields: dict[str, float], constraint: str) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         Policy.objects.create(stream=stream, **fields)
 
@@ -89,4 +90,6 @@ def test_one_version_number_per_stream(stream: Stream) -> None:
 def test_category_key_is_unique_in_its_stream(stream: Stream) -> None:
     with pytest.raises(IntegrityError, match="category_key_unique"), transaction.atomic():
         Category.objects.create(stream=stream, key="vpn_issue", label="again")
-    Category.objects.create(stream=make_stream("other", categories=()), key="vpn_issue", label="x")
+    Category.objects.create(
+        stream=make_bare_stream("other", categories=()), key="vpn_issue", label="x"
+    )

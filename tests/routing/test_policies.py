@@ -17,7 +17,8 @@ from routing.policies import (
     load_spec,
     publish_policy,
 )
-from tests.conftest import KEYS, Upstream, make_body, make_stream
+from tests.conftest import Upstream, make_body
+from tests.scenes import KEYS, make_bare_stream
 
 
 def test_spec_holds_the_rows(stream: Stream) -> None:
@@ -80,7 +81,7 @@ def test_publish_refuses_effective_cut_offs_that_rise(stream: Stream) -> None:
 
 
 def test_stream_without_policy_or_categories(db: None) -> None:
-    stream = make_stream(categories=())
+    stream = make_bare_stream(categories=())
     with pytest.raises(NoPolicyError):
         current_spec(stream.id)
     with pytest.raises(PolicyError, match="no categories"):
@@ -91,7 +92,7 @@ def test_stream_without_policy_or_categories(db: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_racing_publications_get_one_version_each() -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     drafts = [Policy.objects.create(stream=stream) for _ in range(4)]
 
     def publish_twice(draft: Policy) -> list[object]:

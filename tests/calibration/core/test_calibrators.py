@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from calibration.core.calibrators import fit_map, fit_platt
-from calibration.core.estimates import CalibrationError
+from calibration.core.calibrators import fit_platt, refit_platt
+from calibration.core.errors import CalibrationError
 from calibration.core.scores import expected_calibration_error, log_loss
 from routing.core.maps import CLIP, IDENTITY, CalibrationMap
 
@@ -135,9 +135,15 @@ def test_platt_bad_input_is_named() -> None:
         fit_platt(raw=[0.5, 0.6], correct=[1], weights=None)
 
 
-def test_fit_map_overconfident_stream_takes_platt_and_mends_it() -> None:
+def in_fifths(raw: FloatArray) -> npt.NDArray[np.int64]:
+    return np.arange(raw.size) % 5
+
+
+def test_refit_overconfident_stream_wins_and_mends_it() -> None:
     raw, correct, weights = overconfident(2000, seed=8)
-    fit = fit_map(raw=raw, correct=correct, weights=weights)
+    refit = refit_platt(raw=raw, correct=correct, weights=weights, current=raw, fold=in_fifths(raw))
+    assert refit.wins
+    fit = refit.fit
     assert fit.map.kind == "platt"
     fresh, truth, mass = overconfident(20_000, seed=9)
     before = expected_calibration_error(confidence=fresh, correct=truth, weights=mass)
@@ -146,20 +152,31 @@ def test_fit_map_overconfident_stream_takes_platt_and_mends_it() -> None:
     assert after < 0.04
 
 
-def test_fit_map_calibrated_stream_keeps_the_current_map() -> None:
+def test_refit_does_not_win_where_the_promises_are_kept() -> None:
     raw, _, weights = overconfident(2000, seed=10)
-    truth = CalibrationMap("platt", (0.6, -0.5))
+    fold = in_fifths(raw)
     random = np.random.default_rng(11)
-    kept = fit_map(raw=raw, correct=random.random(2000) < raw, weights=weights)
-    assert (kept.map, kept.flagged) == (IDENTITY, False)
-    correct = random.random(2000) < truth.apply(raw)
-    assert fit_map(raw=raw, correct=correct, weights=weights, current=truth).map == truth
-    assert fit_map(raw=raw, correct=correct, weights=weights).map.kind == "platt"
+    honest = random.random(2000) < raw
+    kept = refit_platt(raw=raw, correct=honest, weights=weights, current=raw, fold=fold)
+    assert (kept.wins, kept.fit.flagged) == (False, False)
+    mapped = CalibrationMap("platt", (0.6, -0.5)).apply(raw)
+    correct = random.random(2000) < mapped
+    again = refit_platt(raw=raw, correct=correct, weights=weights, current=mapped, fold=fold)
+    assert not again.wins
+    assert refit_platt(raw=raw, correct=correct, weights=weights, current=raw, fold=fold).wins
 
 
-def test_fit_map_is_repeatable_and_flags_few_labels() -> None:
+def test_refit_judges_each_label_by_a_fit_on_the_others() -> None:
     raw, correct, weights = overconfident(500, seed=12)
-    first = fit_map(raw=raw, correct=correct, weights=weights, seed=3)
-    assert first == fit_map(raw=raw, correct=correct, weights=weights, seed=3)
-    few = fit_map(raw=raw[:20], correct=correct[:20], weights=weights[:20])
-    assert (few.map, few.flagged) == (IDENTITY, True)
+    fold = in_fifths(raw)
+    refit = refit_platt(raw=raw, correct=correct, weights=weights, current=raw, fold=fold)
+    others = fold != 3
+    apart = fit_platt(raw=raw[others], correct=correct[others], weights=weights[others])
+    np.testing.assert_allclose(refit.held_out[~others], apart.map.apply(raw[~others]), atol=1e-9)
+
+
+def test_refit_few_labels_are_flagged_and_not_compared() -> None:
+    raw, correct, weights = (each[:20] for each in overconfident(500, seed=12))
+    refit = refit_platt(raw=raw, correct=correct, weights=weights, current=raw, fold=in_fifths(raw))
+    assert (refit.fit.map, refit.fit.flagged, refit.wins) == (IDENTITY, True, False)
+    assert (refit.gain, refit.error) == (0.0, 0.0)

@@ -7,8 +7,8 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
+from calibration.core.errors import CalibrationError
 from calibration.core.estimates import (
-    CalibrationError,
     Draw,
     LargeWeightWarning,
     Proportion,

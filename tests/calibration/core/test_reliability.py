@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from calibration.core.estimates import CalibrationError, wilson_interval
+from calibration.core.errors import CalibrationError
+from calibration.core.estimates import wilson_interval
 from calibration.core.reliability import Cell, Frame, reliability_table
 
 GROUNDED_EDGES = (0.3, 0.5, 0.7, 0.85, 0.95)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibration.core.estimates import CalibrationError
+from calibration.core.errors import CalibrationError
 from calibration.core.sampling import combined_pi, is_drawn
 
 SECRET = b"a secret for tests"

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import brier_score_loss as sklearn_brier
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from calibration.core.estimates import CalibrationError
+from calibration.core.errors import CalibrationError
 from calibration.core.scores import (
     bin_numbers,
     brier_score,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from calibration.core.estimates import CalibrationError
+from calibration.core.errors import CalibrationError
 from calibration.core.thresholds import (
     CostCutOffs,
     Costs,

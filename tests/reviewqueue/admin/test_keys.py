@@ -9,9 +9,9 @@ from django.test import Client
 from reviewqueue.access import find_api_key, issue_api_key
 from reviewqueue.models import ApiKey
 from routing.models import Stream
-from tests.conftest import make_stream
 from tests.forms import send_form
 from tests.routing.admin.conftest import log_in, make_staff, make_superuser
+from tests.scenes import make_bare_stream
 
 LIST = "/admin/reviewqueue/apikey/"
 
@@ -78,7 +78,7 @@ def test_key_is_never_deleted(client: Client, stream: Stream) -> None:
 
 
 def test_staff_see_keys_of_their_own_streams_only(stream: Stream) -> None:
-    other = make_stream("other")
+    other = make_bare_stream("other")
     own, _ = issue_api_key(name="own", streams=[stream])
     issue_api_key(name="both", streams=[stream, other])
     issue_api_key(name="foreign", streams=[other])
@@ -95,7 +95,7 @@ def test_list_asks_the_same_for_one_key_and_for_three(
     for name in ("b", "c"):
         with django_assert_num_queries(LIST_QUERIES):  # type: ignore[operator]
             client.get(LIST)
-        issue_api_key(name=name, streams=[stream, make_stream(name)])
+        issue_api_key(name=name, streams=[stream, make_bare_stream(name)])
     with django_assert_num_queries(LIST_QUERIES):  # type: ignore[operator]
         client.get(LIST)
 

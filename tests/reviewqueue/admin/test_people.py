@@ -6,9 +6,9 @@ from django.test import Client
 
 from reviewqueue.models import Membership
 from routing.models import Event, Stream
-from tests.conftest import make_stream
 from tests.forms import send_form
 from tests.routing.admin.conftest import log_in, make_staff, make_superuser
+from tests.scenes import make_bare_stream
 
 MEMBERSHIPS = "/admin/reviewqueue/membership/"
 
@@ -71,7 +71,7 @@ def test_roles_are_logged_in_the_list_of_memberships(
 
 
 def test_stream_admin_gives_roles_on_own_streams_only(stream: Stream, rita: User) -> None:
-    other = make_stream("other")
+    other = make_bare_stream("other")
     Membership.objects.create(user=rita, stream=other, role="reviewer")
     permissions = ("add_membership", "change_membership", "view_user")
     client = log_in(make_staff("sue", stream, *permissions))

@@ -5,8 +5,8 @@ from django.test import Client
 
 from calibration.models import CalibrationRun
 from routing.models import Event, Stream
-from tests.conftest import make_stream
 from tests.routing.admin.conftest import log_in, make_staff, make_superuser
+from tests.scenes import make_bare_stream
 
 
 @pytest.fixture
@@ -43,13 +43,13 @@ def test_recalibration_asks_for_a_reason(client: Client, stream: Stream, reason:
 
 
 def test_recalibration_of_a_stream_without_policy_says_so(client: Client) -> None:
-    response = client.post(path(make_stream()), {"reason": "a rollout"})
+    response = client.post(path(make_bare_stream()), {"reason": "a rollout"})
     assert response.status_code == 422
     assert "has no published policy yet" in response.content.decode()
 
 
 def test_recalibration_is_for_staff_with_the_permission_on_their_streams(stream: Stream) -> None:
-    other = make_stream("other")
+    other = make_bare_stream("other")
     for name, permission, where, status in (
         ("a", "view_stream", stream, 403),
         ("b", "add_calibrationrun", other, 404),

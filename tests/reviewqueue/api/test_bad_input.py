@@ -8,7 +8,8 @@ from django.test import Client
 from reviewqueue.access import issue_api_key
 from reviewqueue.models import ApiKey
 from routing.models import Item, Stream
-from tests.conftest import Upstream, make_body, make_stream
+from tests.conftest import Upstream, make_body
+from tests.scenes import make_bare_stream
 
 GOOD = json.dumps(make_body())
 DEEP = "[" * 40 + "]" * 40
@@ -27,7 +28,6 @@ SPOILED = [
     ("no scores", json.dumps(make_body(scores=())), "scores", "empty"),
     ("scores missing", '{"external_id": "t", "payload": {}}', "scores", "missing"),
     ("payload no object", json.dumps(make_body(payload=[1])), "payload", "object"),
-    ("id empty", json.dumps(make_body("")), "external_id", "empty"),
     ("id long", json.dumps(make_body("x" * 201)), "external_id", "200"),
     ("id no text", GOOD.replace('"t1"', "7"), "external_id", "string"),
     ("unknown field", json.dumps(make_body(payloud={})), "payloud", "payload"),
@@ -60,6 +60,15 @@ def test_spoiled_item_names_the_field(
     assert words in problem["detail"]
     assert problem["status"] == 422
     assert Item.objects.count() == 0
+
+
+def test_item_without_an_id(upstream: Upstream) -> None:
+    problem = json.loads(upstream.post("items", make_body("")).content)
+
+    assert (problem["field"], problem["detail"]) == (
+        "external_id",
+        "external_id is empty; give it a value.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +105,7 @@ def test_unknown_stream(upstream: Upstream) -> None:
 
 
 def test_stream_of_another_key(upstream: Upstream) -> None:
-    make_stream("other")
+    make_bare_stream("other")
 
     assert Upstream(upstream.client, upstream.key, "other").get("items/x").status_code == 404
 
@@ -131,7 +140,7 @@ def test_revoked_key(upstream: Upstream) -> None:
 
 
 def test_stream_without_policy(db: None) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     _, key = issue_api_key(name="k", streams=[stream])
     response = Upstream(Client(), key, stream.key).post("items", make_body())
 

@@ -14,16 +14,8 @@ from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Decision, Item, Stream
-from tests.conftest import (
-    KEYS,
-    Answered,
-    ItemBody,
-    Upstream,
-    make_body,
-    make_person,
-    make_stream,
-    publish,
-)
+from tests.conftest import Answered, ItemBody, Upstream, make_body
+from tests.scenes import KEYS, make_bare_stream, make_person, publish
 
 Body = Callable[..., ItemBody]
 
@@ -147,7 +139,7 @@ def test_post_stores_what_was_posted(upstream: Upstream) -> None:
 
 
 def test_refusal_answers_uncertain(db: None) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     publish(stream)
     _, key = issue_api_key(name="k", streams=[stream])
     got = answer(Upstream(Client(), key, stream.key).post("items", make_body(scores=(0.4, 0.3))))
@@ -161,6 +153,12 @@ def test_refusal_answers_uncertain(db: None) -> None:
         ],
     }
     assert ReviewTask.objects.count() == 0
+
+
+def test_decide_needs_no_more_than_scores(upstream: Upstream) -> None:
+    got = answer(upstream.post("decide", {"scores": {"account_unlock": 0.9}}))
+
+    assert (got["external_id"], got["queue"], got["margin"]) == ("", "auto", 0.8)
 
 
 def test_decide_stores_nothing(upstream: Upstream) -> None:
@@ -311,7 +309,7 @@ def test_category_rate_overrides_the_streams(upstream: Upstream, stream: Stream)
 
 
 def test_flagged_items_are_labels_only_when_drawn(db: None) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     Stream.objects.update(bulk_label_rate=0.5)
     publish(stream, auto=0.95, flagged=0.5, hold=0.5)
     _, key = issue_api_key(name="k", streams=[stream])

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from django.test import Client
 
 
@@ -34,3 +35,13 @@ def test_page_is_served_from_here_alone(db: None) -> None:
 
     assert "/static/ninja/swagger-ui-bundle" in page
     assert "https://" not in page
+
+
+@pytest.mark.parametrize("method", ["get", "post", "put", "delete"])
+@pytest.mark.parametrize("address", ["nowhere", "streams/helpdesk/item", "streams//items"])
+def test_unknown_address_is_a_problem_document(db: None, method: str, address: str) -> None:
+    response = getattr(Client(), method)(f"/api/v1/{address}")
+
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert json.loads(response.content)["type"] == "urn:reviewqueue:problem:not_found"

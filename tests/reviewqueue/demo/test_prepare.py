@@ -17,7 +17,8 @@ from reviewqueue.access import find_api_key, queues_workable_by, stream_of_key
 from reviewqueue.demo.logins import Note, make_password_text, prepare_demo
 from reviewqueue.models import ApiKey, Membership
 from routing.models import Category, Item, Policy, Stream
-from tests.conftest import KEYS, Upstream, make_stream
+from tests.conftest import Upstream
+from tests.scenes import KEYS, make_bare_stream
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +135,7 @@ def test_prepare_without_its_note_replaces_key_and_passwords(
 
 def test_prepare_does_not_take_over_an_account_or_stream_of_somebody(path: Path) -> None:
     owner = User.objects.create_user("admin", password="of my own")
-    mine = make_stream("helpdesk")
+    mine = make_bare_stream("helpdesk")
     note = prepare_demo(path=path, url=URL)
     owner.refresh_from_db()
     assert owner.check_password("of my own")

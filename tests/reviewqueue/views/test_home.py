@@ -135,6 +135,7 @@ def test_mine_lists_my_verdicts(stream: Stream, reviewer: User, plain: Client, c
     assert re.findall(r">(Ticket \d)<", page) == [
         f"Ticket {number}" for number in reversed(range(count))
     ]
+    assert {1: "The last one.", 3: "The last 3, newest first."}[count] in page
     assert len(queries) == 5
 
 

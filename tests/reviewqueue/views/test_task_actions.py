@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from reviewqueue.models import ReviewTask, TaskSkip, Verdict
+from reviewqueue.models import Membership, ReviewTask, TaskSkip, Verdict
 from routing.models import Stream
 from tests import scenes
 from tests.reviewqueue.views.test_verdict import HOLD, expire, headings, take
@@ -17,6 +17,7 @@ def test_skip_passes_on_and_shows_the_next(stream: Stream, reviewer: User, htmx:
     scenes.post(stream, "HD-2", payload={"subject": "Second"})
     response = htmx.post(f"/tasks/{first.id}/skip", take(htmx, first))
     assert headings(response) == ["Second"]
+    assert "<span>Skipped HD-1</span>" in response.content.decode()
     first.refresh_from_db()
     assert (first.state, first.holder_id) == ("open", None)
     assert TaskSkip.objects.get().user == reviewer
@@ -26,15 +27,32 @@ def test_last_item_skipped_says_so(stream: Stream, htmx: Client) -> None:
     task = scenes.post(stream, "HD-1")
     response = htmx.post(f"/tasks/{task.id}/skip", take(htmx, task))
     assert headings(response) == ["Nothing waits for you in Hold"]
-    assert "What is left here you skipped a moment ago" in response.content.decode()
+    page = response.content.decode()
+    assert "What is left here you skipped a moment ago" in page
+    assert "comes back to you after 15 minutes" in page
 
 
 def test_escalate_hands_to_the_experts(stream: Stream, htmx: Client) -> None:
     task = scenes.post(stream, "HD-1")
     response = htmx.post(f"/tasks/{task.id}/escalate", take(htmx, task))
     assert response.status_code == 200
+    assert "<span>Escalated HD-1 to the experts</span>" in response.content.decode()
     task.refresh_from_db()
     assert (task.queue, task.state) == ("escalated", "open")
+
+
+def test_experts_are_not_offered_to_escalate_again(stream: Stream) -> None:
+    expert = scenes.make_person("eva")
+    scenes.join(expert, stream, Membership.Role.EXPERT)
+    client = Client()
+    client.force_login(expert)
+    ReviewTask.objects.filter(id=scenes.post(stream, "HD-1").id).update(queue="escalated")
+    scenes.post(stream, "HD-2")
+    offered = [
+        '/escalate"' in client.get(f"/streams/helpdesk/{queue}/").content.decode()
+        for queue in ("hold", "escalated")
+    ]
+    assert offered == [True, False]
 
 
 def test_late_escalation_is_told(stream: Stream, htmx: Client) -> None:

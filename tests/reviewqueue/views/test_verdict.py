@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from uuid import uuid4
 
+import pgtrigger
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -132,7 +133,7 @@ def test_ambiguous_without_a_script_gets_boxes_to_tick(stream: Stream, plain: Cl
 
 
 def expire(task: ReviewTask) -> None:
-    past = timezone.now() - timedelta(seconds=1)
+    past = timezone.now() - timedelta(hours=1)
     ReviewTask.objects.filter(id=task.id).update(lease_expires_at=past)
 
 
@@ -202,3 +203,36 @@ def test_blind_verdict_stays_blind_while_it_can_be_undone(stream: Stream, htmx: 
     assert "on “VPN drops after a minute”" in page
     assert "machine said" not in page
     assert "VPN issue" not in page + htmx.get(f"/verdicts/{verdict.id}/").content.decode()
+
+
+def test_blind_verdict_that_was_undone_stays_blind(stream: Stream, htmx: Client) -> None:
+    task = scenes.post_blind(stream, "HD-1")
+    form = take(htmx, task, "audit") | {"kind": "category", "categories": "account_unlock"}
+    htmx.post(f"/tasks/{task.id}/verdict", form)
+    htmx.post(f"/verdicts/{Verdict.objects.get().id}/undo")
+    assert ReviewTask.objects.get().state == "claimed"
+    Stream.objects.update(undo_seconds=0)
+    with pgtrigger.ignore():
+        Verdict.objects.update(published_at=timezone.now())  # its window is over by now
+    for verdict in Verdict.objects.all():
+        page = htmx.get(f"/verdicts/{verdict.id}/").content.decode()
+        assert "VPN drops after a minute" in page
+        assert "VPN issue" not in page
+        assert "Machine" not in page
+
+
+def test_lease_of_somebody_else_is_not_told(stream: Stream, reviewer: User, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    other = scenes.make_person("sam")
+    scenes.join(other, stream)
+    client = Client(headers={"HX-Request": "true"})
+    client.force_login(other)
+    for action in ("verdict", "escalate", "heartbeat"):
+        answer = {"lease_token": str(uuid4()), "kind": "category", "categories": "vpn_issue"}
+        response = client.post(f"/tasks/{task.id}/{action}", answer)
+        assert response.status_code == 409
+        assert form["lease_token"] not in response.content.decode()
+    response = client.post(f"/tasks/{task.id}/verdict", {"lease_token": str(uuid4())})
+    assert response.status_code == 422
+    assert form["lease_token"] not in response.content.decode()

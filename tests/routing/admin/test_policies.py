@@ -6,9 +6,9 @@ from django.test import Client
 
 from routing.models import Category, CategoryRule, Policy, Stream
 from routing.policies import copy_policy, current_spec, load_spec, publish_policy
-from tests.conftest import make_stream, publish
 from tests.forms import read_errors, read_form, send_form
 from tests.routing.admin.conftest import EDITS_POLICIES, log_in, make_staff
+from tests.scenes import make_bare_stream, publish
 
 LIST = "/admin/routing/policy/"
 
@@ -32,7 +32,7 @@ def send(client: Client, policy: Policy, **changes: object) -> dict[str, list[st
 
 
 def test_first_draft_of_a_stream_is_made_on_the_add_page(root_client: Client) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     response = send_form(
         root_client, f"{LIST}add/?stream={stream.id}", "policy_form", auto="0.95", title="First"
     )
@@ -44,7 +44,7 @@ def test_first_draft_of_a_stream_is_made_on_the_add_page(root_client: Client) ->
 
 
 def test_draft_of_a_stream_without_categories_is_refused_by_name(root_client: Client) -> None:
-    stream = make_stream(categories=())
+    stream = make_bare_stream(categories=())
     response = send_form(root_client, f"{LIST}add/?stream={stream.id}", "policy_form")
     assert read_errors(response) == {
         "stream": ["The stream has no categories; add them first."],
@@ -136,7 +136,7 @@ def test_second_rule_of_a_category_is_refused(root_client: Client, draft: Policy
 def test_rule_offers_the_categories_of_its_own_stream_only(
     root_client: Client, draft: Policy
 ) -> None:
-    other = make_stream("other", categories=("elsewhere",))
+    other = make_bare_stream("other", categories=("elsewhere",))
     Category.objects.create(
         stream=draft.stream, key="old", label="Old", retired_at=draft.created_at
     )
@@ -277,7 +277,7 @@ PAGE_QUERIES = 6
 
 
 def test_staff_see_and_change_policies_of_their_own_stream_only(stream: Stream) -> None:
-    other = make_stream("other")
+    other = make_bare_stream("other")
     foreign = publish(other)
     client = log_in(make_staff("sue", stream, *EDITS_POLICIES))
     listed = client.get(LIST).context["cl"].result_list

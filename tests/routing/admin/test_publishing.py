@@ -8,9 +8,9 @@ from django.test import Client
 
 from routing.models import Event, Policy, Stream
 from routing.policies import copy_policy, publish_policy
-from tests.conftest import make_stream, publish
 from tests.forms import read_errors, send_form
 from tests.routing.admin.conftest import EDITS_POLICIES, log_in, make_staff
+from tests.scenes import make_bare_stream, publish
 
 REVIEWED = {"mandatory_review": True, "mandatory_reason": "Incidents are for people."}
 LIFT = "lift_mandatory_review"
@@ -23,7 +23,7 @@ def publish_path(policy: Policy) -> str:
 @pytest.fixture
 def reviewed(db: None) -> Stream:
     """A stream whose published policy reviews incidents in any case."""
-    stream = make_stream()
+    stream = make_bare_stream()
     publish(stream, {"security_incident": REVIEWED, "vpn_issue": {"watch": 0.4}})
     return stream
 
@@ -199,7 +199,7 @@ def test_difference_is_shown_to_the_base_or_to_any_other_version(
 
 @pytest.mark.django_db(transaction=True)
 def test_publications_at_the_same_time_follow_each_other() -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     first = publish(stream)
     drafts = [copy_policy(policy=first, created_by_id=None) for _ in range(4)]
     start = threading.Barrier(len(drafts))

@@ -18,9 +18,8 @@ from routing.admin import readonly
 from routing.admin.readonly import ReadOnly
 from routing.items import Post
 from routing.models import Decision, Event, Item, Stream
-from tests.conftest import make_stream as make_plain_stream
 from tests.routing.admin.conftest import log_in, make_staff
-from tests.scenes import LIKELY, SURE, make_stream, post
+from tests.scenes import LIKELY, SURE, make_bare_stream, make_stream, post
 
 RECORDS = sorted(
     model._meta.label for model, page in admin.site._registry.items() if isinstance(page, ReadOnly)
@@ -191,7 +190,7 @@ def test_staff_see_records_of_their_own_stream_only(worked: Stream, label: str) 
     row = apps.get_model(label).objects.filter(stream=worked).first()
     assert row is not None
     model = label.split(".")[1].lower()
-    stranger = log_in(make_staff("sue", make_plain_stream("other"), f"view_{model}"))
+    stranger = log_in(make_staff("sue", make_bare_stream("other"), f"view_{model}"))
     assert stranger.get(list_path(label)).context["cl"].result_count == 0
     assert stranger.get(f"{list_path(label)}?stream={worked.id}").context["cl"].result_count == 0
     assert stranger.get(f"{list_path(label)}{row.pk}/change/").status_code == 302

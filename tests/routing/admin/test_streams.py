@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 
 from routing.models import Event, Stream
-from tests.conftest import make_stream, publish
 from tests.forms import read_errors, send_form
 from tests.routing.admin.conftest import log_in, make_staff
+from tests.scenes import make_bare_stream, publish
 
 LIST = "/admin/routing/stream/"
 FORM = "stream_form"
@@ -80,7 +80,7 @@ def test_category_that_was_published_is_retired_not_deleted(
 
 
 def test_category_of_a_stream_without_policy_can_be_deleted(root_client: Client) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     send_form(root_client, change_path(stream), FORM, **{"categories-0-DELETE": "on"})
     assert not stream.categories.filter(key="account_unlock").exists()
     [event] = Event.objects.filter(stream=stream, kind="category.deleted")
@@ -114,13 +114,13 @@ def test_payload_fields_name_how_each_is_shown(root_client: Client, stream: Stre
 def test_list_leads_to_the_first_policy_in_constant_queries(
     root_client: Client, django_assert_num_queries: object
 ) -> None:
-    stream = make_stream()
+    stream = make_bare_stream()
     page = root_client.get(change_path(stream))
     assert f"/admin/routing/policy/add/?stream={stream.id}" in page.content.decode()
     with django_assert_num_queries(LIST_QUERIES):  # type: ignore[operator]
         root_client.get(LIST)
     for key in ("second", "third"):
-        publish(make_stream(key))
+        publish(make_bare_stream(key))
     with django_assert_num_queries(LIST_QUERIES):  # type: ignore[operator]
         page = root_client.get(LIST)
     shown = {
@@ -133,7 +133,7 @@ LIST_QUERIES = 5
 
 
 def test_staff_see_the_streams_they_administer(stream: Stream) -> None:
-    make_stream("other")
+    make_bare_stream("other")
     client = log_in(make_staff("sue", stream, "change_stream"))
     assert list(client.get(LIST).context["cl"].result_list) == [stream]
     assert client.get(change_path(Stream.objects.get(key="other"))).status_code == 302
