@@ -105,7 +105,7 @@ class GroundTruth(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # The labels of a window, for tables and fits.
+            # A stream's labels by the day they were settled, in the admin.
             models.Index(
                 fields=["stream", "settled_at"],
                 name="truth_stream_settled",

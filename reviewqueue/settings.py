@@ -1,17 +1,16 @@
 """The one settings file. Every deployment difference is an environment variable read here."""
 
-from pathlib import Path
-
 import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
 from reviewqueue import env
+from reviewqueue.embedded.processes import PROJECT
 
 django_stubs_ext.monkeypatch()  # lets annotations such as ModelForm[Policy] run
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-STATE_DIR = Path(environ.Env()("REVIEWQUEUE_STATE_DIR", default=str(BASE_DIR / ".local")))
+BASE_DIR = PROJECT
+STATE_DIR = env.state_dir()
 
 read = environ.Env()
 
@@ -58,7 +57,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
 
@@ -159,6 +157,8 @@ _TRANSPORT = {
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = _TRANSPORT
 CELERY_RESULT_BACKEND = None
+# Said in each of the places where some version of Celery or kombu looks for it.
+CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": 300}
 CELERY_VISIBILITY_TIMEOUT = 300
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -29,6 +29,15 @@ TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignor
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _quick_passwords() -> None:
+    hashers = "django.contrib.auth.hashers"
+    settings.PASSWORD_HASHERS = [
+        f"{hashers}.MD5PasswordHasher",
+        f"{hashers}.PBKDF2PasswordHasher",
+    ]
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _static_files(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.STATIC_ROOT = str(tmp_path_factory.mktemp("static"))
     call_command("collectstatic", interactive=False, verbosity=0)
