@@ -159,7 +159,7 @@ class Supervisor:
             write_privately(note, json.dumps(demo, indent=2) + "\n")
             for role, login in demo["users"].items():
                 shown = role.replace("_", " ")
-                lines.append(f"  {shown:16} {login['username']:12} password {login['password']}")
+                lines.append(f"  {shown:16} {login['username']:16} password {login['password']}")
             lines += [f"  {'API key':16} {demo['api_key']}", f"  (all of this is in {note})"]
         return "\n".join([*lines, f"  Logs: {self.state / 'logs'}    Stop: Ctrl-C", ""])
 
