@@ -55,6 +55,21 @@ def run_out(task: ReviewTask) -> None:
     )
 
 
+def test_lease_begins_with_the_claim_however_old_the_transaction(
+    stream: Stream, reviewer: User
+) -> None:
+    post_held(stream, "one")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(0.05)")
+        task = claim(stream, reviewer)
+        cursor.execute("SELECT now()")
+        (began,) = cursor.fetchone()
+    assert task.claimed_at is not None
+    assert task.lease_expires_at is not None
+    assert task.claimed_at >= began + timedelta(seconds=0.05)
+    assert task.lease_expires_at == task.claimed_at + stream.lease
+
+
 def test_claims_by_priority_then_due_time_then_age(stream: Stream) -> None:
     post_held(stream, "late", due_at=NEW_YEAR + timedelta(days=2))
     post_held(stream, "soon", due_at=NEW_YEAR)

@@ -168,7 +168,7 @@ def test_introduction_shows_the_demo_and_corrects_its_address(
     (tmp_path / "demo.json").write_text(json.dumps(demo))
     introduction = Supervisor(read_options(["--port", "8123"]))._introduce()
     assert "http://127.0.0.1:8123/" in introduction
-    assert "second reviewer  rita         password quiet-otter" in introduction
+    assert "second reviewer  rita             password quiet-otter" in introduction
     assert "rq_abc" in introduction
     assert json.loads((tmp_path / "demo.json").read_text()) == {
         **demo,
