@@ -23,8 +23,8 @@ UNCLAIMED: Final = {
     "lease_expires_at": None,
 }
 
-# The inner query reads `task_next` from its start and stops at the first free row. Leases begin with
-# the statement, as Django's `Now()` that they are compared with, however old the transaction is.
+# The inner query reads `task_next` from its start and stops at the first free row. Leases begin
+# with the statement, like Django's `Now()` they are compared with, however old the transaction.
 CLAIM_NEXT = """
     UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
         claimed_at = statement_timestamp(), lease_token = %(token)s,
@@ -39,7 +39,8 @@ CLAIM_NEXT = """
             AND NOT EXISTS (
                 SELECT 1 FROM reviewqueue_taskskip AS skip
                 WHERE skip.task_id = task.id AND skip.user_id = %(user)s
-                    AND skip.skipped_at > statement_timestamp() - make_interval(secs => %(rest_seconds)s))
+                    AND skip.skipped_at
+                        > statement_timestamp() - make_interval(secs => %(rest_seconds)s))
         ORDER BY task.priority DESC, task.due_at, task.id
         LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING id
@@ -88,7 +89,8 @@ def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime |
         cursor.execute(
             """
             UPDATE reviewqueue_reviewtask AS task
-            SET lease_expires_at = statement_timestamp() + make_interval(mins => stream.lease_minutes)
+            SET lease_expires_at
+                = statement_timestamp() + make_interval(mins => stream.lease_minutes)
             FROM routing_stream AS stream
             WHERE task.id = %s AND task.holder_id = %s AND task.lease_token = %s
                 AND task.state = 'claimed' AND task.lease_expires_at > statement_timestamp()
