@@ -5,9 +5,18 @@ Care grows auto < flagged < hold < reject and a rule only ever moves an item up:
     model version not the maps'  at least what the policy says, confidence left uncalibrated
     band                         by the predicted category's cut-offs; a lower bound is in its band
     margin, entropy, distrust    at least hold
+    mass outside the policy      at least hold, where it is no less than the top's
     mandatory review             at least hold
     watch                        at least flagged, though the flagged band be empty
     escalation                   reject, to an expert, a refusal included
+
+Where a model has at least as much on categories that the policy does not have as on the policy's
+best, its answer is, for all it says, none of the policy's, and nothing may be acted on as if it
+were. Mostly the gates hold such an item already: its missing mass raises entropy, and p2 where the
+vector is truncated. But p2 is never more than the smallest listed p (0.35 on one category, 0.01 on
+the rest and 0.62 on a retired one leave a margin of 0.34), a policy may have no gate, and a map may
+lift a low top over any cut-off. So it is a rule of its own; it ends the fallback too, since a
+second opinion would be acted on against the first.
 
 `decide` is `compute_signals`, then `route`, then the reasons. `route` alone answers for stored
 signals. Confidences, like signals, are compared at nine decimals.
@@ -51,7 +60,7 @@ ACTIONS: Final = ("act", "act_and_review", "wait", "refuse", "escalate")
 _FLAGGED, _HOLD, _REJECT = 1, 2, 3
 _REFUSE, _ESCALATE = 3, 4
 _OTHER_MODEL_FLOOR: Final = {"warn": 0, "flagged": _FLAGGED, "hold": _HOLD}
-_ENDS_FALLBACK: Final = int(Cause.MANDATORY | Cause.WATCH | Cause.ESCALATION)
+_ENDS_FALLBACK: Final = int(Cause.MANDATORY | Cause.WATCH | Cause.ESCALATION | Cause.OUTSIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +124,9 @@ def decide(policy: Policy, matrix: ScoreMatrix, *, model_versions: Sequence[str]
 def route(
     policy: Policy, signals: Signals, matrix: ScoreMatrix | None, model_versions: Sequence[str]
 ) -> Routes:
-    """Route n items by their signals; `matrix` is read for watch levels only.
+    """Route n items by their signals; `matrix` is read for watch levels and what is outside.
 
-    Without a matrix the policy must watch nothing: ValueError.
+    Without a matrix the policy must watch nothing (ValueError), and nothing counts as outside.
     """
     _check_shapes(policy, signals, matrix, model_versions)
     table, predicted = policy.table, signals.predicted
@@ -137,6 +146,7 @@ def route(
         Cause.BAND: band > 0,
         **_find_gates(policy, signals),
         Cause.DISTRUST: _find_distrusted(policy, signals, reporting_band),
+        Cause.OUTSIDE: _find_outside(signals, matrix),
         Cause.MANDATORY: table.mandatory[predicted],
         Cause.WATCH: np.asarray(watch.any(axis=1), dtype=np.bool_),
         Cause.ESCALATION: _reaches(signals.entropy, policy.escalate_entropy),
@@ -243,6 +253,14 @@ def _find_distrusted(policy: Policy, signals: Signals, reporting_band: IndexArra
     return inside if limit is None else inside & (signals.entropy > np.round(limit, DECIMALS))
 
 
+def _find_outside(signals: Signals, matrix: ScoreMatrix | None) -> BoolArray:
+    """Where categories that the policy does not have come to as much as its best."""
+    found = np.zeros(len(signals), dtype=np.bool_)
+    for row, outside in (matrix.outside if matrix is not None else {}).items():
+        found[row] = outside.mass >= signals.raw_confidence[row]
+    return found
+
+
 def _reaches(values: FloatArray, level: float | None) -> BoolArray:
     if level is None:
         return np.zeros(len(values), dtype=np.bool_)
@@ -277,12 +295,14 @@ def _describe(
         band=routes.band.tolist(),
         reporting_band=routes.reporting_band.tolist(),
         watch_scores=routes.watch_scores.tolist(),
+        raw_confidence=signals.raw_confidence.tolist(),
+        outside=matrix.outside,
     )
     watched = [policy.categories[column] for column in policy.table.watched]
     columns = zip(
         routes.queue.tolist(),
         routes.action.tolist(),
-        signals.raw_confidence.tolist(),
+        facts.raw_confidence,
         _rank(matrix, policy.alternatives),
         routes.watch.tolist(),
         routes.causes.tolist(),
