@@ -14,10 +14,11 @@ from django.utils import timezone
 from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
 from calibration.frames import Cell, note_cells
 from reviewqueue.models import ReviewTask
+from routing.categories import known_keys
 from routing.core.policy import Policy
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import decide
-from routing.core.signals import score_matrix
+from routing.core.signals import ScoreError, ScoreMatrix, UnknownCategoryError, score_matrix
 from routing.ids import uuid7
 from routing.items import (
     NewDecision,
@@ -76,22 +77,33 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | Intake
         NoPolicyError: the stream has no published policy.
     """
     _, spec = current_spec(stream.id)
+    decided = _decide(stream, spec, posts)
     return [
         outcome
         if isinstance(outcome, IntakeError)
         else Taken(post.external_id, None, None, outcome, spec.version, created=False)
-        for post, outcome in zip(posts, _decide(spec, posts), strict=True)
+        for post, outcome in zip(posts, decided, strict=True)
     ]
 
 
-def _decide(spec: Policy, posts: Sequence[Post]) -> list[Outcome | IntakeError]:
-    matrix, errors = score_matrix(spec.categories, [post.scores for post in posts])
+def _decide(stream: Stream, spec: Policy, posts: Sequence[Post]) -> list[Outcome | IntakeError]:
+    matrix, errors = _lay_out(stream, spec, [post.scores for post in posts])
     good = [number for number in range(len(posts)) if number not in errors]
     decided = decide(spec, matrix, model_versions=[posts[n].model_version for n in good])
     outcomes: dict[int, Outcome | IntakeError] = dict(zip(good, decided, strict=True))
     for number, error in errors.items():
         outcomes[number] = IntakeError(str(error), field=error.field, value=error.value)
     return [outcomes[number] for number in range(len(posts))]
+
+
+def _lay_out(
+    stream: Stream, spec: Policy, rows: Sequence[Mapping[str, float]]
+) -> tuple[ScoreMatrix, dict[int, ScoreError]]:
+    """The scores as a matrix; the stream's further categories are asked for only where named."""
+    matrix, errors = score_matrix(spec.categories, rows)
+    if any(isinstance(error, UnknownCategoryError) for error in errors.values()):
+        return score_matrix(spec.categories, rows, others=known_keys(stream.id))
+    return matrix, errors
 
 
 @transaction.atomic
@@ -114,7 +126,7 @@ def take_in(
     """
     received_at = received_at or timezone.now()
     policy_id, spec = current_spec(stream.id)
-    outcomes = _decide(spec, posts)
+    outcomes = _decide(stream, spec, posts)
     good = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, IntakeError)]
     decided = [outcome for outcome in outcomes if not isinstance(outcome, IntakeError)]
     ids = insert_items(

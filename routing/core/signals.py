@@ -152,7 +152,7 @@ def score_matrix(
         good[place] = False
         errors[kept[place]] = _explain_range(categories, posted[place])
     inside = posted.sum(axis=1, where=good[:, None])
-    total, complete = inside.copy(), listed.all(axis=1)
+    total, complete = inside.copy(), np.asarray(listed.all(axis=1), dtype=np.bool_)
     for place, scores in strange.items():
         total[place] += math.fsum(scores.values())
         complete[place] = False
