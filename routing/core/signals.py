@@ -334,18 +334,24 @@ def _explain_unknown(
 ) -> UnknownCategoryError:
     key = next(key for key in row if key not in known and key not in others)
     shown = _shorten(key)
+    whose, mend = (
+        ("stream", "add it to the stream")
+        if others
+        else ("stream's policy", "publish a policy that has it")
+    )
+    close = _find_close(shown, known)
+    hint = f"did you mean {close}?" if close else f"leave it out or {mend}"
     return UnknownCategoryError(
-        f"{shown} is no category of this stream; {_suggest(shown, known | others)}",
+        f"{shown} is no category of this {whose}; {hint}",
         field=f"scores.{key}",
         value=row[key],
     )
 
 
 @lru_cache(maxsize=1024)
-def _suggest(key: str, known: frozenset[str]) -> str:
+def _find_close(key: str, known: frozenset[str]) -> str:
     # Kept: a model that names a strange category does so in every row of its batch.
-    close = get_close_matches(key, sorted(known), n=1)
-    return f"did you mean {close[0]}?" if close else "leave it out or add it to the stream"
+    return next(iter(get_close_matches(key, sorted(known), n=1)), "")
 
 
 def _explain_sum(total: float, count: int) -> ScoreError:

@@ -161,7 +161,7 @@ def test_category_that_was_retired_since_the_decision_cannot_be_chosen(
         judge(task, reviewer, Answer(kind, keys))
     assert refused.value.field == "categories"
     assert str(refused.value) == (
-        "Account unlock was retired on May 4, 2026; choose another category."
+        "Account unlock was retired on 4 May 2026; choose another category."
     )
     assert judge(task, reviewer, Answer("no_category_fits")).kind == "no_category_fits"
 

@@ -104,7 +104,10 @@ def test_each_kind_of_answer_is_stored(
             {"kind": "ambiguous", "categories": ["vpn_issue"]},
             "Tick at least two categories that would do.",
         ),
-        ({"kind": "category", "categories": "pizza"}, "“pizza” is no category of this stream; choose one"),
+        (
+            {"kind": "category", "categories": "pizza"},
+            "“pizza” is no category of this stream; choose one",
+        ),
         (
             {"kind": "no_category_fits", "proposed_name": "x" * 121},
             "Ensure this value has at most 120 characters (it has 121).",

@@ -118,7 +118,7 @@ def decide_stored(
 
 
 def as_oracle(decision: Decision) -> dict[str, Any]:
-    fields = {name: getattr(decision, name) for name in decision.__slots__ if name != "reasons"}
+    fields = {name: getattr(decision, name) for name in decision._fields if name != "reasons"}
     return fields | {"codes": [reason.code for reason in decision.reasons]}
 
 

@@ -153,8 +153,16 @@ def test_a_sum_over_one_divides_what_is_outside_too() -> None:
         ({"a": 0.7, "old": 1.2}, "scores.old", "old is 1.2"),
         ({"a": 0.5, "b": 0.3, "old": "0.2"}, "scores.old", "old is '0.2'"),
         ({"a": 0.5, "old": math.nan}, "scores.old", "old is nan"),
-        ({"a": 0.5, "olde": 0.3}, "scores.olde", "did you mean older?"),
-        ({"a": 0.5, "b": 0.3, "zebra": 0.2}, "scores.zebra", "leave it out or add it"),
+        (
+            {"a": 0.5, "olde": 0.3},
+            "scores.olde",
+            "olde is no category of this stream; leave it out or",
+        ),
+        (
+            {"a": 0.5, "b": 0.3, "zebra": 0.2},
+            "scores.zebra",
+            "leave it out or add it to the stream",
+        ),
     ],
 )
 def test_other_categories_are_checked_like_those_of_the_policy(
