@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from routing.models import Category, CategoryRule, Item, Policy, Stream
+from routing.events import record_event
+from routing.models import Category, CategoryRule, Item, KeywordRule, Policy, Stream
 from routing.policies import active_keys
 
 CLOCKS_DIFFER_MS: Final = 60_000
+RULES: Final = (CategoryRule.objects, KeywordRule.objects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,28 @@ def _without(keys: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]:
     return tuple(key for key in keys if key not in left_out)
 
 
+def record_retirement(*, category: Category, actor_id: int | None) -> TaxonomyGap | None:
+    """Note that the category was retired or, if it is active, revived; the gap that is left."""
+    gap = find_gap(category.stream)
+    record_event(
+        stream_id=category.stream_id,
+        kind="category.revived" if category.retired_at is None else "category.retired",
+        subject_id=category.id,
+        actor_id=actor_id,
+        key=category.key,
+        still_in=gap.policy.version if gap and category.key in gap.retired else None,
+    )
+    return gap
+
+
 def is_in_history(category: Category) -> bool:
-    """Whether a policy or an item's scores name the category, be it retired or not."""
-    named = Policy.objects.filter(
+    """Whether a policy, published or draft, or an item's scores name the category."""
+    published = Policy.objects.filter(
         stream_id=category.stream_id, category_keys__contains=[category.key]
     )
-    if named.exists() or CategoryRule.objects.filter(category=category).exists():
+    if published.exists():
+        return True
+    if any(rules.filter(category=category).exists() for rules in RULES):
         return True
     items = Item.objects.filter(stream_id=category.stream_id, id__gte=least_id_after(category))
     return items.filter(scores__has_key=category.key).exists()
