@@ -101,6 +101,13 @@ def test_scale_leaves_empty_bands_out() -> None:
             {"code": "mandatory_review", "numbers": {"category": "vpn", "reason": "prices"}},
             "VPN issue always goes to a person: prices",
         ),
+        (
+            {
+                "code": "outside_policy",
+                "numbers": {"category": "vpn", "more": 2, "outside": 0.62, "top": 0.3},
+            },
+            "VPN issue and 2 more 0.62 is not in the policy, whose best has 0.30",
+        ),
         ({"code": "novel", "message": "a rule of tomorrow"}, "A rule of tomorrow"),
         ({"code": "margin", "message": "margin lost", "numbers": {}}, "Margin lost"),
     ],
