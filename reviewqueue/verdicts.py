@@ -84,7 +84,7 @@ def _check_categories(answer: Answer, stream: Stream) -> None:
         if category.retired_at is not None:
             day = timezone.localtime(category.retired_at, ZoneInfo(stream.time_zone)).date()
             message = _("%(category)s was retired on %(day)s; choose another category.")
-            shown = {"category": category.label, "day": date_format(day)}
+            shown = {"category": category.label, "day": date_format(day, "j F Y")}
             raise VerdictError(message % shown, field="categories")
 
 

@@ -121,7 +121,7 @@ def arrange_choices(
 
     `categories` are in the taxonomy's order, `chosen` their keys. Without scores (blind) nothing
     of the order or the keys depends on the machine. Categories that are digits keep their order
-    and are pressed by their own key.
+    and are pressed by their own key. What the model did not list has a dash, not a score of 0.
     """
     digits = len(categories) <= ALL_SHOWN_UP_TO and all(
         len(category.key) == 1 and category.key.isdigit() for category in categories
@@ -136,12 +136,13 @@ def arrange_choices(
     def draw(index: int, category: Category) -> Choice:
         hot = category.key if digits else HOT_KEYS[index : index + 1]
         score = None if scores is None else scores.get(category.key, 0.0)
+        listed = scores is not None and category.key in scores
         return Choice(
             key=category.key,
             label=category.label,
             definition=category.definition,
             hotkey=hot if index < in_sight else "",
-            score="" if score is None else f"{score:.2f}",
+            score="" if score is None else f"{score:.2f}" if listed else "–",
             width="" if score is None or index >= in_sight else f"{score * 100:.1f}%",
             checked=category.key in chosen,
         )
