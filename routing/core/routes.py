@@ -16,8 +16,8 @@ best, its answer is, for all it says, none of the policy's, and nothing may be a
 were. Mostly the gates hold such an item already: its missing mass raises entropy, and p2 where the
 vector is truncated. But p2 is never more than the smallest listed p (0.36 on one category, 0.01 on
 two more and 0.62 on a retired one leave a margin of 0.35), a policy may have no gate, and a map may
-lift a low top over any cut-off. So it is a rule of its own; and the item does not go down the
-fallback chain, where a second opinion could be acted on against the first.
+lift a low top over any cut-off. So it is a rule of its own; and no second opinion is asked, which
+would be acted on against the first.
 
 Confidences, like signals, are compared at nine decimals.
 """
@@ -57,8 +57,8 @@ class Routes:
     queue, action: indices into QUEUES and ACTIONS; band: the queue by confidence alone; confidence:
     calibrated; reporting_band: which reporting band that is in; causes: bits of Cause; watch (n, W)
     and watch_scores (n, W): for the policy's W watched categories, whether and with what
-    probability they reached their level; open_to_fallback: at hold or reject by band, gate or
-    distrust alone.
+    probability they reached their level; open_to_fallback: at hold or reject by band, gate,
+    distrust or mass outside the policy alone.
     """
 
     queue: IndexArray
@@ -111,7 +111,6 @@ def route(
     for cause, where in fired.items():
         causes |= np.where(where, int(cause), 0)
     held = other & (_find_floor(policy, Cause.OTHER_MODEL) == HOLD)
-    held |= fired[Cause.OUTSIDE]
     held |= unmapped & (_find_floor(policy, Cause.UNCALIBRATED) == HOLD)
     return Routes(
         queue=queue,

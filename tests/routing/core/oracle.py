@@ -139,7 +139,7 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
     action = {"auto": "act", "flagged": "act_and_review", "hold": "wait"}.get(queue)
     if action is None:
         action = "escalate" if escalated else policy.reject_action
-    ended = {"outside_policy", "mandatory_review", "watch", "escalation"} & set(codes)
+    ended = {"mandatory_review", "watch", "escalation"} & set(codes)
     held_by_model = (other and other_floor == "hold") or (
         unmapped and policy.uncalibrated == "hold"
     )

@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from routing.core.chain import Opinions
+from routing.core.fallback import Fallback
 from routing.core.maps import IDENTITY, CalibrationMap
 from routing.core.policy import CategoryRule, CutOffs, Policy
 from routing.core.rules import QUEUES, Decision, decide, route
@@ -363,7 +365,7 @@ def test_an_item_that_is_most_likely_outside_the_policy_is_held_and_says_so() ->
     row = {"account_unlock": 0.36, "vpn_issue": 0.01, "security_incident": 0.01, "old_vpn": 0.62}
     decision = decide_with_others(policy, row)
     assert (decision.queue, decision.predicted, decision.margin) == ("hold", "account_unlock", 0.35)
-    assert decision.open_to_fallback is False
+    assert decision.open_to_fallback is True
     assert decision.alternatives == (
         ("account_unlock", 0.36),
         ("vpn_issue", 0.01),
@@ -407,6 +409,29 @@ def test_all_mass_outside_is_a_decision_and_never_acted_on() -> None:
     assert decision.alternatives == ()
     refused = decide_with_others(PLAIN, {"old_vpn": 1.0})
     assert (refused.queue, refused.action, refused.category) == ("reject", "refuse", None)
+
+
+@pytest.mark.parametrize(
+    ("last", "queue", "action", "category"),
+    [("person", "hold", "wait", None), ("uncertain", "reject", "refuse", None)],
+)
+def test_what_is_mostly_outside_goes_down_the_chain_past_every_second_opinion(
+    last: str, queue: str, action: str, category: str | None
+) -> None:
+    policy = replace(PLAIN, fallback=Fallback(steps=("secondary", last)))
+    rows = [{"vpn_issue": 0.3, "old_vpn": 0.6}, {"vpn_issue": 0.45, "old_vpn": 0.4}]
+    matrix, _errors = stored_matrix(policy.categories, rows)
+    opinions = Opinions(secondary=[{"vpn_issue": 0.99}] * 2, matched=[()] * 2, remote=[None] * 2)
+    strange, other = decide(policy, matrix, model_versions=["v1"] * 2, opinions=opinions)
+    assert (strange.queue, strange.action, strange.category) == (queue, action, category)
+    assert [reason.code for reason in strange.reasons] == [
+        "confidence",
+        "outside_policy",
+        "fallback_secondary",
+        f"fallback_{last}",
+    ]
+    assert strange.reasons[2].numbers == {"result": "skipped"}
+    assert (other.queue, other.category, other.source) == ("flagged", "vpn_issue", "secondary")
 
 
 def test_watch_and_escalation_go_over_what_is_outside() -> None:
