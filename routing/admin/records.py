@@ -146,6 +146,8 @@ KINDS = (
     "category.created",
     "category.changed",
     "category.deleted",
+    "category.retired",
+    "category.revived",
     "membership.created",
     "membership.changed",
     "membership.deleted",
