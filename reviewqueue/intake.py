@@ -14,6 +14,7 @@ from django.utils import timezone
 from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
 from calibration.frames import Cell, note_cells
 from reviewqueue.models import ReviewTask
+from routing.alarms import note_unknown_models
 from routing.core.policy import Policy
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import Opinions, RemoteAnswer, decide
@@ -195,6 +196,15 @@ def take_in(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
+    if not labelled:
+        versions = [cell.model_version for cell in intake.cells]
+        note_unknown_models(
+            stream_id=stream.id,
+            policy_id=policy_id,
+            spec=spec,
+            model_versions=versions,
+            at=received_at,
+        )
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
     return [answers[number] for number in range(len(posts))]

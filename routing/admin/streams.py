@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, Max, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.admin.rows import name_row
 from routing.admin.scope import record_change, save_and_record, streams_administered_by
+from routing.alarms import alarms_in_force, word_alarms
 from routing.models import Category, Stream
 
 if TYPE_CHECKING:
@@ -109,6 +110,14 @@ class StreamAdmin(StreamModelAdmin):
         self, request: HttpRequest, obj: Stream | None = None
     ) -> dict[str, Any]:
         return {} if obj else dict(super().get_prepopulated_fields(request, obj))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        stream: Stream | None = context["original"]
+        if stream is not None:
+            context |= {"alarms": word_alarms(alarms_in_force(Stream.objects.filter(id=stream.id)))}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("categories"))
     def category_count(self, stream: Stream) -> int:
