@@ -52,14 +52,14 @@ class WatchFilter(admin.SimpleListFilter):
         return [("any", _("any")), *names] if names else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        known = {key for key, _name in self.lookup_choices}
-        if self.value() not in known:
+        chosen = self.value()
+        if chosen is None or chosen not in {key for key, _name in self.lookup_choices}:
             return queryset
         # In the words of the index `decision_watched`.
         on_a_list = queryset.exclude(watch=[])
-        if self.value() == "any":
+        if chosen == "any":
             return on_a_list
-        category = Category.objects.get(id=self.value())
+        category = Category.objects.get(id=chosen)
         return on_a_list.filter(stream=category.stream_id, watch__contains=[category.key])
 
 

@@ -47,7 +47,7 @@ def post(stream: Stream, name: str, scores: Mapping[str, float] = HELD) -> Decis
     made = Post(name, {"subject": f"Ticket {name}", "body": "It drops."}, scores)
     taken = take_in(stream=stream, posts=[made])[0]
     assert isinstance(taken, Taken), taken
-    return Decision.objects.get(id=taken.decision_id)
+    return Decision.objects.get(item=taken.item_id)
 
 
 def judge(stream: Stream, user: User) -> Verdict:

@@ -28,7 +28,7 @@ def make_mapped_stream(key: str = "helpdesk", **fields: object) -> Stream:
 
 
 def publish_mapped(stream: Stream, **fields: object) -> Policy:
-    return publish(stream, maps={"": PLATT}, **{"model_versions": ["m1"], **fields})
+    return publish(stream, None, **{"maps": {"": PLATT}, "model_versions": ["m1"], **fields})
 
 
 def post(stream: Stream, *versions: str, name: str = "t", labelled: bool = False) -> None:
