@@ -114,7 +114,7 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
         "categories": categories,
         "lines": lines,
         "before": before,
-        "older": _address(stream, chosen, page.older),
+        "older": _address(stream, chosen, page.older) if page.older else "",
         "newest": _address(stream, chosen),
         "everything": _address(stream, {}),
         "empty": None if lines or form.errors else _word_empty(categories, chosen, before, page),

@@ -192,6 +192,7 @@ def test_pages_follow_by_key_without_repeating_or_skipping(
         post(stream, f"late{_turn}")
     assert seen == ["4", "3", "2", "1", "0"]
     assert query == ""
+    assert "This is the end of the list." in page
     page = plain.get(PATH).content.decode()
     older = re.search(r'hx-get="/streams/helpdesk/watch/(\?before=[^"]+)"', page)
     assert older is not None
@@ -219,12 +220,14 @@ def test_unwatched_stream_says_so(reviewer: User, plain: Client) -> None:
     scenes.join(reviewer, stream)
     page = plain.get("/streams/bare/watch/").content.decode()
     assert "No category of this stream is watched" in page
+    assert re.findall(r'class="button" href="([^"]*)"', page) == ["/"]
     assert '<form class="filters"' not in page
 
 
 def test_empty_list_says_so(stream: Stream, plain: Client) -> None:
     page = plain.get(PATH).content.decode()
     assert "Nothing has reached a watch level yet" in page
+    assert 'class="button" href=' not in page
     page = plain.get(f"{PATH}?state=settled").content.decode()
     assert "Nothing on the list is like this" in page
     page = plain.get(f"{PATH}?before={uuid4()}").content.decode()
