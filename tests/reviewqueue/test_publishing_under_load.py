@@ -235,7 +235,7 @@ def make_admins(count: int) -> list[Client]:
 
 def make_drafts(stream: Stream) -> list[Policy]:
     """Two drafts of the version in force."""
-    base = stream.policies.published().order_by("-version")[0]  # type: ignore[attr-defined]
+    base = stream.policies.published().order_by("-version")[0]
     cut_offs = (0.95, 0.97)
     return [
         copy_policy(policy=base, created_by_id=None, changes={"auto": auto}) for auto in cut_offs
