@@ -15,6 +15,8 @@ from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, re
 from calibration.frames import Cell, note_cells
 from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.models import RemoteAsk, ReviewTask
+from routing.alarms import note_unknown_models
+from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
 from routing.core.signals import stored_matrix
@@ -131,6 +133,7 @@ def take_in(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
+    intake.note_models(spec)
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
     return [answers[number] for number in range(len(posts))]
@@ -286,6 +289,17 @@ class _Intake:
                 self.at,
             )
         )
+
+    def note_models(self, spec: PolicySpec) -> None:
+        """Raise alarms about what comes in now; labelled items are history, on which none act."""
+        if not self.labelled:
+            note_unknown_models(
+                stream_id=self.stream.id,
+                policy_id=self.policy_id,
+                spec=spec,
+                model_versions=[cell.model_version for cell in self.cells],
+                at=self.at,
+            )
 
     def store(
         self, *, decided_at: datetime | None = None, instead_of: Decision | None = None

@@ -12,6 +12,7 @@ from routing.models import Category, Decision
 SHOWN_FIRST = 5
 ALL_SHOWN_UP_TO = 10
 HOT_KEYS = "123456789"
+UNCALIBRATED_BY = ("model_version", "uncalibrated")
 QUEUES_RISING = ("reject", "hold", "flagged", "auto")
 
 
@@ -160,7 +161,7 @@ def describe_machine(
 ) -> Machine:
     """What the machine said of an item, by the policy that it was decided under."""
     cut_offs = policy.effective(decision.predicted)
-    calibrated = decision.confidence != decision.raw_confidence or bool(policy.maps)
+    calibrated = is_calibrated(decision, has_maps=bool(policy.maps))
     return Machine(
         key=decision.predicted,
         label=label_of(decision.predicted),
@@ -172,6 +173,12 @@ def describe_machine(
         reasons=tuple(word_reason(reason, label_of=label_of) for reason in decision.reasons),
         retired_at=retired_at,
     )
+
+
+def is_calibrated(decision: Decision, *, has_maps: bool) -> bool:
+    """Whether the confidence went through a map; with some reasons it did not."""
+    codes = {reason.get("code") for reason in decision.reasons}
+    return has_maps and codes.isdisjoint(UNCALIBRATED_BY)
 
 
 def percent_apart(value: float, *limits: float) -> str:

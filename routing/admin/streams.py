@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.admin.rows import name_row
 from routing.admin.scope import record_change, save_and_record, streams_administered_by
+from routing.alarms import alarms_in_force, word_alarms
 from routing.categories import find_gap, is_in_history, record_retirement
 from routing.models import Category, Stream
 
@@ -118,7 +119,8 @@ class StreamAdmin(StreamModelAdmin):
     readonly_fields = ("policy_links",)
     fieldsets = (
         (None, {"fields": ("name", "key", "kind", "description", "is_demo", "policy_links")}),
-        (_("Time"), {"fields": ("time_zone", "hold_hours", "lease_minutes", "undo_seconds")}),
+        (_("Time"), {"fields": ("time_zone", "lease_minutes", "undo_seconds")}),
+        (_("Held items"), {"fields": ("hold_hours", "hold_capacity")}),
         (_("Samples"), {"fields": ("audit_rate", "bulk_label_rate", "blind_rate")}),
         (_("Shown to people"), {"fields": ("payload_fields", "reporting_edges")}),
     )
@@ -136,6 +138,14 @@ class StreamAdmin(StreamModelAdmin):
         self, request: HttpRequest, obj: Stream | None = None
     ) -> dict[str, Any]:
         return {} if obj else dict(super().get_prepopulated_fields(request, obj))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        stream: Stream | None = context["original"]
+        if stream is not None:
+            context |= {"alarms": word_alarms(alarms_in_force(Stream.objects.filter(id=stream.id)))}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description=_("categories"))
     def category_count(self, stream: Stream) -> int:
