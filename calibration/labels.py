@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 
 from calibration.audits import hash_draws
 from calibration.core.estimates import FloatArray
@@ -35,7 +35,13 @@ LABEL: Final = np.dtype(
         ("stratum", np.int32),
         ("correct", np.bool_),
         ("pi", np.float64),
+        ("free", np.bool_),
     ]
+)
+# Reasons of rules that hold an item whatever the cut-off.
+BOUND: Final = (
+    '$[*] ? (@.code != "confidence" && @.code != "uncalibrated" && @.code != "capacity" '
+    '&& !(@.code starts with "fallback_"))'
 )
 # Counts that are not folded in yet are read beside those that are, in one snapshot.
 FRAME: Final = """
@@ -77,6 +83,7 @@ class Labels:
     """Labels of the cohort, (n,) each: codes index the evidence's categories and strata.
 
     `tail` is the random end of the item's id: the same in every run, so it splits the labels.
+    `free` tells that confidence alone decided the queue: no gate, no rule, no watch level.
     """
 
     tail: TailArray
@@ -85,6 +92,7 @@ class Labels:
     stratum: CodeArray
     correct: FloatArray
     pi: FloatArray
+    free: BoolArray
 
     def __len__(self) -> int:
         return len(self.raw)
@@ -120,7 +128,10 @@ class OpenLabels:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of a cohort. A stratum is a queue at one inclusion probability."""
+    """What is known of a cohort. A stratum is a queue at one inclusion probability.
+
+    `stratum_pi` (strata,) is that probability of each.
+    """
 
     cohort: Cohort
     categories: tuple[str, ...]
@@ -128,6 +139,10 @@ class Evidence:
     labels: Labels
     frame: FrameRows
     open: OpenLabels
+
+    @property
+    def stratum_pi(self) -> FloatArray:
+        return np.array([float(key.rpartition(" ")[2]) for key in self.strata], dtype=np.float64)
 
 
 class _Codes:
@@ -194,7 +209,8 @@ def decisions_of(cohort: Cohort) -> QuerySet[Decision]:
     )
 
 
-def _name_stratum(queue: str, pi: float) -> str:
+def name_stratum(queue: str, pi: float) -> str:
+    """The key of a stratum: a queue at one inclusion probability."""
     return f"{queue} {pi!r}"
 
 
@@ -216,7 +232,15 @@ def _read_labels(cohort: Cohort, categories: _Codes, strata: _Codes) -> Labels:
     """A label is right where the prediction is among the categories that would do."""
     found = (
         _labels_of(cohort)
-        .annotate(correct=Q(categories__contains=[F("decision__predicted")]))
+        .annotate(
+            correct=Q(categories__contains=[F("decision__predicted")]),
+            bound=Func(
+                F("decision__reasons"),
+                Value(BOUND),
+                template="jsonb_path_exists(%(expressions)s::jsonpath)",
+                output_field=BooleanField(),
+            ),
+        )
         .order_by()
         .values_list(
             "item_id",
@@ -226,6 +250,7 @@ def _read_labels(cohort: Cohort, categories: _Codes, strata: _Codes) -> Labels:
             "decision__label_pi",
             "correct",
             "pi",
+            "bound",
         )
     )
     rows = np.fromiter(
@@ -234,11 +259,14 @@ def _read_labels(cohort: Cohort, categories: _Codes, strata: _Codes) -> Labels:
                 item_id.int & TAIL,
                 raw,
                 categories.number(predicted),
-                strata.number(_name_stratum(queue, drawn_pi)),
+                strata.number(name_stratum(queue, drawn_pi)),
                 correct,
                 pi,
+                not bound,
             )
-            for item_id, raw, predicted, queue, drawn_pi, correct, pi in found.iterator(CHUNK)
+            for item_id, raw, predicted, queue, drawn_pi, correct, pi, bound in found.iterator(
+                CHUNK
+            )
         ),
         dtype=LABEL,
     )
@@ -251,6 +279,7 @@ def _read_labels(cohort: Cohort, categories: _Codes, strata: _Codes) -> Labels:
         stratum=rows["stratum"].copy(),
         correct=rows["correct"].astype(np.float64),
         pi=rows["pi"].copy(),
+        free=rows["free"].copy(),
     )
 
 
@@ -271,7 +300,7 @@ def _read_frame(cohort: Cohort, categories: _Codes, strata: _Codes) -> FrameRows
                 min(1.0, raw_sum / count),
                 float(count),
                 categories.number(category),
-                strata.number(_name_stratum(queue, pi)),
+                strata.number(name_stratum(queue, pi)),
             )
             for category, queue, pi, count, raw_sum in cursor.fetchall()
         ]

@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from calibration.budgets import certify_budget
 from calibration.core.calibrators import FEWEST_LABELS, Refit, refit_platt
 from calibration.core.reliability import TOLERATED_GAP, Cell
+from calibration.core.thresholds import Certificate
 from calibration.judgements import (
     MINIMUM,
     Judgement,
@@ -45,6 +47,19 @@ class Proposal:
     judgement: Judgement
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The error rate `alpha` that automatic decisions may have, at 1 - `delta`.
+
+    `planned_from`: other labels, to plan the tests with.
+    """
+
+    alpha: float
+    delta: float
+    planned_from: Evidence | None = None
 
 
 def maps_in_force(policy: Policy, model_version: str) -> Maps:
@@ -74,11 +89,13 @@ def propose(
     current: Judgement,
     edges: Sequence[float],
     categories: Collection[str],
+    budget: Budget | None = None,
 ) -> Proposal | None:
     """What to change, or None where there is not a single label.
 
     `current` is the judgement of the maps in force, `edges` are the stream's reporting bands and
-    `categories` those that a draft may name: the stream's that are not retired.
+    `categories` those that a draft may name: the stream's that are not retired. With a `budget` the
+    auto cut-off is the lowest one that the audits certify for it, and stays where none is.
     """
     if not len(evidence.labels):
         return None
@@ -95,7 +112,21 @@ def propose(
     elif strange:
         notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
     maps = {key: one for key, one in maps.items() if key == STREAM_WIDE or key in categories}
-    cut_offs, cut_off_notes = _raise_auto(evidence, policy, judgement)
+    certificate = None
+    if budget is None:
+        cut_offs, cut_off_notes = _raise_auto(evidence, policy, judgement)
+    else:
+        certificate = certify_budget(
+            evidence=evidence,
+            judgement=judgement,
+            alpha=budget.alpha,
+            delta=budget.delta,
+            planned_from=budget.planned_from,
+        )
+        cut_offs, cut_off_notes = _follow_certificate(policy, certificate)
+        if certificate.cut_off is None and policy.maps and policy.cut_offs.auto < NEVER:
+            maps, versions, judgement = policy.maps, policy.model_versions, current
+            cut_off_notes.append("the map stays with the cut-off that was certified under it")
     distrusted = _list_distrusted(judgement, policy, edges, categories)
     changes = (
         *_describe_maps(policy, maps, versions),
@@ -103,7 +134,14 @@ def propose(
         *_describe_cut_offs(policy.cut_offs, cut_offs),
     )
     return Proposal(
-        maps, versions, distrusted, cut_offs, judgement, changes, (*notes, *cut_off_notes)
+        maps,
+        versions,
+        distrusted,
+        cut_offs,
+        judgement,
+        changes,
+        (*notes, *cut_off_notes),
+        certificate,
     )
 
 
@@ -115,6 +153,7 @@ def draft_fields(proposal: Proposal) -> dict[str, object]:
         "distrusted": [list(cell) for cell in sorted(proposal.distrusted)],
         "auto": proposal.cut_offs.auto,
         "flagged": proposal.cut_offs.flagged,
+        "hold": proposal.cut_offs.hold,
     }
 
 
@@ -199,6 +238,36 @@ def _raise_auto(
     return raised, notes
 
 
+def _follow_certificate(policy: Policy, certificate: Certificate) -> tuple[CutOffs, list[str]]:
+    """The certified auto cut-off; bands that were empty stay so, and none may stand above it."""
+    old, promise = policy.cut_offs, describe_certificate(certificate)
+    if certificate.cut_off is None:
+        return old, [promise]
+    auto = certificate.cut_off
+    flagged = auto if old.flagged == old.auto else min(old.flagged, auto)
+    hold = flagged if old.hold == old.flagged else min(old.hold, flagged)
+    moved = CutOffs(auto, flagged, hold)
+    try:
+        replace(policy, cut_offs=moved)
+    except PolicyError as error:
+        return old, [promise, f"the cut-off stays, since {error}; change it by hand"]
+    return moved, [promise]
+
+
+def describe_certificate(certificate: Certificate) -> str:
+    """What is promised, or how much is wanting, in one sentence."""
+    promise = (
+        f"at most {100.0 * certificate.alpha:.4g}% errors among automatic items, "
+        f"at {100.0 * (1.0 - certificate.delta):.4g}% confidence"
+    )
+    if certificate.cut_off is not None:
+        where = f"from {show_number(certificate.cut_off)} up, on {certificate.audits} audits"
+        return f"certified: {promise}, {where} with {certificate.errors} errors"
+    needed = certificate.audits_needed
+    more = "more errors than that were seen" if needed is None else f"about {needed} more audits"
+    return f"not certifiable yet: {promise}; {more}"
+
+
 def _list_steps(evidence: Evidence, judgement: Judgement, auto: float) -> list[float]:
     """Confidences above `auto`, rising, at equal steps of the frame's volume."""
     routed = judgement.frame_confidence
@@ -279,6 +348,6 @@ def _describe_cut_offs(before: CutOffs, after: CutOffs) -> list[str]:
     return [
         f"{name} from {show_number(getattr(after, name))} instead of "
         f"{show_number(getattr(before, name))}"
-        for name in ("auto", "flagged")
+        for name in ("auto", "flagged", "hold")
         if getattr(after, name) != getattr(before, name)
     ]

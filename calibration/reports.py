@@ -20,7 +20,7 @@ from calibration.judgements import (
     list_findings,
 )
 from calibration.labels import Evidence
-from calibration.proposals import Proposal, raw_cut_off
+from calibration.proposals import Proposal, describe_certificate, raw_cut_off
 from routing.core.policy import BANDS, STREAM_WIDE, Policy
 from routing.core.signals import DECIMALS
 from routing.models import Decision
@@ -63,7 +63,10 @@ def report_current(evidence: Evidence, policy: Policy, judgement: Judgement) -> 
     """What every run reports: the maps in force, judged by the cohort's labels."""
     cohort = evidence.cohort
     described = describe_judgement(judgement)
-    certificate, promise = _certify(evidence, policy, judgement)
+    certificate: dict[str, object] | None = None
+    promise: list[str] = []
+    if evidence.cohort.stream.error_budget is None:
+        certificate, promise = _certify(evidence, policy, judgement)
     return {
         "cohort": {
             "model_version": cohort.model_version,
@@ -89,6 +92,8 @@ def report_proposal(report: Report, policy: Policy, proposal: Proposal | None) -
     report["scores"]["after"] = described.pop("scores")
     report["table"]["after"] = described
     report["changes"] = list(proposal.changes)
+    if proposal.certificate is not None:
+        report["certificate"] = asdict(proposal.certificate)
     report["notes"] += proposal.notes
     if not proposal.changes:
         report["notes"].append(NOTHING_TO_CHANGE)
@@ -146,10 +151,4 @@ def _certify(
         alpha=alpha,
         delta=DELTA,
     )
-    promise = f"at most {100.0 * alpha:.4g}% errors among automatic items, at 95% confidence"
-    if certificate.cut_off is not None:
-        where = f"from {certificate.cut_off:.9g} up, on {certificate.audits} audits"
-        return asdict(certificate), [f"certified: {promise}, {where}"]
-    needed = certificate.audits_needed
-    more = "more errors than that were seen" if needed is None else f"about {needed} more audits"
-    return asdict(certificate), [f"not certifiable yet: {promise}; {more}"]
+    return asdict(certificate), [describe_certificate(certificate)]

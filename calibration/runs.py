@@ -11,10 +11,11 @@ from uuid import UUID
 
 from django.db import transaction
 
+from calibration.budgets import DELTA, spend_delta
 from calibration.judgements import Judgement, judge_maps
 from calibration.labels import Evidence, find_cohort, read_evidence
 from calibration.models import LONGEST_REASON, CalibrationRun
-from calibration.proposals import Proposal, draft_fields, maps_in_force, propose
+from calibration.proposals import Budget, Proposal, draft_fields, maps_in_force, propose
 from calibration.reports import Report, report_current, report_proposal, report_volume
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
@@ -78,6 +79,7 @@ def recalibrate(
         current=current,
         edges=stream.reporting_edges,
         categories=active_keys(stream.id),
+        budget=_find_budget(stream, evidence.cohort.model_version),
     )
     draft = None
     if proposal is not None and proposal.changes:
@@ -110,6 +112,19 @@ def _judge_current(evidence: Evidence, spec: PolicySpec) -> Judgement:
     cohort = evidence.cohort
     maps = maps_in_force(spec, cohort.model_version)
     return judge_maps(evidence, maps, edges=cohort.stream.reporting_edges)
+
+
+def _find_budget(stream: Stream, model_version: str) -> Budget | None:
+    """The stream's budget, each attempt to certify it at a risk of its own that sums to delta."""
+    if stream.error_budget is None:
+        return None
+    tried = CalibrationRun.objects.filter(
+        stream=stream,
+        kind=CalibrationRun.Kind.REFIT,
+        model_version=model_version,
+        report__certificate__alpha=stream.error_budget,
+    )
+    return Budget(stream.error_budget, spend_delta(DELTA, tried.count() + 1))
 
 
 def _create_draft(

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
+from calibration.core.sampling import combined_pi
 from calibration.frames import Cell, note_cells
 from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.models import RemoteAsk, ReviewTask
@@ -224,9 +225,7 @@ class _Intake:
         if self.labelled:
             pi = 1.0
         elif queue is None:
-            pi = audit_rate(self.stream, self.rates, outcome.predicted)
-            if self._draws(item_id, pi, "audit"):
-                self.draws.append(Draw(item_id, decision_id, pi))
+            pi = self._audit(item_id, decision_id, outcome)
         elif queue == ReviewTask.Queue.FLAGGED:
             pi = self.stream.bulk_label_rate
             drawn = self._draws(item_id, pi, "flagged")
@@ -254,6 +253,16 @@ class _Intake:
             )
         )
         return decision_id
+
+    def _audit(self, item_id: UUID, decision_id: UUID, outcome: Outcome) -> float:
+        """Draw for the audit, and for the top-up besides; the chance to come by either."""
+        rates = {"audit": audit_rate(self.stream, self.rates, outcome.predicted)}
+        if self.stream.topup_rate and outcome.confidence >= self.stream.topup_from:
+            rates["topup"] = self.stream.topup_rate
+        pi = combined_pi(*rates.values())
+        if any(self._draws(item_id, rate, purpose) for purpose, rate in rates.items()):
+            self.draws.append(Draw(item_id, decision_id, pi))
+        return pi
 
     def _draws(self, item_id: UUID, rate: float, purpose: str) -> bool:
         return hash_draws(stream_id=self.stream.id, item_id=item_id, rate=rate, purpose=purpose)

@@ -10,7 +10,7 @@ From costs, q the calibrated confidence, rho the share of the harm that later co
 From a budget: P(error | confidence >= t) <= alpha with confidence 1 - delta. Each t of a grid has
 the exact p-value BinomCDF(errors; n_t, alpha); they are tested from strict to loose and the first
 failure ends it (fixed-sequence testing, Learn-then-Test, arXiv 2110.01052). The grid may follow
-the scores but never the outcomes.
+the scores but never the outcomes; where it begins may be planned on other labels (`plan_first`).
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,8 @@ from calibration.core.estimates import (
 from routing.core.signals import DECIMALS
 
 _LARGEST_PLAN = 100_000
+# How far an expected error may be off either way.
+_MISJUDGED = (0.5, 0.7, 1.0, 1.4, 2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +133,15 @@ def certified_cut_off(
     alpha: float,
     delta: float,
     hypotheses: int = 1,
+    first: int = 0,
 ) -> Certificate:
     """The loosest cut-off with P(error | confidence >= cut-off) <= ``alpha`` at 1 - ``delta``.
 
     ``confidence``, ``correct`` and ``pi`` are (n,) arrays over the audits of one uniformly
     audited stratum, the confidences under a map fitted on other labels. ``hypotheses`` divides
-    ``delta`` where as many certificates (one a category) shall all hold together.
+    ``delta`` where as many certificates (one a category) shall all hold together. ``first`` is the
+    number of audits at the strictest cut-off to test, if it is more than an error-free sample
+    takes; it may come from the scores and from other labels, never from these.
     Raises CalibrationError where pi differs inside the stratum.
     """
     promise = np.round(as_probabilities("confidence", confidence), DECIMALS)
@@ -147,7 +152,7 @@ def certified_cut_off(
     level = delta / hypotheses
     order = np.argsort(-promise, kind="stable")
     falling, errors = promise[order], np.cumsum(1.0 - outcomes[order])
-    counts = _grid(falling, fewest_audits(alpha=alpha, delta=level))
+    counts = _grid(falling, max(first, fewest_audits(alpha=alpha, delta=level)))
     failed = np.flatnonzero(bdtr(errors[counts - 1], counts, alpha) > level)
     passed = int(failed[0]) if failed.size else counts.size
     if passed == 0:
@@ -164,6 +169,54 @@ def certified_cut_off(
         delta=delta,
         tested=min(passed + 1, counts.size),
     )
+
+
+def plan_first(
+    *, confidence: npt.ArrayLike, expected_error: npt.ArrayLike, alpha: float, delta: float
+) -> int:
+    """The number of audits at which a sequence of tests should begin: where it likeliest passes.
+
+    ``confidence`` are the (n,) confidences of the audits; ``expected_error`` (n,) the error rate
+    expected from each of them up, learnt elsewhere. 0 where the audits are too few to test.
+    """
+    promise = np.round(as_probabilities("confidence", confidence), DECIMALS)
+    order = np.argsort(-promise, kind="stable")
+    falling = promise[order]
+    errors = as_probabilities("expected_error", expected_error, promise.size)[order]
+    counts = _grid(falling, fewest_audits(alpha=alpha, delta=delta))
+    if not counts.size:
+        return 0
+    # A test of n audits passes with as many errors as there are sizes that n reaches.
+    allowed = np.searchsorted(_certifying_sizes(alpha, delta), counts, side="right") - 1
+    chance = bdtr(allowed, counts, np.clip(errors[counts - 1], 1e-12, 1.0 - 1e-12))
+    return int(counts[int(np.argmax(chance))])
+
+
+def plan_reach(
+    *, expected_error: npt.ArrayLike, audits: float, alpha: float, delta: float
+) -> int:
+    """How many of the n most confident items to spread ``audits`` over, to certify the most.
+
+    ``expected_error`` (n,) is the error rate expected from each item up, most confident first. If
+    the audits are spread over the first s, a cut-off behind the first t has t / s of them; s is
+    chosen so that t times the chance to pass there is largest over t.
+    """
+    errors = np.clip(as_probabilities("expected_error", expected_error), 1e-12, 1.0 - 1e-12)
+    sizes = _certifying_sizes(alpha, delta)
+    marks = np.unique(np.linspace(1, errors.size, min(errors.size, 100)).astype(np.intp))
+    best, reach = 0.0, errors.size
+    for spread in marks[::-1]:
+        inside = marks[marks <= spread]
+        counts = np.floor(audits * inside / spread)
+        allowed = np.searchsorted(sizes, counts, side="right") - 1
+        value = 0.0
+        for factor in _MISJUDGED:
+            expected = np.minimum(factor * errors[inside - 1], 1.0 - 1e-12)
+            chance = np.where(allowed >= 0, bdtr(np.maximum(allowed, 0), counts, expected), 0.0)
+            value += float((inside * chance).max())
+        if value > best:
+            best, reach = value, int(spread)
+    return reach
 
 
 def _grid(falling: FloatArray, first: int) -> IndexArray:

@@ -121,7 +121,16 @@ class StreamAdmin(StreamModelAdmin):
         (None, {"fields": ("name", "key", "kind", "description", "is_demo", "policy_links")}),
         (_("Time"), {"fields": ("time_zone", "lease_minutes", "undo_seconds")}),
         (_("Held items"), {"fields": ("hold_hours", "hold_capacity")}),
-        (_("Samples"), {"fields": ("audit_rate", "bulk_label_rate", "blind_rate")}),
+        (
+            _("Samples"),
+            {
+                "fields": (
+                    ("audit_rate", "topup_rate", "topup_from"),
+                    ("bulk_label_rate", "blind_rate"),
+                )
+            },
+        ),
+        (_("Promise"), {"fields": ("error_budget",)}),
         (_("Shown to people"), {"fields": ("payload_fields", "reporting_edges")}),
     )
 

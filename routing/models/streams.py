@@ -69,6 +69,25 @@ class Stream(models.Model):
         validators=PROBABILITY,
         help_text=_("Share of decisions without a seat that is drawn for blind review."),
     )
+    topup_rate = models.FloatField(
+        default=0.0,
+        validators=PROBABILITY,
+        help_text=_("Share that is drawn besides, by a draw of its own, from this confidence up:"),
+    )
+    topup_from = models.FloatField(
+        default=0.0,
+        validators=PROBABILITY,
+        help_text=_("The calibrated confidence from which the further share is drawn."),
+    )
+    error_budget = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0001), MaxValueValidator(0.5)],
+        help_text=_(
+            "The error rate among automatic decisions that this stream is willing to ship, such as "
+            "0.02. Recalibrations then propose the lowest cut-off that the audits certify for it."
+        ),
+    )
     bulk_label_rate = models.FloatField(
         default=0.10,
         validators=PROBABILITY,
@@ -113,7 +132,15 @@ class Stream(models.Model):
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["key"], name="stream_key_unique"),
-            probability_check("stream_rates", "audit_rate", "bulk_label_rate", "blind_rate"),
+            probability_check(
+                "stream_rates",
+                "audit_rate",
+                "topup_rate",
+                "topup_from",
+                "error_budget",
+                "bulk_label_rate",
+                "blind_rate",
+            ),
         ]
 
     def __str__(self) -> str:
