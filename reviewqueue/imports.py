@@ -26,7 +26,8 @@ from reviewqueue.payloads import label_of
 from routing.core.policy import Policy as PolicySpec
 from routing.core.policy import PolicyError
 from routing.items import Post
-from routing.models import KEY_PATTERN, Category, Decision, Item, Policy, Stream
+from routing.models import Category, Decision, Item, Policy, Stream
+from routing.models.streams import KEY_PATTERN
 from routing.policies import copy_policy, current_spec, publish_policy
 
 BATCH_ITEMS: Final = 1_000

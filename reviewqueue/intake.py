@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
@@ -16,7 +16,7 @@ from calibration.frames import Cell, note_cells
 from reviewqueue.models import ReviewTask
 from routing.core.policy import Policy
 from routing.core.rules import Decision as Outcome
-from routing.core.rules import decide
+from routing.core.rules import Opinions, RemoteAnswer, decide
 from routing.core.signals import score_matrix
 from routing.ids import uuid7
 from routing.items import (
@@ -39,6 +39,8 @@ QUEUE_OF_ACTION: Final = {
     Decision.Action.ESCALATE: ReviewTask.Queue.ESCALATED,
 }
 FLAGGED_DUE: Final = timedelta(days=1)
+CAPACITY_LOCK: Final = 0x52515F43  # "RQ_C": who counts the free seats of a stream
+NOT_ASKED: Final = RemoteAnswer(error="not asked, since the item came with its label")
 
 
 class IntakeError(ValueError):
@@ -76,22 +78,78 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | Intake
         NoPolicyError: the stream has no published policy.
     """
     _, spec = current_spec(stream.id)
+    batch = _Batch(spec, posts, remote=None)
+    made = dict(zip(batch.good, batch.decide(), strict=True))
     return [
-        outcome
-        if isinstance(outcome, IntakeError)
-        else Taken(post.external_id, None, None, outcome, spec.version, created=False)
-        for post, outcome in zip(posts, _decide(spec, posts), strict=True)
+        batch.errors.get(number)
+        or Taken(post.external_id, None, None, made[number], spec.version, created=False)
+        for number, post in enumerate(posts)
     ]
 
 
-def _decide(spec: Policy, posts: Sequence[Post]) -> list[Outcome | IntakeError]:
-    matrix, errors = score_matrix(spec.categories, [post.scores for post in posts])
-    good = [number for number in range(len(posts)) if number not in errors]
-    decided = decide(spec, matrix, model_versions=[posts[n].model_version for n in good])
-    outcomes: dict[int, Outcome | IntakeError] = dict(zip(good, decided, strict=True))
-    for number, error in errors.items():
-        outcomes[number] = IntakeError(str(error), field=error.field, value=error.value)
-    return [outcomes[number] for number in range(len(posts))]
+class _Batch:
+    """Posts whose scores can be used (`good`, by their number) and what is decided about them."""
+
+    def __init__(self, spec: Policy, posts: Sequence[Post], *, remote: RemoteAnswer | None) -> None:
+        self.spec = spec
+        self.matrix, errors = score_matrix(spec.categories, [post.scores for post in posts])
+        self.good: list[int] = self.matrix.index.tolist()
+        self.posts = [posts[number] for number in self.good]
+        self.errors = {
+            number: IntakeError(str(error), field=error.field, value=error.value)
+            for number, error in errors.items()
+        }
+        self.opinions = Opinions(
+            secondary=[post.secondary for post in self.posts],
+            matched=[spec.fallback.match(post.payload) for post in self.posts],
+            remote=[remote] * len(self.posts),
+        )
+        self.full = [False] * len(self.posts)
+
+    def decide(self) -> list[Outcome]:
+        return decide(
+            self.spec,
+            self.matrix,
+            model_versions=[post.model_version for post in self.posts],
+            opinions=self.opinions,
+            full=self.full,
+        )
+
+    def decide_within(self, stream: Stream) -> list[Outcome]:
+        """Decide, and again where more would wait than the stream's capacity has seats for.
+
+        Who counts free seats waits for the last who did to commit.
+        """
+        decided = self.decide()
+        waiting = [n for n, made in enumerate(decided) if made.action == Decision.Action.WAIT]
+        if stream.hold_capacity is None or not waiting:
+            return decided
+        free = count_free_seats(stream)
+        known = set(
+            Item.objects.filter(
+                stream=stream, external_id__in=[self.posts[n].external_id for n in waiting]
+            ).values_list("external_id", flat=True)
+        )
+        for number in waiting:
+            external_id = self.posts[number].external_id
+            if external_id not in known:
+                known.add(external_id)
+                self.full[number] = free <= 0
+                free -= 1
+        return self.decide() if any(self.full) else decided
+
+
+def count_free_seats(stream: Stream) -> int:
+    """How many more held items may wait in a stream of bounded capacity, under a lock until
+    the transaction ends."""
+    if stream.hold_capacity is None:
+        raise ValueError(f"{stream.key} has no hold_capacity; there is nothing to count")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CAPACITY_LOCK, str(stream.id)]
+        )
+    taken = ReviewTask.objects.unanswered().filter(stream=stream, queue=ReviewTask.Queue.HOLD)
+    return stream.hold_capacity - taken.count()
 
 
 @transaction.atomic
@@ -114,12 +172,11 @@ def take_in(
     """
     received_at = received_at or timezone.now()
     policy_id, spec = current_spec(stream.id)
-    outcomes = _decide(spec, posts)
-    good = [n for n, outcome in enumerate(outcomes) if not isinstance(outcome, IntakeError)]
-    decided = [outcome for outcome in outcomes if not isinstance(outcome, IntakeError)]
+    batch = _Batch(spec, posts, remote=NOT_ASKED if labelled else None)
+    decided = batch.decide() if labelled else batch.decide_within(stream)
     ids = insert_items(
         stream_id=stream.id,
-        posts=[posts[n] for n in good],
+        posts=batch.posts,
         states=[
             Item.State.ROUTED if labelled else state_before_verdict(outcome.action)
             for outcome in decided
@@ -127,20 +184,20 @@ def take_in(
         received_at=received_at,
     )
     intake = _Intake(stream, policy_id, received_at, labelled=labelled)
-    answers: dict[int, Taken | IntakeError] = {}
-    for number, outcome, item_id in zip(good, decided, ids, strict=True):
+    answers: dict[int, Taken | IntakeError] = dict(batch.errors)
+    for place, (number, outcome, item_id) in enumerate(zip(batch.good, decided, ids, strict=True)):
         if item_id is not None:
-            decision_id = intake.add(posts[number], outcome, item_id)
+            made_from = batch.opinions.matched[place], batch.opinions.remote[place]
+            decision_id = intake.add(
+                posts[number], outcome, item_id, *made_from, at_capacity=batch.full[place]
+            )
             answers[number] = Taken(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
-    known = [number for number in good if number not in answers]
+    known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
-    return [
-        outcome if isinstance(outcome, IntakeError) else answers[number]
-        for number, outcome in enumerate(outcomes)
-    ]
+    return [answers[number] for number in range(len(posts))]
 
 
 def _answer_known(stream: Stream, posts: Mapping[int, Post]) -> dict[int, Taken | IntakeError]:
@@ -184,7 +241,16 @@ class _Intake:
         self.draws: list[Draw] = []
         self.cells: list[Cell] = []
 
-    def add(self, post: Post, outcome: Outcome, item_id: UUID) -> UUID:
+    def add(
+        self,
+        post: Post,
+        outcome: Outcome,
+        item_id: UUID,
+        matched: Sequence[str],
+        remote: RemoteAnswer | None,
+        *,
+        at_capacity: bool,
+    ) -> UUID:
         queue = QUEUE_OF_ACTION.get(Decision.Action(outcome.action))
         decision_id = uuid7()
         if self.labelled:
@@ -201,7 +267,11 @@ class _Intake:
             pi = 1.0
             blind = self._draws(item_id, self.stream.blind_rate, "blind")
             self._seat(post, queue, item_id, decision_id, blind=blind, pi=pi)
-        self.decisions.append(NewDecision(decision_id, item_id, self.policy_id, outcome, pi))
+        self.decisions.append(
+            NewDecision(
+                decision_id, item_id, self.policy_id, outcome, pi, matched, remote, at_capacity
+            )
+        )
         self.cells.append(
             Cell(
                 day=self.day,

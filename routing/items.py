@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from typing import Final
@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection
 
 from routing.core.rules import Decision as Outcome
+from routing.core.rules import RemoteAnswer
 from routing.ids import uuid7
 from routing.models import Decision, Item
 
@@ -43,6 +44,9 @@ class NewDecision:
     policy_id: UUID
     outcome: Outcome
     label_pi: float
+    matched_rules: Sequence[str] = ()
+    remote_answer: RemoteAnswer | None = None
+    at_capacity: bool = False
 
 
 def state_before_verdict(action: str) -> Item.State:
@@ -140,6 +144,8 @@ def insert_decisions(
             "queue",
             "action",
             "predicted",
+            "category",
+            "source",
             "raw_confidence",
             "confidence",
             "margin",
@@ -147,6 +153,9 @@ def insert_decisions(
             "alternatives",
             "watch",
             "reasons",
+            "matched_rules",
+            "remote_answer",
+            "at_capacity",
             "label_pi",
             "decided_at",
         ),
@@ -159,6 +168,8 @@ def insert_decisions(
                 new.outcome.queue,
                 new.outcome.action,
                 new.outcome.predicted,
+                new.outcome.category or "",
+                new.outcome.source,
                 new.outcome.raw_confidence,
                 new.outcome.confidence,
                 new.outcome.margin,
@@ -166,6 +177,9 @@ def insert_decisions(
                 json.dumps(new.outcome.alternatives),
                 list(new.outcome.watch),
                 json.dumps(reason_documents(new.outcome)),
+                list(new.matched_rules),
+                None if new.remote_answer is None else json.dumps(asdict(new.remote_answer)),
+                new.at_capacity,
                 new.label_pi,
                 decided_at,
             )

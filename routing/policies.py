@@ -9,12 +9,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from routing.core.difference import find_differences, find_lifted
+from routing.core.fallback import Fallback
+from routing.core.keywords import KeywordRule as KeywordRuleSpec
 from routing.core.maps import CalibrationMap
 from routing.core.policy import STREAM_WIDE, CutOffs, PolicyError
 from routing.core.policy import CategoryRule as RuleSpec
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
-from routing.models import Category, CategoryRule, Policy, Stream
+from routing.models import Category, CategoryRule, KeywordRule, Policy, Stream
 
 COPIED = (
     "title",
@@ -28,7 +30,11 @@ COPIED = (
     "reject_action",
     "model_versions",
     "on_other_model",
+    "uncalibrated",
+    "fallback_steps",
+    "remote_model_id",
     "maps",
+    "source_maps",
     "distrusted",
 )
 COPIED_RULE = (
@@ -40,6 +46,7 @@ COPIED_RULE = (
     "mandatory_review",
     "mandatory_reason",
 )
+COPIED_KEYWORD_RULE = ("name", "kind", "pattern", "category_id", "confidence", "field")
 
 
 class NoPolicyError(LookupError):
@@ -63,13 +70,25 @@ def load_spec(policy: Policy) -> PolicySpec:
         PolicyError: the rows contradict each other; names the field.
     """
     keys = tuple(policy.category_keys) or active_keys(policy.stream_id)
-    return build_spec(policy, keys=keys, rules=policy.rules.select_related("category"))
+    return build_spec(
+        policy,
+        keys=keys,
+        rules=policy.rules.select_related("category"),
+        keyword_rules=policy.keyword_rules.select_related("category"),
+    )
 
 
 def build_spec(
-    policy: Policy, *, keys: tuple[str, ...], rules: Iterable[CategoryRule]
+    policy: Policy,
+    *,
+    keys: tuple[str, ...],
+    rules: Iterable[CategoryRule],
+    keyword_rules: Iterable[KeywordRule] | None = None,
 ) -> PolicySpec:
-    """The pure value of `policy` with these category keys and rules, saved or not; no query.
+    """The pure value of `policy` with these category keys and rules, saved or not.
+
+    Without `keyword_rules` the fallback step that asks them is left out. Queries nothing but a
+    remote model that is not loaded.
 
     Raises:
         PolicyError: they contradict each other; names the field.
@@ -98,8 +117,33 @@ def build_spec(
         maps={key: CalibrationMap.from_json(document) for key, document in policy.maps.items()},
         model_versions=tuple(policy.model_versions),
         on_other_model=policy.on_other_model,
+        uncalibrated=policy.uncalibrated,
+        fallback=_build_fallback(policy, keyword_rules),
         distrusted=frozenset((category, int(band)) for category, band in policy.distrusted),
         reporting_edges=tuple(policy.reporting_edges),
+    )
+
+
+def _build_fallback(policy: Policy, rules: Iterable[KeywordRule] | None) -> Fallback:
+    steps = policy.fallback_steps
+    return Fallback(
+        steps=tuple(step for step in steps if rules is not None or step != "rules"),
+        keyword_rules=tuple(
+            KeywordRuleSpec(
+                id=rule.name,
+                kind=rule.kind,
+                pattern=rule.pattern,
+                category=rule.category.key,
+                confidence=rule.confidence,
+                field=rule.field,
+            )
+            for rule in rules or ()
+        ),
+        remote_model=policy.remote_model.name if policy.remote_model else "",
+        source_maps={
+            source: CalibrationMap.from_json(document)
+            for source, document in policy.source_maps.items()
+        },
     )
 
 
@@ -136,7 +180,9 @@ def _find_published(stream_id: UUID) -> UUID | None:
 @lru_cache(maxsize=512)
 def published_spec(policy_id: UUID) -> PolicySpec:
     """The value of a published policy; immutable, so it is kept for the life of the process."""
-    return load_spec(Policy.objects.published().select_related("stream").get(id=policy_id))
+    return load_spec(
+        Policy.objects.published().select_related("stream", "remote_model").get(id=policy_id)
+    )
 
 
 @transaction.atomic
@@ -162,6 +208,14 @@ def copy_policy(
             **{name: getattr(rule, name) for name in COPIED_RULE},
         )
         for rule in policy.rules.filter(category__retired_at__isnull=True)
+    )
+    KeywordRule.objects.bulk_create(
+        KeywordRule(
+            stream_id=policy.stream_id,
+            policy=draft,
+            **{name: getattr(rule, name) for name in COPIED_KEYWORD_RULE},
+        )
+        for rule in policy.keyword_rules.filter(category__retired_at__isnull=True)
     )
     return draft
 

@@ -3,6 +3,9 @@
 The past comes in over HTTP, people answer what the queues hold, a recalibration proposes a map
 from their answers alone, and once it is published the future is routed by it. The truth of the
 future, which nobody reviewed, then says whether that was any good.
+
+Each step commits, as in life: in one transaction no dead row version can be passed over, and every
+claim would read all of those before it.
 """
 
 import gzip
@@ -167,7 +170,7 @@ def split(samples: Sequence[Sample], size: int) -> tuple[list[Sample], list[Samp
     return shuffled[:size], shuffled[size:]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_loop_makes_a_naive_bayes_on_digits_honest() -> None:
     samples = [Sample(one.external_id, one.payload, one.scores, one.truth) for one in predictions()]
     past, future = split(samples, len(samples) // 2)
@@ -197,7 +200,7 @@ def read_banking77(split_name: str) -> Iterator[Sample]:
 
 
 @pytest.mark.skipif(not DATA, reason="REVIEWQUEUE_DATA names no folder with banking77")
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_loop_makes_a_network_on_banking77_honest() -> None:
     past, _ = split(list(read_banking77("train")), 4000)
     future = list(read_banking77("test"))

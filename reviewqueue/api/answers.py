@@ -8,7 +8,6 @@ from routing.core.rules import Decision as Outcome
 from routing.items import reason_documents
 from routing.models import Decision
 
-ACTING: Final = ("act", "act_and_review")
 UNCERTAIN: Final = "No answer is certain enough to act on; treat this item as unanswered."
 
 
@@ -31,7 +30,7 @@ def _facts(made: Decision | Outcome) -> dict[str, object]:
     return {
         "queue": made.queue,
         "action": made.action,
-        "category": made.predicted if made.action in ACTING else None,
+        "category": made.category or None,
         "predicted": made.predicted,
         "confidence": made.confidence,
         "raw_confidence": made.raw_confidence,

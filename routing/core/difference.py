@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from routing.core.keywords import KeywordRule
+from routing.core.maps import CalibrationMap
 from routing.core.policy import GATES, STREAM_WIDE, CategoryRule, Policy
 from routing.core.signals import show_number
 
@@ -64,10 +66,21 @@ def _write_out(policy: Policy) -> _Texts:
         **{gate: _show(getattr(policy, gate)) for gate in GATES},
         "reject_action": policy.reject_action,
         "on_other_model": policy.on_other_model,
+        "uncalibrated": policy.uncalibrated,
+        "fallback_steps": ", ".join(policy.fallback.steps),
+        "remote_model": policy.fallback.remote_model,
+        **{
+            f"keyword_rule {rule.id}": _show_keyword_rule(rule)
+            for rule in policy.fallback.keyword_rules
+        },
+        **{
+            f"map of {source}": _show_map(own)
+            for source, own in policy.fallback.source_maps.items()
+        },
         "model_versions": ", ".join(policy.model_versions),
         "categories": ", ".join(policy.categories),
         "reporting_edges": ", ".join(map(show_number, policy.reporting_edges)),
-        "map": _show_map(policy, STREAM_WIDE),
+        "map": _show_map(policy.maps.get(STREAM_WIDE)),
     }
     texts = {(STREAM_WIDE, field): text for field, text in stream.items()}
     for category in policy.categories:
@@ -76,7 +89,7 @@ def _write_out(policy: Policy) -> _Texts:
             **{name: _show(getattr(rule, name)) for name in RULE_NUMBERS},
             "mandatory_review": "yes" if rule.mandatory_review else "",
             "mandatory_reason": rule.mandatory_reason,
-            "map": _show_map(policy, category),
+            "map": _show_map(policy.maps.get(category)),
             "distrusted": _show_distrusted(policy, category),
         }
         texts |= {(category, field): text for field, text in own.items()}
@@ -87,8 +100,14 @@ def _show(value: float | None) -> str:
     return "" if value is None else show_number(value)
 
 
-def _show_map(policy: Policy, category: str) -> str:
-    own = policy.maps.get(category)
+def _show_keyword_rule(rule: KeywordRule) -> str:
+    where = f" in {rule.field}" if rule.field else ""
+    return (
+        f"{rule.kind} “{rule.pattern}”{where} → {rule.category} at {show_number(rule.confidence)}"
+    )
+
+
+def _show_map(own: CalibrationMap | None) -> str:
     if own is None:
         return ""
     if own.knots:

@@ -7,12 +7,13 @@ of the signal that it is compared with, 0..1.
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
+from routing.core.fallback import NO_FALLBACK, Fallback
 from routing.core.maps import CalibrationMap, FloatArray, PolicyError
 from routing.core.reach import least_confidence_by_entropy, least_confidence_by_margin
 from routing.core.signals import BoolArray, IndexArray, round_signal, show_number, show_value
@@ -23,6 +24,7 @@ BANDS: Final = ("auto", "flagged", "hold")
 STREAM_WIDE: Final = ""
 REJECT_ACTIONS: Final = ("refuse", "escalate")
 OTHER_MODEL: Final = ("warn", "flagged", "hold")
+UNCALIBRATED: Final = OTHER_MODEL
 DEFAULT_EDGES: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
 GATES: Final = ("min_margin", "max_entropy", "distrust_entropy", "escalate_entropy")
 
@@ -72,8 +74,9 @@ class Policy:
     `rules` and `maps` are by category key, `maps[""]` is the stream's. `distrusted` holds
     (category, index of reporting band): band 0 is under `reporting_edges[0]`, the last from the
     last edge up. `on_other_model` says how far an item of a model version not in `model_versions`
-    may go, and matters only where there are maps. `alternatives` is how many categories a decision
-    lists. Numbers are compared at nine decimals, as signals are.
+    may go, and matters only where there are maps; `uncalibrated` the same of an item predicted as a
+    category that no map applies to. `alternatives` is how many categories a decision lists. Numbers
+    are compared at nine decimals, as signals are.
     """
 
     version: int
@@ -88,10 +91,13 @@ class Policy:
     maps: Mapping[str, CalibrationMap] = field(default_factory=dict, hash=False)
     model_versions: tuple[str, ...] = ()
     on_other_model: str = "warn"
+    uncalibrated: str = "warn"
     distrusted: frozenset[tuple[str, int]] = frozenset()
     reporting_edges: tuple[float, ...] = DEFAULT_EDGES
     alternatives: int = 5
+    fallback: Fallback = NO_FALLBACK
     table: PolicyTable = field(init=False, repr=False, compare=False)
+    opinions: Mapping[str, "Policy"] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", MappingProxyType(dict(self.rules)))
@@ -99,9 +105,12 @@ class Policy:
         _check_names(self)
         _check_numbers(self)
         _check_distrusted(self)
+        self.fallback.check_categories(self.categories)
         for category in self.categories:
             _check_order(self, category)
         object.__setattr__(self, "table", _tabulate(self))
+        opinions = {source: _for_opinion(self, source) for source in self.fallback.sources}
+        object.__setattr__(self, "opinions", MappingProxyType(opinions))
 
     def effective(self, category: str) -> CutOffs:
         """The cut-offs of `category`, its overrides merged into the stream's."""
@@ -124,6 +133,10 @@ class Policy:
         if self.distrust_entropy is not None:
             return self.distrust_entropy
         return None if self.max_entropy is None else self.max_entropy / 2.0
+
+    def uncalibrated_categories(self) -> BoolArray:
+        """(K,) whether no map applies to what is predicted as a category."""
+        return np.array([self.map_for(key) is None for key in self.categories], dtype=np.bool_)
 
     def warnings(self) -> list[str]:
         """What is allowed but idle: cut-offs that cannot bind or be reached, with the number.
@@ -156,6 +169,7 @@ def _check_names(policy: Policy) -> None:
         )
     _check_choice(policy.reject_action, REJECT_ACTIONS, place="reject_action")
     _check_choice(policy.on_other_model, OTHER_MODEL, place="on_other_model")
+    _check_choice(policy.uncalibrated, UNCALIBRATED, place="uncalibrated")
 
 
 def _check_choice(value: str, choices: Sequence[str], *, place: str) -> None:
@@ -248,6 +262,22 @@ def _tabulate(policy: Policy) -> PolicyTable:
         distrusted=distrusted,
         watched=np.array(watched, dtype=np.intp),
         watch_levels=round_signal(np.array([rules[i].watch for i in watched], dtype=np.float64)),
+    )
+
+
+def _for_opinion(policy: Policy, source: str) -> Policy:
+    """The policy by which a second opinion is routed: its gates and cut-offs, the source's map.
+
+    Distrusted cells and model versions are about the first model's confidence.
+    """
+    own = policy.fallback.source_maps.get(source)
+    return replace(
+        policy,
+        maps={} if own is None else {STREAM_WIDE: own},
+        model_versions=() if own is None else ("",),
+        uncalibrated="warn",
+        distrusted=frozenset(),
+        fallback=NO_FALLBACK,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from routing.core.policy import Policy
 from routing.core.signals import DECIMALS, show_number
@@ -25,10 +25,10 @@ class Cause(IntFlag):
     MANDATORY = 32
     WATCH = 64
     ESCALATION = 128
+    UNCALIBRATED = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One rule's part in a decision: a stable code, English for people, the numbers compared."""
 
     code: str
@@ -72,6 +72,15 @@ def _explain_model(facts: Facts, item: int) -> Iterator[Reason]:
         "model_version",
         f"{named} is not one the maps were fitted on: confidence is not calibrated",
         {"model_version": version, "policy_says": facts.policy.on_other_model},
+    )
+
+
+def _explain_uncalibrated(facts: Facts, item: int) -> Iterator[Reason]:
+    category = facts.policy.categories[facts.predicted[item]]
+    yield Reason(
+        "uncalibrated",
+        f"no calibration map for {category} yet: its confidence is as the model gave it",
+        {"category": category, "policy_says": facts.policy.uncalibrated},
     )
 
 
@@ -157,6 +166,7 @@ Build = Callable[[Facts, int], Iterator[Reason]]
 _BAND_NAMES: Final = ("auto", "flagged", "hold", "reject")
 _BUILDERS: Final[tuple[tuple[int, Build], ...]] = (
     (int(Cause.OTHER_MODEL), _explain_model),
+    (int(Cause.UNCALIBRATED), _explain_uncalibrated),
     (int(Cause.BAND), _explain_band),
     (int(Cause.MARGIN), _explain_margin),
     (int(Cause.ENTROPY), _explain_entropy),

@@ -112,12 +112,15 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
     watch = watch_list_of(policy, found["scores"])
     other = bool(policy.maps) and model_version not in policy.model_versions
     other_floor = "auto" if policy.on_other_model == "warn" else policy.on_other_model
+    no_map = policy.maps.get(category) is None and policy.maps.get("") is None
+    unmapped = no_map and policy.uncalibrated != "warn"
     escalated = policy.escalate_entropy is not None and entropy >= policy.escalate_entropy
     by_margin = policy.min_margin is not None and found["margin"] < policy.min_margin
     by_entropy = policy.max_entropy is not None and entropy > policy.max_entropy
 
     fired = [
         ("model_version", other, other_floor),
+        ("uncalibrated", unmapped, policy.uncalibrated),
         ("confidence", band != "auto", band),
         ("margin", by_margin, "hold"),
         ("entropy", by_entropy, "hold"),
@@ -132,7 +135,9 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
     if action is None:
         action = "escalate" if escalated else policy.reject_action
     ended = {"mandatory_review", "watch", "escalation"} & set(codes)
-    held_by_model = other and other_floor == "hold"
+    held_by_model = (other and other_floor == "hold") or (
+        unmapped and policy.uncalibrated == "hold"
+    )
     order = sorted(posted, key=lambda key: (-posted[key], policy.categories.index(key)))
     return {
         "queue": queue,
@@ -145,5 +150,8 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
         "alternatives": tuple((key, posted[key]) for key in order[: policy.alternatives]),
         "watch": tuple(watch),
         "codes": codes,
+        "category": category if queue in ("auto", "flagged") else None,
+        "source": "",
+        "asks": False,
         "open_to_fallback": CARE.index(queue) >= 2 and not ended and not held_by_model,
     }

@@ -60,6 +60,7 @@ def test_differences_of_a_first_policy_are_all_that_it_sets() -> None:
         ("", "hold", "0.50"),
         ("", "reject_action", "refuse"),
         ("", "on_other_model", "warn"),
+        ("", "uncalibrated", "warn"),
         ("", "categories", "a, b"),
         ("", "reporting_edges", "0.50, 0.60, 0.70, 0.80, 0.90"),
         ("b", "watch", "0.30"),

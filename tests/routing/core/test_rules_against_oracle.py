@@ -87,7 +87,7 @@ def random_rows(categories: tuple[str, ...], seed: int, count: int) -> list[dict
 
 
 def as_oracle(decision: Decision) -> dict[str, Any]:
-    fields = {name: getattr(decision, name) for name in decision.__slots__ if name != "reasons"}
+    fields = {name: getattr(decision, name) for name in decision._fields if name != "reasons"}
     return fields | {"codes": [reason.code for reason in decision.reasons]}
 
 

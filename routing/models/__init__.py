@@ -1,0 +1,25 @@
+"""What the machine decides about: streams, categories, policies, items, decisions, events.
+
+`stream` stands in every table and leads every business key and hot index, so that a stream's
+rows can be found, moved or partitioned without touching another's. Primary keys are uuid7.
+"""
+
+from routing.models.guards import PROBABILITY, append_only, probability_check
+from routing.models.policies import CategoryRule, KeywordRule, Policy, RemoteModel
+from routing.models.records import Decision, Event, Item
+from routing.models.streams import Category, Stream
+
+__all__ = [
+    "PROBABILITY",
+    "Category",
+    "CategoryRule",
+    "Decision",
+    "Event",
+    "Item",
+    "KeywordRule",
+    "Policy",
+    "RemoteModel",
+    "Stream",
+    "append_only",
+    "probability_check",
+]

@@ -1,0 +1,62 @@
+"""Constraints and triggers that several tables share."""
+
+import pgtrigger
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+)
+from django.db import models
+from django.db.models import Q
+
+PROBABILITY = (MinValueValidator(0.0), MaxValueValidator(1.0))
+
+
+def append_only(name: str = "append_only") -> list[pgtrigger.Trigger]:
+    """Triggers that refuse UPDATE, DELETE and TRUNCATE, whoever asks and however."""
+    return [
+        pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete),
+        pgtrigger.Trigger(
+            name=f"{name}_truncate",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Truncate,
+            level=pgtrigger.Statement,
+            func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+        ),
+    ]
+
+
+def probability_check(name: str, *fields: str) -> models.CheckConstraint:
+    """Each of `fields` is unset or within 0..1 (NaN is above 1 to PostgreSQL)."""
+    condition = Q()
+    for field in fields:
+        condition &= Q(**{f"{field}__isnull": True}) | Q(
+            **{f"{field}__gte": 0.0, f"{field}__lte": 1.0}
+        )
+    return models.CheckConstraint(condition=condition, name=name)
+
+
+def immutable_once_published() -> list[pgtrigger.Trigger]:
+    """The guard of what belongs to a policy: nothing changes once that is published."""
+    return [
+        pgtrigger.Trigger(
+            name="of_published_is_immutable",
+            when=pgtrigger.Before,
+            operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+            declare=[("changed", "uuid")],
+            func="""
+            FOREACH changed IN ARRAY
+                CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.policy_id]
+                           WHEN 'DELETE' THEN ARRAY[OLD.policy_id]
+                           ELSE ARRAY[OLD.policy_id, NEW.policy_id] END
+            LOOP
+                IF EXISTS (SELECT 1 FROM routing_policy
+                           WHERE id = changed AND version IS NOT NULL) THEN
+                    RAISE EXCEPTION
+                        'pgtrigger: rules of a published policy are immutable (%)', changed;
+                END IF;
+            END LOOP;
+            IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
+            RETURN NEW;
+            """,
+        )
+    ]

@@ -1,0 +1,151 @@
+"""What comes in, what was decided about it, and what happened."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from routing.ids import uuid7
+from routing.models.guards import append_only, probability_check
+from routing.models.policies import Policy
+from routing.models.streams import Stream
+
+
+class Item(models.Model):
+    """One thing to be judged, as it was posted. The payload stands here and nowhere else."""
+
+    class State(models.TextChoices):
+        ROUTED = "routed", _("routed")
+        WAITING = "waiting", _("waiting for a person")
+        SETTLED = "settled", _("settled by a person")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="items")
+    external_id = models.CharField(max_length=200)
+    payload = models.JSONField()
+    scores = models.JSONField()
+    signals = models.JSONField(default=dict)
+    secondary = models.JSONField(default=dict)
+    metadata = models.JSONField(default=dict)
+    model_version = models.CharField(max_length=100, blank=True)
+    priority = models.SmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True)
+    fingerprint = models.BinaryField(max_length=32)
+    state = models.CharField(max_length=10, choices=State, default=State.ROUTED)
+    received_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["stream", "external_id"], name="item_external_id_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="settled", settled_at__isnull=False)
+                | (~Q(state="settled") & Q(settled_at__isnull=True)),
+                name="item_settled_has_time",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The newest items of a stream, in the admin and in the reports.
+            models.Index(fields=["stream", "-received_at"], name="item_stream_received"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Decision(models.Model):
+    """The machine's: which queue, under which policy version, with all the reasons."""
+
+    class Queue(models.TextChoices):
+        AUTO = "auto", _("auto")
+        FLAGGED = "flagged", _("flagged")
+        HOLD = "hold", _("hold")
+        REJECT = "reject", _("reject")
+
+    class Action(models.TextChoices):
+        ACT = "act", _("act")
+        ACT_AND_REVIEW = "act_and_review", _("act and review")
+        WAIT = "wait", _("wait")
+        REFUSE = "refuse", _("refuse")
+        ESCALATE = "escalate", _("escalate")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="decisions")
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
+    queue = models.CharField(max_length=10, choices=Queue)
+    action = models.CharField(max_length=20, choices=Action)
+    predicted = models.CharField(max_length=100)
+    # What is acted on: the prediction, or what a second opinion says; empty where nothing is.
+    category = models.CharField(max_length=100, blank=True)
+    # Whose second opinion is acted on: secondary, rules or remote; empty: the item's own scores.
+    source = models.CharField(max_length=10, blank=True)
+    raw_confidence = models.FloatField()
+    confidence = models.FloatField()
+    margin = models.FloatField()
+    entropy = models.FloatField()
+    alternatives = models.JSONField(default=list)
+    watch = ArrayField(models.CharField(max_length=100), default=list)
+    reasons = models.JSONField(default=list)
+    # With the item's own, what the decision was made from: it can be made again.
+    matched_rules = ArrayField(models.CharField(max_length=40), default=list)
+    remote_answer = models.JSONField(null=True)
+    at_capacity = models.BooleanField(default=False)
+    # Probability with which this decision's item comes to be labelled, fixed when it was drawn.
+    label_pi = models.FloatField()
+    decided_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            probability_check(
+                "decision_probabilities",
+                "raw_confidence",
+                "confidence",
+                "margin",
+                "entropy",
+                "label_pi",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The latest decision of an item, for the API's answer.
+            models.Index(fields=["item", "-id"], name="decision_latest_of_item"),
+            # Decisions of a period, for reports and recalibration.
+            models.Index(fields=["stream", "decided_at"], name="decision_stream_time"),
+            # A category's watch list.
+            models.Index(fields=["stream", "-id"], name="decision_watched", condition=~Q(watch=[])),
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.item}: {self.queue}"
+
+
+class Event(models.Model):
+    """What happened, written in the transaction that made it happen. Holds ids, no payload."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=40)
+    subject_id = models.UUIDField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    data = models.JSONField(default=dict)
+    happened_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        indexes: ClassVar = [
+            # The history of one item, policy or task.
+            models.Index(fields=["stream", "subject_id", "id"], name="event_of_subject"),
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.happened_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,157 @@
+"""Streams and their taxonomies."""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import ClassVar
+from zoneinfo import available_timezones
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from routing.core.policy import DEFAULT_EDGES
+from routing.ids import uuid7
+from routing.models.guards import PROBABILITY, probability_check
+
+KEY_PATTERN = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9_./?-]{0,99}\Z",
+    _("Use letters, digits and _ - . / ?, at most 100, starting with a letter or digit."),
+)
+
+
+def default_edges() -> list[float]:
+    return list(DEFAULT_EDGES)
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in available_timezones():
+        raise ValidationError(
+            _("%(value)s is no time zone; use a name such as Europe/Berlin or UTC."),
+            params={"value": value},
+        )
+
+
+def validate_edges(value: list[float]) -> None:
+    inside = all(0.0 < edge < 1.0 for edge in value)
+    if not inside or any(a >= b for a, b in pairwise(value)):
+        raise ValidationError(_("Band edges must rise and lie strictly between 0 and 1."))
+
+
+class Stream(models.Model):
+    """One upstream model and its taxonomy, with the people who may see it."""
+
+    class Kind(models.TextChoices):
+        CLASSIFICATION = "classification", _("classification")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.SlugField(
+        max_length=60, help_text=_("Stands in the API's addresses; never changes.")
+    )
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.CLASSIFICATION)
+    description = models.TextField(blank=True)
+    time_zone = models.CharField(
+        max_length=60,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text=_("Defines the stream's day, week and quarter."),
+    )
+    is_demo = models.BooleanField(default=False)
+    audit_rate = models.FloatField(
+        default=0.05,
+        validators=PROBABILITY,
+        help_text=_("Share of decisions without a seat that is drawn for blind review."),
+    )
+    bulk_label_rate = models.FloatField(
+        default=0.10,
+        validators=PROBABILITY,
+        help_text=_("Share of flagged items that is judged singly and blind."),
+    )
+    blind_rate = models.FloatField(
+        default=0.0,
+        validators=PROBABILITY,
+        help_text=_("Share of held items whose reviewer does not see the model's answer."),
+    )
+    lease_minutes = models.PositiveIntegerField(
+        default=15, validators=[MinValueValidator(1), MaxValueValidator(24 * 60)]
+    )
+    undo_seconds = models.PositiveIntegerField(default=10, validators=[MaxValueValidator(3600)])
+    hold_capacity = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Most held items that may wait for a person; one more is answered uncertain at once. "
+            "Empty: no bound."
+        ),
+    )
+    hold_hours = models.PositiveIntegerField(
+        default=24,
+        validators=[MinValueValidator(1)],
+        help_text=_("A held item is due so long after it was posted, unless its post says when."),
+    )
+    reporting_edges = ArrayField(
+        models.FloatField(),
+        default=default_edges,
+        validators=[validate_edges],
+        help_text=_("Edges of the bands in reliability tables; apart from the cut-offs."),
+    )
+    payload_fields = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_('How payload fields are shown, such as {"body": "text", "scan": "image"}.'),
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["key"], name="stream_key_unique"),
+            probability_check("stream_rates", "audit_rate", "bulk_label_rate", "blind_rate"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def undo_window(self) -> timedelta:
+        return timedelta(seconds=self.undo_seconds)
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(minutes=self.lease_minutes)
+
+
+class Category(models.Model):
+    """A class of the stream's taxonomy."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.CASCADE, related_name="categories")
+    key = models.CharField(max_length=100, validators=[KEY_PATTERN])
+    label = models.CharField(max_length=120)
+    definition = models.TextField(blank=True)
+    position = models.PositiveIntegerField(default=0)
+    audit_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=PROBABILITY,
+        help_text=_("Overrides the stream's rate; the rarest and costliest may need all."),
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "position", "key"]
+        verbose_name_plural = "categories"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["stream", "key"], name="category_key_unique"),
+            probability_check("category_rates", "audit_rate"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
