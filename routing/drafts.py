@@ -18,7 +18,8 @@ def start_policy(
     """A draft with the numbers of `preset` that watches the categories of the keys `watched`.
 
     What was measured or promised stays as the published policy has it, where there is one: maps,
-    distrusted cells, mandatory reviews. Its other category rules are left behind.
+    distrusted cells, mandatory reviews, the fallback chain. Its other category rules are left
+    behind.
 
     Raises:
         PolicyError: `watched` names no category of the stream, or the preset has no watch level.
@@ -33,6 +34,7 @@ def start_policy(
         "max_entropy": preset.max_entropy,
         "distrust_entropy": None,
         "escalate_entropy": preset.escalate_entropy,
+        "uncalibrated": preset.uncalibrated,
     }
     base = stream.policies.current().first()
     if base is None:

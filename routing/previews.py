@@ -6,13 +6,14 @@ differently or a watch level is met within the rounding of a sum, the scores are
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import numpy as np
 
+from routing.core.chain import Opinions, follow_chain
 from routing.core.maps import FloatArray
 from routing.core.policy import Policy as PolicySpec
 from routing.core.reasons import Cause
@@ -28,6 +29,7 @@ from routing.core.signals import (
     score_matrix,
 )
 from routing.models import Item
+from routing.opinions import read_opinions
 from routing.recent import RecentItems, read_recent, watched_keys
 
 MOST_ITEMS: Final = 50_000
@@ -35,6 +37,8 @@ MOST_ITEMS: Final = 50_000
 MOST_READ_AGAIN: Final = 10_000
 EXAMPLES: Final = 3
 CHUNK: Final = 5_000
+T = TypeVar("T")
+
 # A rounding error's width, far above those of doubles and far below a step of a cut-off.
 _SLACK: Final = 2e-9
 
@@ -92,15 +96,15 @@ def preview_change(
 ) -> Preview:
     """Route the stream's newest items under both policies and compare, `examples` of each change.
 
-    They are fewer where the scores of more than 10,000 have to be read. Second opinions and the
-    bound on held items are left out: both depend on more than the item.
+    They are fewer where the scores or second opinions of more than 10,000 have to be read. The
+    bound on held items is left out: it depends on what waited at the time.
     """
-    stored = _limit(
-        read_recent(stream_id=stream_id, specs=(before, after), most_items=most_items),
-        (before, after),
-    )
-    old, old_kept = _route(stored, before)
-    new, new_kept = _route(stored, after)
+    specs = before, after
+    stored = read_recent(stream_id=stream_id, specs=specs, most_items=most_items)
+    stored = _limit(stored, [_find_unsure(stored, spec) for spec in specs])
+    if asking := [spec for spec in specs if spec.fallback.sources]:
+        stored = _limit(stored, [_route(stored, spec)[0].open_to_fallback for spec in asking])
+    (old, old_kept), (new, new_kept) = (_decide(stored, spec) for spec in specs)
     kept = old_kept & new_kept
     moves = find_moves(old, new, kept, most_rows=examples)
     shown = _explain(stored, moves, before, after) if examples else {}
@@ -124,12 +128,36 @@ def preview_change(
     )
 
 
-def _limit(stored: RecentItems, specs: Sequence[PolicySpec]) -> RecentItems:
-    unsure = np.zeros(len(stored), dtype=np.bool_)
-    for spec in specs:
-        unsure |= _find_unsure(stored, spec)
-    places = np.flatnonzero(unsure)
+def _limit(stored: RecentItems, costly: Sequence[BoolArray]) -> RecentItems:
+    """As many of the newest items as have `MOST_READ_AGAIN` costly ones (n,) among them."""
+    places = np.flatnonzero(np.logical_or.reduce(costly))
     return stored if len(places) <= MOST_READ_AGAIN else stored.newest(int(places[MOST_READ_AGAIN]))
+
+
+def _decide(stored: RecentItems, spec: PolicySpec) -> tuple[Routes, BoolArray]:
+    """`_route` with the fallback chain followed."""
+    routes, kept = _route(stored, spec)
+    if not spec.fallback.steps:
+        return routes, kept
+    rows = np.flatnonzero(routes.open_to_fallback).tolist() if spec.fallback.sources else []
+    read = read_opinions(spec, [stored.item_id(row) for row in rows])
+    opinions = Opinions(
+        secondary=_spread(rows, read.secondary, len(stored), {}),
+        matched=_spread(rows, read.matched, len(stored), ()),
+        remote=_spread(rows, read.remote, len(stored), None),
+    )
+    action = routes.action.copy()
+    for row, ending in follow_chain(spec, routes, opinions=opinions).items():
+        action[row] = ending.action
+    return replace(routes, action=action), kept
+
+
+def _spread(rows: Sequence[int], values: Sequence[T], count: int, other: T) -> list[T]:
+    """`count` values: those of `rows` in their places, `other` elsewhere."""
+    spread = [other] * count
+    for row, value in zip(rows, values, strict=True):
+        spread[row] = value
+    return spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +249,12 @@ def _explain(
     versions = [item.model_version for item in found]
     scores = [item.scores for item in found]
     outcomes = [
-        decide(spec, score_matrix(spec.categories, scores)[0], model_versions=versions)
+        decide(
+            spec,
+            score_matrix(spec.categories, scores)[0],
+            model_versions=versions,
+            opinions=read_opinions(spec, [item.id for item in found]),
+        )
         for spec in (before, after)
     ]
     return {

@@ -1,5 +1,6 @@
 """What a draft would do with the items that came last, beside its fields and as a page."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from routing.admin.bands import list_bands
+from routing.admin.differences import load_as_published
 from routing.admin.pages import PolicyPages
-from routing.admin.rules import RuleFormSet
+from routing.admin.policy_rows import RowsOfPolicy
 from routing.admin.shares import list_reviewed, list_shares
+from routing.core.keywords import KeywordRule as KeywordRuleSpec
 from routing.core.policy import Policy as PolicySpec
 from routing.core.policy import PolicyError
 from routing.models import Policy
-from routing.policies import active_keys, build_spec, find_published_spec, load_spec
+from routing.policies import active_keys, build_spec, published_spec
 from routing.previews import preview_change
 
 INVALID = 422
@@ -44,10 +47,8 @@ class PreviewPages(PolicyPages):
 
     def preview_saved(self, policy: Policy) -> dict[str, Any]:
         """The context of a preview of the policy as it is stored."""
-        if not policy.is_published:
-            policy.reporting_edges = policy.stream.reporting_edges
         try:
-            return _show(policy, load_spec(policy))
+            return _show(policy, load_as_published(policy))
         except PolicyError as error:
             return {"problems": [str(error)]}
 
@@ -57,19 +58,24 @@ class PreviewPages(PolicyPages):
         template = "admin/routing/policy/preview_part.html"
         form = self.get_form(request, policy, change=True)(request.POST, instance=policy)
         is_valid = form.is_valid()
-        formset, _inlines = self._create_formsets(request, policy, change=True)
-        rules: RuleFormSet = formset[0]
-        if not (rules.is_valid() and is_valid):
-            context: dict[str, Any] = {"problems": _list_problems(form, rules)}
+        made, _inlines = self._create_formsets(request, policy, change=True)  # type: ignore[attr-defined]  # Django's
+        formsets: list[RowsOfPolicy] = made
+        if not all([is_valid, *(formset.is_valid() for formset in formsets)]):
+            context: dict[str, Any] = {"problems": _list_problems(form, formsets)}
             return TemplateResponse(request, template, context, status=INVALID)
+        rules, keyword_rules = (formset.kept_rules() for formset in formsets)
         policy.reporting_edges = policy.stream.reporting_edges
         keys = active_keys(policy.stream_id)
-        spec = build_spec(policy, keys=keys, rules=rules.kept_rules())
-        return TemplateResponse(request, template, _show(policy, spec))
+        spec = build_spec(policy, keys=keys, rules=rules, keyword_rules=keyword_rules)
+        context = _show(policy, spec)
+        if text := request.POST.get("try_text", "").strip():
+            context["tried"] = _try_rules(spec, text)
+        return TemplateResponse(request, template, context)
 
 
 def _show(policy: Policy, spec: PolicySpec) -> dict[str, Any]:
     context: dict[str, Any] = {
+        "original": policy,
         "bands": list_bands(spec.cut_offs),
         "warnings": spec.warnings(),
         "reviewed": list_reviewed(
@@ -81,27 +87,37 @@ def _show(policy: Policy, spec: PolicySpec) -> dict[str, Any]:
             },
         ),
     }
-    now = find_published_spec(policy.stream_id)
+    now = policy.stream.policies.current().first()
     if now is not None:
-        preview = preview_change(stream_id=policy.stream_id, before=now, after=spec)
+        published = published_spec(now.id)
+        preview = preview_change(stream_id=policy.stream_id, before=published, after=spec)
         context |= {"now": now, "preview": preview, "shares": list_shares(preview)}
     return context
 
 
-def _list_problems(form: "forms.ModelForm[Policy]", rules: RuleFormSet) -> list[str]:
+def _try_rules(spec: PolicySpec, text: str) -> list[KeywordRuleSpec]:
+    """The keyword rules that would match a text, whichever field they read it in."""
+    rules = spec.fallback.keyword_rules
+    matched = spec.fallback.compiled.match({rule.field: text for rule in rules})
+    return [rule for rule in rules if rule.id in matched]
+
+
+def _list_problems(form: "forms.ModelForm[Policy]", formsets: Sequence[RowsOfPolicy]) -> list[str]:
     """Each error once, with the name of its field, in the order of the page."""
     found = _name_errors(form, form.errors)
-    found += [str(error) for error in rules.non_form_errors()]
-    for row in rules.forms:
-        category = getattr(row.instance, "category", None) if row.instance.category_id else None
-        place = f"{category}, " if category else ""
-        found += [place + text for text in _name_errors(row, row.errors)]
+    for formset in formsets:
+        found += [str(error) for error in formset.non_form_errors()]
+        for row in formset.forms:
+            place = f"{row.instance.category}, " if row.instance.category_id else ""
+            found += [place + text for text in _name_errors(row, row.errors)]
     return list(dict.fromkeys(found))
 
 
 def _name_errors(form: forms.BaseForm, errors: ErrorDict) -> list[str]:
     return [
-        f"{capfirst(form.fields[name].label or name)}: {error}" if name in form.fields else error
+        f"{capfirst(form.fields[name].label or name)}: {error}"
+        if name in form.fields
+        else str(error)
         for name, listed in errors.items()
         for error in listed
     ]

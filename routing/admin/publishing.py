@@ -1,15 +1,9 @@
 """Two pages of a policy: what differs from another version, and publishing with a reason."""
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import label_for_field
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from routing.admin.bands import list_bands
+from routing.admin.differences import Comparison, compare
+from routing.admin.pages import PolicyPages
 from routing.admin.rules import LIFT
-from routing.core.difference import Difference, find_differences, find_lifted
-from routing.core.policy import Policy as PolicySpec
 from routing.core.policy import PolicyError
-from routing.models import Category, CategoryRule, Policy, Stream
+from routing.models import Policy, Stream
 from routing.policies import (
     AlreadyPublishedError,
     PublishReasonError,
@@ -33,10 +27,6 @@ from routing.policies import (
     publish_policy,
 )
 
-if TYPE_CHECKING:
-    PolicyModelAdmin = admin.ModelAdmin[Policy]
-else:
-    PolicyModelAdmin = object
 
 class PublishForm(forms.Form):
     reason = forms.CharField(
@@ -47,9 +37,7 @@ class PublishForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput)
 
 
-class PublishingPages(PolicyModelAdmin):
-    """The views; `PolicyAdmin` gives them addresses."""
-
+class PublishingPages(PolicyPages):
     def publish_view(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
         """The differences and a form that asks why; a POST publishes what was shown."""
         if not request.user.has_perm("routing.publish_policy"):
@@ -124,7 +112,7 @@ class PublishingPages(PolicyModelAdmin):
         barred: bool = False,
         problem: str = "",
     ) -> HttpResponse:
-        context = self._page(request, policy, _("Publish %(policy)s"))
+        context = self._page(request, _("Publish %(policy)s") % {"policy": policy}, policy)
         context |= {"form": form, "barred": barred, "problem": problem}
         if comparison is not None:
             context |= {

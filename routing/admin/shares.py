@@ -31,6 +31,7 @@ TONES: Final = {
 }
 CAUSES: Final[dict[Cause, "_StrPromise"]] = {
     Cause.OTHER_MODEL: _("model version"),
+    Cause.UNCALIBRATED: _("no calibration map"),
     Cause.BAND: _("confidence"),
     Cause.MARGIN: _("margin"),
     Cause.ENTROPY: _("entropy"),
@@ -125,7 +126,7 @@ def list_changes(preview: Preview) -> list[ShownChange]:
             after=str(OUTCOMES[change.after]),
             tone=TONES[change.after],
             items=change.items,
-            why=[(name_cause(cause), count) for cause, count in change.causes],
+            why=[(str(CAUSES[cause]), count) for cause, count in change.causes],
             examples=change.examples,
         )
         for change in preview.changes
@@ -152,10 +153,6 @@ def list_reviewed(stream: Stream, reasons: Mapping[str, str]) -> list[Reviewed]:
     found = Category.objects.filter(stream=stream, key__in=list(reasons))
     labels = found.order_by("position", "key").values_list("key", "label")
     return [Reviewed(label, reasons[key]) for key, label in labels]
-
-
-def name_cause(cause: Cause) -> str:
-    return str(CAUSES.get(cause, (cause.name or "").lower().replace("_", " ")))
 
 
 def show_percent(count: int, items: int) -> str:

@@ -38,13 +38,14 @@ class StartForm(forms.Form):
     def __init__(self, *args: Any, stream: Stream, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         active = Category.objects.filter(stream=stream, retired_at__isnull=True)
-        watched = self.fields["watched"]
-        assert isinstance(watched, forms.MultipleChoiceField)
-        watched.choices = list(active.order_by("position", "key").values_list("key", "label"))
+        self.fields["watched"].choices = list(  # type: ignore[attr-defined]  # a choice field's
+            active.order_by("position", "key").values_list("key", "label")
+        )
+        self.has_categories = bool(self.fields["watched"].choices)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not self.fields["watched"].choices:  # type: ignore[attr-defined]  # checked above
+        if not self.has_categories:
             self.add_error(None, _("The stream has no categories; add them first."))
         if "preset" in cleaned and find_preset(cleaned["preset"]).watch is None:
             cleaned["watched"] = []  # of another card

@@ -1,5 +1,6 @@
 """The history of a stream's policies: who published what, when and why; from here one goes back."""
 
+from itertools import pairwise
 from uuid import UUID
 
 from django.contrib import messages
@@ -38,13 +39,17 @@ class VersionPages(PolicyPages):
             drafts = list(policies.filter(version__isnull=True).order_by("-created_at")[:SHOWN])
         found = list(older[: SHOWN + 1])
         versions = found[:SHOWN]
+        for policy, replaced in pairwise(found):
+            policy.replaced_id = replaced.id  # type: ignore[attr-defined]  # for the template
+        newest = policies.filter(version__isnull=False).order_by("-version").first()
         context = self._page(request, _("Policies of %(stream)s") % {"stream": stream})
         context |= {
             "stream": stream,
             "drafts": drafts,
             "versions": versions,
-            "previous": _pair_with_previous(found),
-            "in_force": versions[0] if versions and not before else None,
+            "in_force": newest,
+            "compare_from": versions[1].id if len(versions) > 1 else None,
+            "compare_to": versions[0].id if versions else None,
             "older_than": versions[-1].version if len(found) > SHOWN else None,
             "may_copy": self.has_add_permission(request),
         }
@@ -75,8 +80,3 @@ class VersionPages(PolicyPages):
         self.log_addition(request, draft, note)
         messages.success(request, _("This draft is a copy of %(policy)s.") % {"policy": policy})
         return HttpResponseRedirect(reverse("admin:routing_policy_change", args=[draft.pk]))
-
-
-def _pair_with_previous(versions: list[Policy]) -> dict[UUID, UUID]:
-    """The version that each one replaced, by id; the newest come first."""
-    return {new.id: old.id for new, old in zip(versions, versions[1:], strict=False)}

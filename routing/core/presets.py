@@ -18,6 +18,7 @@ class Preset:
     max_entropy: float | None = None
     escalate_entropy: float | None = None
     watch: float | None = None
+    uncalibrated: str = "warn"
 
 
 PRESETS: Final = (
@@ -53,6 +54,7 @@ PRESETS: Final = (
         "Four bands, but nothing is acted on until a recalibration has shown what the model's "
         "confidence is worth. For a new model, or where a wrong action is costly.",
         CutOffs(auto=0.90, flagged=0.70, hold=0.50),
+        uncalibrated="hold",
     ),
 )
 

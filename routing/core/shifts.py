@@ -52,11 +52,17 @@ def find_moves(before: Routes, after: Routes, kept: BoolArray, *, most_rows: int
 
 
 def explain_move(before: Decision, after: Decision) -> tuple[Reason, ...]:
-    """Why one item moves: reasons that only the more careful outcome has, else all of them."""
+    """Why one item moves: reasons that only the more careful outcome has.
+
+    Where it has none, those that only the other has (what lifted it); else all of them.
+    """
     careful, other = (after, before) if _care(after) >= _care(before) else (before, after)
+    return _without(careful, other) or _without(other, careful) or careful.reasons
+
+
+def _without(decision: Decision, other: Decision) -> tuple[Reason, ...]:
     shared = {reason.message for reason in other.reasons}
-    own = tuple(reason for reason in careful.reasons if reason.message not in shared)
-    return own or careful.reasons
+    return tuple(reason for reason in decision.reasons if reason.message not in shared)
 
 
 def _care(decision: Decision) -> int:
