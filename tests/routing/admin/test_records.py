@@ -12,12 +12,12 @@ from calibration.frames import fold_deltas
 from calibration.models import AuditDraw, JobRun
 from reviewqueue.claims import claim_next
 from reviewqueue.intake import take_in
-from reviewqueue.models import Membership
+from reviewqueue.models import Membership, RemoteAsk
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.admin import readonly
 from routing.admin.readonly import ReadOnly
 from routing.items import Post
-from routing.models import Decision, Event, Item, Stream
+from routing.models import Decision, Event, Item, RemoteModel, Stream
 from tests.routing.admin.conftest import log_in, make_staff
 from tests.scenes import LIKELY, SURE, make_bare_stream, make_stream, post
 
@@ -53,6 +53,10 @@ def add_work(stream: Stream, name: str) -> None:
     )
     fold_deltas()
     JobRun.objects.create(stream=stream, job="weekly_audit", period=name, result={"opened": 1})
+    model, _made = RemoteModel.objects.get_or_create(
+        stream=stream, name="second", url="https://second.example/"
+    )
+    RemoteAsk.objects.create(stream=stream, item=task.item, decision=task.decision, model=model)
 
 
 def test_records_are_all_that_the_machine_and_people_did() -> None:
@@ -62,6 +66,7 @@ def test_records_are_all_that_the_machine_and_people_did() -> None:
         "calibration.FrameCount",
         "calibration.GroundTruth",
         "calibration.JobRun",
+        "reviewqueue.RemoteAsk",
         "reviewqueue.ReviewTask",
         "reviewqueue.Verdict",
         "routing.Decision",
