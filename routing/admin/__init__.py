@@ -2,14 +2,6 @@
 
 from routing.admin.policies import PolicyAdmin
 from routing.admin.records import DecisionAdmin, EventAdmin, ItemAdmin
-from routing.admin.remotes import RemoteModelAdmin
 from routing.admin.streams import StreamAdmin
 
-__all__ = [
-    "DecisionAdmin",
-    "EventAdmin",
-    "ItemAdmin",
-    "PolicyAdmin",
-    "RemoteModelAdmin",
-    "StreamAdmin",
-]
+__all__ = ["DecisionAdmin", "EventAdmin", "ItemAdmin", "PolicyAdmin", "StreamAdmin"]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 else:
     PolicyModelAdmin = admin.ModelAdmin
 
+CORE_FIELDS = ("stream", "title")
 WARNINGS_SHOWN = 8
 REASON_SHOWN = 90
 
@@ -61,7 +62,7 @@ class PolicyAdmin(
     actions = None
     show_full_result_count = False
     fieldsets = (
-        (None, {"fields": ("stream", "title")}),
+        (None, {"fields": CORE_FIELDS}),
         (
             gettext_lazy("Cut-offs"),
             {
@@ -115,8 +116,14 @@ class PolicyAdmin(
         found = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST":
             Policy.objects.select_for_update().get(id=found.id)
-            found.refresh_from_db(fields=["version"])
+            found.refresh_from_db()
         return found
+
+    def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not self.has_change_permission(request, obj):
+            return found
+        return [(None, {"fields": (*CORE_FIELDS, "seen")}), *found[1:]]
 
     def get_inlines(self, request: HttpRequest, obj: Policy | None) -> list[Any]:  # noqa: ARG002
         """Rules need the stream's categories, so they follow the first save."""

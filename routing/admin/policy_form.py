@@ -1,5 +1,6 @@
 """The form of a policy: the core's rules say what is wrong, at the field that is."""
 
+import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
@@ -55,6 +56,9 @@ class PolicyForm(PolicyModelForm):
         help_text=gettext_lazy("A person or “uncertain” comes last, or neither."),
     )
 
+    # What was on the screen: somebody who saves in the meantime is not overwritten unseen.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
     class Meta:
         labels = FIELD_NAMES
         help_texts: ClassVar = {
@@ -62,6 +66,9 @@ class PolicyForm(PolicyModelForm):
             "max_entropy": gettext_lazy("Of the raw probabilities, 0 to 1."),
             "escalate_entropy": gettext_lazy("From here on an expert sees it at once."),
             "on_other_model": gettext_lazy("For a model version that is not listed."),
+            "remote_model": gettext_lazy(
+                "Asked for a second opinion while the item waits. Kept under Remote models."
+            ),
         }
         widgets: ClassVar = {
             name: forms.NumberInput(attrs={"min": 0, "max": 1, "step": "any"})
@@ -70,10 +77,29 @@ class PolicyForm(PolicyModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.stored = "" if self.instance._state.adding else digest_draft(self.instance)
+        self.initial["seen"] = self.stored
         if "remote_model" in self.fields:
             field = cast("forms.ModelChoiceField[RemoteModel]", self.fields["remote_model"])
             # A stream's own: none while the stream is not chosen.
             field.queryset = RemoteModel.objects.filter(stream=self.instance.stream_id)
+            for verb in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{verb}_related", False)
+
+    def clean_seen(self) -> str:
+        seen = str(self.cleaned_data["seen"])
+        if seen and seen != self.stored:
+            # Shown again with what stands now, so that saving once more is a decision.
+            self.data = self.data.copy()
+            self.data[self.add_prefix("seen")] = self.stored
+            raise forms.ValidationError(
+                _(
+                    "Somebody else saved this draft while you were editing it, so nothing of "
+                    "yours was saved. Open it in another tab to see theirs; saving again "
+                    "replaces it by what stands here."
+                )
+            )
+        return seen
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -99,3 +125,14 @@ class PolicyForm(PolicyModelForm):
             self.add_error("stream", message)
         else:
             self.add_error(name if name in self.fields else None, str(error))
+
+
+def digest_draft(policy: Policy) -> str:
+    """What is stored of a draft, its rules included: another save changes it."""
+    names = [field.attname for field in Policy._meta.concrete_fields if field.editable]
+    rows = [
+        list(rules.order_by("id").values_list())
+        for rules in (policy.rules.all(), policy.keyword_rules.all())
+    ]
+    text = repr([[getattr(policy, name) for name in names], rows])
+    return hashlib.sha256(text.encode()).hexdigest()

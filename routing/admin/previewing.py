@@ -108,7 +108,8 @@ def _list_problems(form: "forms.ModelForm[Policy]", formsets: Sequence[RowsOfPol
     for formset in formsets:
         found += [str(error) for error in formset.non_form_errors()]
         for row in formset.forms:
-            place = f"{row.instance.category}, " if row.instance.category_id else ""
+            known = row.instance.category if row.instance.category_id else None
+            place = f"{known or capfirst(row.instance._meta.verbose_name)}, "
             found += [place + text for text in _name_errors(row, row.errors)]
     return list(dict.fromkeys(found))
 

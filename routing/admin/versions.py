@@ -42,14 +42,15 @@ class VersionPages(PolicyPages):
         for policy, replaced in pairwise(found):
             policy.replaced_id = replaced.id  # type: ignore[attr-defined]  # for the template
         newest = policies.filter(version__isnull=False).order_by("-version").first()
+        later, *earlier = [*drafts, *versions] or [None]
         context = self._page(request, _("Policies of %(stream)s") % {"stream": stream})
         context |= {
             "stream": stream,
             "drafts": drafts,
             "versions": versions,
             "in_force": newest,
-            "compare_from": versions[1].id if len(versions) > 1 else None,
-            "compare_to": versions[0].id if versions else None,
+            "compare_from": earlier[0] if earlier else None,
+            "compare_to": later,
             "older_than": versions[-1].version if len(found) > SHOWN else None,
             "may_copy": self.has_add_permission(request),
         }
