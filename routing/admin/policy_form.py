@@ -4,6 +4,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -86,23 +87,9 @@ class PolicyForm(PolicyModelForm):
             for verb in ("add", "change", "delete", "view"):
                 setattr(field.widget, f"can_{verb}_related", False)
 
-    def clean_seen(self) -> str:
-        seen = str(self.cleaned_data["seen"])
-        if seen and seen != self.stored:
-            # Shown again with what stands now, so that saving once more is a decision.
-            self.data = self.data.copy()
-            self.data[self.add_prefix("seen")] = self.stored
-            raise forms.ValidationError(
-                _(
-                    "Somebody else saved this draft while you were editing it, so nothing of "
-                    "yours was saved. Open it in another tab to see theirs; saving again "
-                    "replaces it by what stands here."
-                )
-            )
-        return seen
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        self._check_seen(cleaned.get("seen", ""))
         stream = cleaned.get("stream") or (
             None if self.instance._state.adding else self.instance.stream
         )
@@ -110,6 +97,7 @@ class PolicyForm(PolicyModelForm):
             return cleaned
         kept = {name: getattr(self.instance, name) for name in KEPT}
         values = {name: cleaned[name] for name in self._meta.fields or () if name in cleaned}
+        values.pop("seen", None)
         candidate = Policy(**(kept | values | {"stream": stream}))
         candidate.reporting_edges = stream.reporting_edges
         try:
@@ -117,6 +105,20 @@ class PolicyForm(PolicyModelForm):
         except PolicyError as error:
             self._show_error(error)
         return cleaned
+
+    def _check_seen(self, seen: str) -> None:
+        if not seen or seen == self.stored:
+            return
+        # Shown again with what stands now, so that saving once more is a decision.
+        data = cast(QueryDict, self.data).copy()
+        data[self.add_prefix("seen")] = self.stored
+        self.data = data
+        text = _(
+            "Somebody else saved this draft while you were editing it, so nothing of yours was "
+            "saved. Open it in another tab to see theirs; saving again replaces it by what "
+            "stands here."
+        )
+        self.add_error(None, text)
 
     def _show_error(self, error: PolicyError) -> None:
         name = error.field.rpartition(".")[2]

@@ -65,7 +65,8 @@ class StartPages(PolicyPages):
         stream = next((each for each in streams if str(each.pk) == chosen), None)
         if stream is None and len(streams) == 1:
             stream = streams[0]
-        form = None if stream is None else StartForm(request.POST or None, stream=stream)
+        sent = request.POST if request.method == "POST" else None
+        form = None if stream is None else StartForm(sent, stream=stream)
         if request.method == "POST" and form is not None and stream is not None and form.is_valid():
             return self._open_draft(request, stream, form)
         context = self._page(request, _("Start a policy"))

@@ -42,15 +42,15 @@ class VersionPages(PolicyPages):
         for policy, replaced in pairwise(found):
             policy.replaced_id = replaced.id  # type: ignore[attr-defined]  # for the template
         newest = policies.filter(version__isnull=False).order_by("-version").first()
-        later, *earlier = [*drafts, *versions] or [None]
+        shown = [*drafts, *versions]
         context = self._page(request, _("Policies of %(stream)s") % {"stream": stream})
         context |= {
             "stream": stream,
             "drafts": drafts,
             "versions": versions,
             "in_force": newest,
-            "compare_from": earlier[0] if earlier else None,
-            "compare_to": later,
+            "compare_from": shown[1] if len(shown) > 1 else None,
+            "compare_to": shown[0] if shown else None,
             "older_than": versions[-1].version if len(found) > SHOWN else None,
             "may_copy": self.has_add_permission(request),
         }

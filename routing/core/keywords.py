@@ -124,7 +124,8 @@ class KeywordRules:
         found: set[str] = set()
         for name, (patterns, ids) in self._sets.items():
             text = payload_text(payload if name == ANY_FIELD else payload.get(name))
-            found.update(ids[place] for place in patterns.Match(text))
+            # RE2's set answers None where nothing matches.
+            found.update(ids[place] for place in patterns.Match(text) or ())
         return tuple(rule.id for rule in self.rules if rule.id in found)
 
     def scores(self, matched: Sequence[str]) -> dict[str, float]:
