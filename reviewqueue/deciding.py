@@ -1,15 +1,16 @@
 """What is decided about posts, before anything of it is stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.db import connection
 
 from reviewqueue.models import ReviewTask
+from routing.categories import known_keys
 from routing.core.policy import Policy
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import Opinions, RemoteAnswer, decide
-from routing.core.signals import score_matrix
+from routing.core.signals import ScoreError, ScoreMatrix, UnknownCategoryError, score_matrix
 from routing.items import Post
 from routing.models import Decision, Item, Stream
 
@@ -25,12 +26,30 @@ class IntakeError(ValueError):
         self.value = value
 
 
+def read_posted(
+    stream: Stream, spec: Policy, posts: Sequence[Post]
+) -> tuple[ScoreMatrix, Mapping[int, ScoreError]]:
+    """The scores of posts; the stream's further categories are asked for only where named."""
+    rows = [post.scores for post in posts]
+    matrix, errors = score_matrix(spec.categories, rows)
+    if any(isinstance(error, UnknownCategoryError) for error in errors.values()):
+        return score_matrix(spec.categories, rows, others=known_keys(stream.id))
+    return matrix, errors
+
+
 class Batch:
     """Posts whose scores can be used (`good`, by their number) and what is decided about them."""
 
-    def __init__(self, spec: Policy, posts: Sequence[Post], *, remote: RemoteAnswer | None) -> None:
+    def __init__(
+        self,
+        spec: Policy,
+        posts: Sequence[Post],
+        *,
+        scores: tuple[ScoreMatrix, Mapping[int, ScoreError]],
+        remote: RemoteAnswer | None,
+    ) -> None:
         self.spec = spec
-        self.matrix, errors = score_matrix(spec.categories, [post.scores for post in posts])
+        self.matrix, errors = scores
         self.good: list[int] = self.matrix.index.tolist()
         self.posts = [posts[number] for number in self.good]
         self.errors = {

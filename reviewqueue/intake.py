@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
 from calibration.frames import Cell, note_cells
-from reviewqueue.deciding import Batch, IntakeError
+from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.models import RemoteAsk, ReviewTask
+from routing.alarms import note_unknown_models
+from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
+from routing.core.signals import stored_matrix
 from routing.ids import uuid7
 from routing.items import (
     NewDecision,
@@ -77,7 +80,7 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | Intake
         NoPolicyError: the stream has no published policy.
     """
     _, spec = current_spec(stream.id)
-    batch = Batch(spec, posts, remote=None)
+    batch = Batch(spec, posts, scores=read_posted(stream, spec, posts), remote=None)
     made = dict(zip(batch.good, batch.decide(), strict=True))
     return [
         batch.errors.get(number)
@@ -106,7 +109,8 @@ def take_in(
     """
     received_at = received_at or timezone.now()
     policy_id, spec = current_spec(stream.id)
-    batch = Batch(spec, posts, remote=NOT_ASKED if labelled else None)
+    scores = read_posted(stream, spec, posts)
+    batch = Batch(spec, posts, scores=scores, remote=NOT_ASKED if labelled else None)
     decided = batch.decide() if labelled else batch.decide_within(stream)
     ids = insert_items(
         stream_id=stream.id,
@@ -129,6 +133,7 @@ def take_in(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
+    intake.note_models(spec)
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
     return [answers[number] for number in range(len(posts))]
@@ -150,7 +155,9 @@ def decide_again(*, decision: Decision, remote: RemoteAnswer) -> Decision.Action
         priority=item.priority,
         due_at=item.due_at,
     )
-    batch = Batch(published_spec(decision.policy_id), [post], remote=remote)
+    spec = published_spec(decision.policy_id)
+    scores = stored_matrix(spec.categories, [item.scores])
+    batch = Batch(spec, [post], scores=scores, remote=remote)
     [outcome] = batch.decide()
     intake = _Intake(stream, decision.policy_id, item.received_at, labelled=False)
     intake.add(post, outcome, item.id, batch.opinions.matched[0], remote, at_capacity=False)
@@ -282,6 +289,17 @@ class _Intake:
                 self.at,
             )
         )
+
+    def note_models(self, spec: PolicySpec) -> None:
+        """Raise alarms about what comes in now; labelled items are history, on which none act."""
+        if not self.labelled:
+            note_unknown_models(
+                stream_id=self.stream.id,
+                policy_id=self.policy_id,
+                spec=spec,
+                model_versions=[cell.model_version for cell in self.cells],
+                at=self.at,
+            )
 
     def store(
         self, *, decided_at: datetime | None = None, instead_of: Decision | None = None

@@ -1,12 +1,13 @@
 """What a policy would do with the items that came last. Nothing is stored.
 
 An item is routed again by the signals of its latest decision. They hold for any policy over the
-categories that decision was made with; where a policy has others, where a tie could break
-differently or a watch level is met within the rounding of a sum, the scores are read instead.
+categories that decision was made with, unless most of the scores stood outside of them. There,
+where a policy has other categories, where a tie could break differently and where a watch level is
+met within the rounding of a sum, the scores are read instead.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 from uuid import UUID
@@ -23,10 +24,11 @@ from routing.core.signals import (
     MOST,
     BoolArray,
     IndexArray,
+    Outside,
     ScoreMatrix,
     Signals,
     compute_signals,
-    score_matrix,
+    stored_matrix,
 )
 from routing.models import Item
 from routing.opinions import read_opinions
@@ -162,11 +164,15 @@ def _spread(rows: Sequence[int], values: Sequence[T], count: int, other: T) -> l
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Signals (n,) and watched values (n, K) under one policy, and which rows it can read (n,)."""
+    """Signals (n,) and watched values (n, K) under one policy, and which rows it can read (n,).
+
+    outside: what is known of categories that the policy does not have, by row.
+    """
 
     signals: Signals
     values: FloatArray
     kept: BoolArray
+    outside: dict[int, Outside] = field(default_factory=dict)
 
     def put(self, rows: IndexArray, matrix: ScoreMatrix, unreadable: Collection[int]) -> None:
         """Take what the scores of `rows` say; `matrix` has those that are not `unreadable`."""
@@ -177,6 +183,8 @@ class _Reading:
         self.signals.margin[good] = again.margin
         self.signals.entropy[good] = again.entropy
         self.values[good] = matrix.values
+        for place, outside in matrix.outside.items():
+            self.outside[int(good[place])] = outside
 
 
 def _route(stored: RecentItems, spec: PolicySpec) -> tuple[Routes, BoolArray]:
@@ -187,10 +195,11 @@ def _route(stored: RecentItems, spec: PolicySpec) -> tuple[Routes, BoolArray]:
         rows = unsure[start : start + CHUNK]
         ids = [stored.item_id(row) for row in rows.tolist()]
         scores = dict(Item.objects.filter(id__in=ids).values_list("id", "scores"))
-        matrix, errors = score_matrix(spec.categories, [scores[item_id] for item_id in ids])
+        matrix, errors = stored_matrix(spec.categories, [scores[item_id] for item_id in ids])
         reading.put(rows, matrix, errors)
-    matrix = _hold_values(spec, reading.values)
-    return route(spec, reading.signals, matrix, stored.model_versions()), reading.kept
+    return route(
+        spec, reading.signals, _make_matrix(spec, reading), stored.model_versions()
+    ), reading.kept
 
 
 def _take_stored(stored: RecentItems, spec: PolicySpec) -> _Reading:
@@ -224,16 +233,17 @@ def _find_unsure(stored: RecentItems, spec: PolicySpec) -> BoolArray:
     return unsure
 
 
-def _hold_values(spec: PolicySpec, values: FloatArray) -> ScoreMatrix:
-    """A matrix for watch levels alone."""
-    count = len(values)
+def _make_matrix(spec: PolicySpec, reading: _Reading) -> ScoreMatrix:
+    """A matrix for watch levels and what is outside, all that routing reads of it."""
+    count = len(reading.values)
     return ScoreMatrix(
         categories=spec.categories,
         index=np.arange(count),
-        posted=values,
-        values=values,
-        listed=np.ones(values.shape, dtype=np.bool_),
+        posted=reading.values,
+        values=reading.values,
+        listed=np.ones(reading.values.shape, dtype=np.bool_),
         missing=np.zeros(count),
+        outside=reading.outside,
     )
 
 
@@ -251,7 +261,7 @@ def _explain(
     outcomes = [
         decide(
             spec,
-            score_matrix(spec.categories, scores)[0],
+            stored_matrix(spec.categories, scores)[0],
             model_versions=versions,
             opinions=read_opinions(spec, [item.id for item in found]),
         )

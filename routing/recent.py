@@ -21,7 +21,8 @@ from routing.models import Policy
 _COLUMNS: Final = """
     SELECT string_agg(uuid_send(i.id), ''),
         string_agg(float8send(extract(epoch FROM i.received_at)::float8), ''),
-        string_agg(int4send(coalesce(array_position(%(policies)s::uuid[], d.policy_id), 0)), ''),
+        string_agg(int4send(CASE WHEN d.reasons @> '[{"code": "outside"}]' THEN 0 ELSE
+            coalesce(array_position(%(policies)s::uuid[], d.policy_id), 0) END), ''),
         string_agg(int4send(
             coalesce(array_position(%(categories)s::text[], d.predicted::text), 0)), ''),
         string_agg(int4send(
@@ -35,7 +36,8 @@ _COLUMNS: Final = """
         WHERE stream_id = %(stream)s ORDER BY received_at DESC LIMIT %(most)s
     ) AS i
     CROSS JOIN LATERAL (
-        SELECT policy_id, predicted, raw_confidence, margin, entropy FROM routing_decision
+        SELECT policy_id, predicted, raw_confidence, margin, entropy, reasons
+        FROM routing_decision
         WHERE item_id = i.id ORDER BY id DESC LIMIT 1
     ) AS d
     CROSS JOIN LATERAL (
@@ -50,8 +52,8 @@ _COLUMNS: Final = """
 class RecentItems:
     """What stands of n items, the newest first; indices that are -1 are in none of the lists.
 
-    ids (n,) 16 bytes; received (n,) seconds since 1970; made_with (n,) into `taxonomies`; predicted
-    (n,) into `categories`; version (n,) into `versions`; watch_scores (n, W) as posted, for
+    ids (n,) 16 bytes; received (n,) seconds since 1970; made_with (n,) into `taxonomies`, -1 also
+    where the scores stood mostly outside of the taxonomy; predicted (n,) into `categories`; version (n,) into `versions`; watch_scores (n, W) as posted, for
     `watched`.
     """
 

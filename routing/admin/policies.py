@@ -23,6 +23,7 @@ from routing.admin.scope import InStream
 from routing.admin.shares import Reviewed
 from routing.admin.starting import StartPages
 from routing.admin.versions import VersionPages
+from routing.alarms import alarms_of, word_alarms
 from routing.core.policy import CutOffs
 from routing.models import Policy
 from routing.policies import load_spec
@@ -212,6 +213,7 @@ class PolicyAdmin(
                 "live_preview": self.has_change_permission(request, policy),
                 "may_publish": may_publish and not policy.is_published,
                 "may_copy": self.has_add_permission(request),
+                "alarms": word_alarms(alarms_of(policy)) if policy.is_published else [],
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -36,6 +36,7 @@ CAUSES: Final[dict[Cause, "_StrPromise"]] = {
     Cause.MARGIN: _("margin"),
     Cause.ENTROPY: _("entropy"),
     Cause.DISTRUST: _("found overconfident"),
+    Cause.OUTSIDE: _("outside the policy"),
     Cause.MANDATORY: _("mandatory review"),
     Cause.WATCH: _("watch level"),
     Cause.ESCALATION: _("escalation"),

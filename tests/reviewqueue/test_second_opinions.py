@@ -101,6 +101,33 @@ def test_sure_answer_lifts_to_flagged(
     assert b'"queue": "flagged"' in known.content
 
 
+def test_item_that_names_a_category_outside_the_policy_is_decided_again(
+    stream: Stream, upstream: Upstream, model: ModelServer
+) -> None:
+    stream.categories.create(key="printer", label="Printer", position=9)
+    post(upstream, scores={"vpn_issue": 0.52, "account_unlock": 0.3, "printer": 0.15})
+    model.answer = says(SURE)
+    assert ask_due_models() == 1
+    decision = last_decision()
+    assert (decision.queue, decision.category, decision.source) == (
+        "flagged",
+        "account_unlock",
+        "remote",
+    )
+
+
+def test_item_mostly_outside_the_policy_asks_nobody_and_stays(
+    stream: Stream, upstream: Upstream
+) -> None:
+    stream.categories.create(key="printer", label="Printer", position=9)
+    post(upstream, scores={"vpn_issue": 0.2, "account_unlock": 0.1, "printer": 0.6})
+    assert (last_decision().queue, RemoteAsk.objects.count()) == ("reject", 0)
+    assert [reason["code"] for reason in last_decision().reasons[-2:]] == [
+        "outside_policy",
+        "fallback_remote",
+    ]
+
+
 def test_shy_answer_leaves_the_item_in_hold(
     stream: Stream, upstream: Upstream, model: ModelServer
 ) -> None:

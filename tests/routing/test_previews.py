@@ -14,7 +14,7 @@ from routing.core.keywords import KeywordRule
 from routing.core.policy import CategoryRule, CutOffs
 from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import ACTIONS, Opinions, decide
-from routing.core.signals import score_matrix
+from routing.core.signals import stored_matrix
 from routing.items import Post
 from routing.models import Category, Decision, Event, Item, Stream
 from routing.policies import current_spec
@@ -70,7 +70,7 @@ def random_rows(size: int, keys: Sequence[str] = KEYS) -> list[dict[str, float]]
 def count_by_scores(spec: PolicySpec) -> dict[str, int]:
     """Actions by deciding anew on every item's scores, with what was posted beside them."""
     items = list(Item.objects.order_by("id"))
-    matrix, errors = score_matrix(spec.categories, [item.scores for item in items])
+    matrix, errors = stored_matrix(spec.categories, [item.scores for item in items])
     kept = [item for place, item in enumerate(items) if place not in errors]
     made = decide(
         spec,
@@ -130,14 +130,22 @@ def test_score_at_the_watch_level_counts_after_division_by_the_sum(
     assert found.after == count_by_scores(draft)
 
 
-def test_items_of_categories_that_a_policy_does_not_know_are_left_out(
-    stream: Stream, now: PolicySpec
-) -> None:
-    send(stream, [SURE, LIKELY, {"vpn_issue": 0.95, "account_unlock": 0.05}])
+def test_scores_outside_the_policy_count_as_they_would(stream: Stream, now: PolicySpec) -> None:
+    send(stream, [SURE, LIKELY, {"vpn_issue": 0.95, "account_unlock": 0.05}, *random_rows(60)])
     fewer = replace(now, categories=KEYS[:2])
-    found = preview_change(stream_id=stream.id, before=now, after=fewer)
-    assert (found.items, found.left_out) == (1, 2)
-    assert found.after["act"] == 1
+    found = preview_change(stream_id=stream.id, before=now, after=fewer, examples=3)
+    assert (found.items, found.left_out) == (63, 0)
+    assert (found.before, found.after) == (count_by_scores(now), count_by_scores(fewer))
+
+
+def test_items_decided_with_scores_outside_the_policy_are_read_again(stream: Stream) -> None:
+    Category.objects.create(stream=stream, key="printer", label="Printer", position=3)
+    send(stream, random_rows(40, (*KEYS, "printer")))
+    now = current_spec(stream.id)[1]
+    draft = replace(now, cut_offs=CutOffs(0.3, 0.2, 0.1))
+    found = preview_change(stream_id=stream.id, before=now, after=draft, examples=3)
+    assert (found.before, found.after) == (count_by_scores(now), count_by_scores(draft))
+    assert found.after["wait"] > 0
 
 
 def test_items_are_routed_whatever_policy_they_were_decided_by(stream: Stream) -> None:
