@@ -21,7 +21,7 @@ from routing.models import Policy
 _COLUMNS: Final = """
     SELECT string_agg(uuid_send(i.id), ''),
         string_agg(float8send(extract(epoch FROM i.received_at)::float8), ''),
-        string_agg(int4send(CASE WHEN d.reasons @> '[{"code": "outside"}]' THEN 0 ELSE
+        string_agg(int4send(CASE WHEN d.reasons @> '[{"code": "outside_policy"}]' THEN 0 ELSE
             coalesce(array_position(%(policies)s::uuid[], d.policy_id), 0) END), ''),
         string_agg(int4send(
             coalesce(array_position(%(categories)s::text[], d.predicted::text), 0)), ''),
@@ -53,8 +53,8 @@ class RecentItems:
     """What stands of n items, the newest first; indices that are -1 are in none of the lists.
 
     ids (n,) 16 bytes; received (n,) seconds since 1970; made_with (n,) into `taxonomies`, -1 also
-    where the scores stood mostly outside of the taxonomy; predicted (n,) into `categories`; version (n,) into `versions`; watch_scores (n, W) as posted, for
-    `watched`.
+    where most of the scores stood outside of the taxonomy; predicted (n,) into `categories`;
+    version (n,) into `versions`; watch_scores (n, W) as posted, for `watched`.
     """
 
     ids: NDArray[np.void]

@@ -136,14 +136,6 @@ class StreamAdmin(StreamModelAdmin):
     ) -> dict[str, Any]:
         return {} if obj else dict(super().get_prepopulated_fields(request, obj))
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        stream: Stream | None = context["original"]
-        if stream is not None:
-            context |= {"alarms": word_alarms(alarms_in_force(Stream.objects.filter(id=stream.id)))}
-        return super().render_change_form(request, context, *args, **kwargs)
-
     @admin.display(description=_("categories"))
     def category_count(self, stream: Stream) -> int:
         return int(getattr(stream, "categories_now", 0))
@@ -167,8 +159,9 @@ class StreamAdmin(StreamModelAdmin):
                 _("Draft the first policy"),
             )
         return format_html(
-            '<a href="{}">{}</a>',
-            reverse("admin:routing_policy_versions", args=[stream.pk]),
+            '<a href="{}?stream={}">{}</a>',
+            reverse("admin:routing_policy_changelist"),
+            stream.pk,
             _("All versions, v%(version)s published") % {"version": version},
         )
 
@@ -210,6 +203,8 @@ class StreamAdmin(StreamModelAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         stream: Stream | None = context["original"]
+        if stream is not None:
+            context |= {"alarms": word_alarms(alarms_in_force(Stream.objects.filter(id=stream.id)))}
         gap = find_gap(stream) if stream else None
         if stream and gap:
             labels = dict(stream.categories.values_list("key", "label"))
