@@ -78,6 +78,10 @@ class CategoryForm(FixedKeyForm):
 class CategoryFormSet(CategoryFormSetBase):
     """A stream's categories; one that history names is kept."""
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        name_row(form, form.instance.label)  # once more, for the box that deletes
+
     def clean(self) -> None:
         """Refuse before Django does, whose words do not say what to do instead."""
         refused = [
@@ -159,9 +163,8 @@ class StreamAdmin(StreamModelAdmin):
                 _("Draft the first policy"),
             )
         return format_html(
-            '<a href="{}?stream={}">{}</a>',
-            reverse("admin:routing_policy_changelist"),
-            stream.pk,
+            '<a href="{}">{}</a>',
+            reverse("admin:routing_policy_versions", args=[stream.pk]),
             _("All versions, v%(version)s published") % {"version": version},
         )
 
