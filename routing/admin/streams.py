@@ -67,7 +67,6 @@ class CategoryForm(FixedKeyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["retired"] = self.instance.retired_at is not None
-        name_row(self, self.instance.label)
 
     def save(self, commit: bool = True) -> Any:
         if "retired" in self.changed_data:
@@ -80,7 +79,7 @@ class CategoryFormSet(CategoryFormSetBase):
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
-        name_row(form, form.instance.label)  # once more, for the box that deletes
+        name_row(form, form.instance.label)
 
     def clean(self) -> None:
         """Refuse before Django does, whose words do not say what to do instead."""
