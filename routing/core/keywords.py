@@ -20,8 +20,10 @@ KIND_CHOICES: Final = ("keyword", "regex")
 ANY_FIELD: Final = ""
 LONGEST_PATTERN: Final = 1000
 LONGEST_TEXT: Final = 200_000
-# RE2 turns repetitions into states, so a short pattern may need much memory; this bounds it.
+# RE2 turns repetitions into states, so a short pattern may need much memory; these bound it, for a
+# rule alone and for all that read one field.
 MEMORY: Final = 1 << 20
+SET_MEMORY: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ class KeywordRule:
         try:
             # Alone first: wrapped in a group, `a)(b` would pass.
             if self.kind == "regex":
-                re2.compile(self.pattern, _options())
-            found = re2.compile(self.expression(), _options())
+                re2.compile(self.pattern, _options(MEMORY))
+            found = re2.compile(self.expression(), _options(MEMORY))
         except re2.error as error:
             raise PolicyError(
                 f"{self.id}: {show_value(self.pattern)} is no expression: {_read_error(error)}",
@@ -124,7 +126,8 @@ class KeywordRules:
         found: set[str] = set()
         for name, (patterns, ids) in self._sets.items():
             text = payload_text(payload if name == ANY_FIELD else payload.get(name))
-            found.update(ids[place] for place in patterns.Match(text))
+            # RE2's set answers None where nothing matches.
+            found.update(ids[place] for place in patterns.Match(text) or ())
         return tuple(rule.id for rule in self.rules if rule.id in found)
 
     def scores(self, matched: Sequence[str]) -> dict[str, float]:
@@ -157,17 +160,30 @@ def _list_texts(value: object) -> Iterator[str]:
 
 
 def _compile_set(rules: Sequence[KeywordRule], name: str) -> tuple[Any, tuple[str, ...]]:
-    patterns = re2.Set.SearchSet(_options())
+    """The rules that read a field in one machine, and their ids in its order.
+
+    Raises:
+        PolicyError: together they need more memory than they may have.
+    """
+    patterns = re2.Set.SearchSet(_options(SET_MEMORY))
     mine = [rule for rule in rules if rule.field == name]
     for rule in mine:
         patterns.Add(rule.expression())
-    patterns.Compile()
+    try:
+        patterns.Compile()
+    except re2.error:
+        where = f"the field {name}" if name else "the whole payload"
+        raise PolicyError(
+            f"the {len(mine)} keyword rules for {where} are too large together; "
+            "shorten their repetitions or remove some",
+            field="keyword_rules",
+        ) from None
     return patterns, tuple(rule.id for rule in mine)
 
 
-def _options() -> Any:
+def _options(memory: int) -> Any:
     options = re2.Options()
-    options.max_mem = MEMORY
+    options.max_mem = memory
     options.log_errors = False
     return options
 
