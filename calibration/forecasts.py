@@ -15,7 +15,7 @@ from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of
 from routing.core.policy import Policy
 from routing.core.rules import ACTIONS, QUEUES, route
-from routing.core.signals import ScoreMatrix, Signals, compute_signals, score_matrix
+from routing.core.signals import ScoreMatrix, Signals, compute_signals, stored_matrix
 from routing.models import Stream
 
 MOST_ITEMS: Final = 50_000
@@ -44,7 +44,7 @@ class Forecast:
 def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Forecast]:
     """What each policy would do with the newest items of the cohort, 50,000 at most.
 
-    Items whose scores name a category that a policy does not know are left out of its forecast.
+    Complete scores that fall short under a policy of fewer categories are left out of its forecast.
     """
     tallies = [_Tally(policy, _audit_rates(cohort.stream, policy)) for policy in policies]
     for rows in _read_scores(cohort):
@@ -52,7 +52,7 @@ def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Fore
         for tally in tallies:
             keys = tally.policy.categories
             if keys not in read:
-                matrix, _ = score_matrix(keys, rows)
+                matrix, _ = stored_matrix(keys, rows)
                 read[keys] = matrix, compute_signals(matrix)
             tally.add(*read[keys], cohort.model_version)
     return [tally.forecast() for tally in tallies]

@@ -45,8 +45,8 @@ def confidence_bins(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return np.rint(steps).astype(np.int64)
 
 
-def note_cells(*, stream_id: UUID, cells: Iterable[Cell]) -> None:
-    """Add one to the count of each cell, with one COPY."""
+def note_cells(*, stream_id: UUID, cells: Iterable[Cell], count: int = 1) -> None:
+    """Add `count` to each cell, with one COPY; -1 where another decision took the place of one."""
     listed = list(cells)
     bins = confidence_bins(np.array([cell.raw_confidence for cell in listed]))
     counted: dict[tuple[object, ...], tuple[int, float]] = {}
@@ -60,12 +60,12 @@ def note_cells(*, stream_id: UUID, cells: Iterable[Cell]) -> None:
             cell.queue,
             cell.pi,
         )
-        count, raw_sum = counted.get(key, (0, 0.0))
-        counted[key] = count + 1, raw_sum + cell.raw_confidence
+        so_far, raw_sum = counted.get(key, (0, 0.0))
+        counted[key] = so_far + count, raw_sum + count * cell.raw_confidence
     copy_rows(
         FrameDelta._meta.db_table,
         ("id", "stream_id", *KEY, "count", "raw_sum"),
-        ((uuid7(), stream_id, *key, count, raw_sum) for key, (count, raw_sum) in counted.items()),
+        ((uuid7(), stream_id, *key, total, raw_sum) for key, (total, raw_sum) in counted.items()),
     )
 
 

@@ -167,8 +167,11 @@ class FrameCount(FrameKey):
 class FrameDelta(FrameKey):
     """Counts that intake wrote beside its decisions and the one roll-up has yet to add.
 
-    Many writers would queue on a hot counter; appending here they never meet.
+    Many writers would queue on a hot counter; appending here they never meet. A count is negative
+    where a further decision took the place of an earlier one.
     """
+
+    count = models.IntegerField()
 
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: +{self.count}"

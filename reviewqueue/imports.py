@@ -6,7 +6,7 @@ list of those that would do.
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from gzip import GzipFile
 from io import BufferedReader
@@ -23,7 +23,7 @@ from reviewqueue.api.problems import ProblemError, shown
 from reviewqueue.api.schemas import check_post
 from reviewqueue.intake import IntakeError, Taken, take_in
 from reviewqueue.payloads import label_of
-from routing.core.policy import Policy as PolicySpec
+from routing.categories import known_keys
 from routing.core.policy import PolicyError
 from routing.items import Post
 from routing.models import Category, Decision, Item, Policy, Stream
@@ -125,7 +125,8 @@ def import_lines(
     Raises:
         NoPolicyError: the stream has no published policy.
     """
-    _, spec = current_spec(stream.id)
+    current_spec(stream.id)  # without a policy not even the first line could be taken
+    known = known_keys(stream.id)
     counts = Counts()
 
     def refuse(refusal: Refusal) -> None:
@@ -135,7 +136,7 @@ def import_lines(
     batch = _Batch()
     for line in lines:
         try:
-            post, truth = _read_item(line, spec, with_truth=with_truth)
+            post, truth = _read_item(line, known, with_truth=with_truth)
         except ProblemError as problem:
             refuse(Refusal(line.number, problem.field or "", _explain(problem)))
             continue
@@ -204,7 +205,7 @@ def _can_be_key(text: str) -> bool:
     return True
 
 
-def _read_item(line: Line, spec: PolicySpec, *, with_truth: bool) -> tuple[Post, Truth]:
+def _read_item(line: Line, known: Collection[str], *, with_truth: bool) -> tuple[Post, Truth]:
     if line.body is None:
         raise ProblemError(
             "too_large", f"is longer than {LINE_BYTES:,} bytes; shorten its payload."
@@ -217,14 +218,14 @@ def _read_item(line: Line, spec: PolicySpec, *, with_truth: bool) -> tuple[Post,
             if "payload" in parsed:
                 raise ProblemError("invalid", "text stands beside payload; give one.", field="text")
             parsed["payload"] = {"text": parsed.pop("text")}
-    return check_post(parsed), _read_truth(truth, spec) if with_truth else ()
+    return check_post(parsed), _read_truth(truth, known) if with_truth else ()
 
 
-def _read_truth(value: object, spec: PolicySpec) -> Truth:
-    """The categories that are right.
+def _read_truth(value: object, known: Collection[str]) -> Truth:
+    """The categories that are right; a truth of the past may name one that is retired.
 
     Raises:
-        ProblemError: there is none, or one that the policy does not know.
+        ProblemError: there is none, or one that is not among `known`.
     """
     if value is None:
         raise ProblemError(
@@ -232,7 +233,7 @@ def _read_truth(value: object, spec: PolicySpec) -> Truth:
         )
     keys = value if isinstance(value, list) else [value]
     for key in keys:
-        if key not in spec.categories:
+        if not isinstance(key, str) or key not in known:
             raise ProblemError(
                 "invalid",
                 f"truth names {shown(key)}, which is no category of this stream; "

@@ -8,16 +8,18 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
 from calibration.frames import Cell, note_cells
-from reviewqueue.models import ReviewTask
-from routing.core.policy import Policy
+from reviewqueue.deciding import Batch, IntakeError, read_posted
+from reviewqueue.models import RemoteAsk, ReviewTask
+from routing.alarms import note_unknown_models
+from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import Decision as Outcome
-from routing.core.rules import Opinions, RemoteAnswer, decide
-from routing.core.signals import score_matrix
+from routing.core.rules import RemoteAnswer
+from routing.core.signals import stored_matrix
 from routing.ids import uuid7
 from routing.items import (
     NewDecision,
@@ -29,8 +31,18 @@ from routing.items import (
     latest_decisions,
     state_before_verdict,
 )
-from routing.models import Decision, Item, Stream
-from routing.policies import current_spec
+from routing.models import Decision, Item, Policy, Stream
+from routing.policies import current_spec, published_spec
+
+__all__ = [
+    "ConflictError",
+    "IntakeError",
+    "Taken",
+    "decide_again",
+    "decide_only",
+    "read_taken",
+    "take_in",
+]
 
 # A refused or automatic item has no seat; whether it gets one is the audit's draw.
 QUEUE_OF_ACTION: Final = {
@@ -39,17 +51,7 @@ QUEUE_OF_ACTION: Final = {
     Decision.Action.ESCALATE: ReviewTask.Queue.ESCALATED,
 }
 FLAGGED_DUE: Final = timedelta(days=1)
-CAPACITY_LOCK: Final = 0x52515F43  # "RQ_C": who counts the free seats of a stream
 NOT_ASKED: Final = RemoteAnswer(error="not asked, since the item came with its label")
-
-
-class IntakeError(ValueError):
-    """An item that cannot be taken in. `field` is the place, the message says what to do."""
-
-    def __init__(self, message: str, *, field: str, value: object = None) -> None:
-        super().__init__(message)
-        self.field = field
-        self.value = value
 
 
 class ConflictError(IntakeError):
@@ -78,78 +80,13 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | Intake
         NoPolicyError: the stream has no published policy.
     """
     _, spec = current_spec(stream.id)
-    batch = _Batch(spec, posts, remote=None)
+    batch = Batch(spec, posts, scores=read_posted(stream, spec, posts), remote=None)
     made = dict(zip(batch.good, batch.decide(), strict=True))
     return [
         batch.errors.get(number)
         or Taken(post.external_id, None, None, made[number], spec.version, created=False)
         for number, post in enumerate(posts)
     ]
-
-
-class _Batch:
-    """Posts whose scores can be used (`good`, by their number) and what is decided about them."""
-
-    def __init__(self, spec: Policy, posts: Sequence[Post], *, remote: RemoteAnswer | None) -> None:
-        self.spec = spec
-        self.matrix, errors = score_matrix(spec.categories, [post.scores for post in posts])
-        self.good: list[int] = self.matrix.index.tolist()
-        self.posts = [posts[number] for number in self.good]
-        self.errors = {
-            number: IntakeError(str(error), field=error.field, value=error.value)
-            for number, error in errors.items()
-        }
-        self.opinions = Opinions(
-            secondary=[post.secondary for post in self.posts],
-            matched=[spec.fallback.match(post.payload) for post in self.posts],
-            remote=[remote] * len(self.posts),
-        )
-        self.full = [False] * len(self.posts)
-
-    def decide(self) -> list[Outcome]:
-        return decide(
-            self.spec,
-            self.matrix,
-            model_versions=[post.model_version for post in self.posts],
-            opinions=self.opinions,
-            full=self.full,
-        )
-
-    def decide_within(self, stream: Stream) -> list[Outcome]:
-        """Decide, and again where more would wait than the stream's capacity has seats for.
-
-        Who counts free seats waits for the last who did to commit.
-        """
-        decided = self.decide()
-        waiting = [n for n, made in enumerate(decided) if made.action == Decision.Action.WAIT]
-        if stream.hold_capacity is None or not waiting:
-            return decided
-        free = count_free_seats(stream)
-        known = set(
-            Item.objects.filter(
-                stream=stream, external_id__in=[self.posts[n].external_id for n in waiting]
-            ).values_list("external_id", flat=True)
-        )
-        for number in waiting:
-            external_id = self.posts[number].external_id
-            if external_id not in known:
-                known.add(external_id)
-                self.full[number] = free <= 0
-                free -= 1
-        return self.decide() if any(self.full) else decided
-
-
-def count_free_seats(stream: Stream) -> int:
-    """How many more held items may wait in a stream of bounded capacity, under a lock until
-    the transaction ends."""
-    if stream.hold_capacity is None:
-        raise ValueError(f"{stream.key} has no hold_capacity; there is nothing to count")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CAPACITY_LOCK, str(stream.id)]
-        )
-    taken = ReviewTask.objects.unanswered().filter(stream=stream, queue=ReviewTask.Queue.HOLD)
-    return stream.hold_capacity - taken.count()
 
 
 @transaction.atomic
@@ -172,7 +109,8 @@ def take_in(
     """
     received_at = received_at or timezone.now()
     policy_id, spec = current_spec(stream.id)
-    batch = _Batch(spec, posts, remote=NOT_ASKED if labelled else None)
+    scores = read_posted(stream, spec, posts)
+    batch = Batch(spec, posts, scores=scores, remote=NOT_ASKED if labelled else None)
     decided = batch.decide() if labelled else batch.decide_within(stream)
     ids = insert_items(
         stream_id=stream.id,
@@ -195,9 +133,38 @@ def take_in(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
+    intake.note_models(spec)
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
     return [answers[number] for number in range(len(posts))]
+
+
+def decide_again(*, decision: Decision, remote: RemoteAnswer) -> Decision.Action:
+    """Decide an item anew, under the policy of `decision`, now that the remote model was asked.
+
+    The caller has locked the item's question and withdrawn its open seat; the further decision
+    brings the seat or the draw that goes with it. Returns its action.
+    """
+    item, stream = decision.item, decision.stream
+    post = Post(
+        external_id=item.external_id,
+        payload=item.payload,
+        scores=item.scores,
+        secondary=item.secondary,
+        model_version=item.model_version,
+        priority=item.priority,
+        due_at=item.due_at,
+    )
+    spec = published_spec(decision.policy_id)
+    scores = stored_matrix(spec.categories, [item.scores])
+    batch = Batch(spec, [post], scores=scores, remote=remote)
+    [outcome] = batch.decide()
+    intake = _Intake(stream, decision.policy_id, item.received_at, labelled=False)
+    intake.add(post, outcome, item.id, batch.opinions.matched[0], remote, at_capacity=False)
+    intake.store(decided_at=timezone.now(), instead_of=decision)
+    action = Decision.Action(outcome.action)
+    Item.objects.filter(id=item.id).update(state=state_before_verdict(action))
+    return action
 
 
 def _answer_known(stream: Stream, posts: Mapping[int, Post]) -> dict[int, Taken | IntakeError]:
@@ -240,6 +207,7 @@ class _Intake:
         self.tasks: list[tuple[object, ...]] = []
         self.draws: list[Draw] = []
         self.cells: list[Cell] = []
+        self.asks: list[tuple[UUID, ...]] = []
 
     def add(
         self,
@@ -267,6 +235,8 @@ class _Intake:
             pi = 1.0
             blind = self._draws(item_id, self.stream.blind_rate, "blind")
             self._seat(post, queue, item_id, decision_id, blind=blind, pi=pi)
+        if outcome.asks:
+            self.asks.append((uuid7(), self.stream.id, item_id, decision_id))
         self.decisions.append(
             NewDecision(
                 decision_id, item_id, self.policy_id, outcome, pi, matched, remote, at_capacity
@@ -320,16 +290,58 @@ class _Intake:
             )
         )
 
-    def store(self) -> None:
+    def note_models(self, spec: PolicySpec) -> None:
+        """Raise alarms about what comes in now; labelled items are history, on which none act."""
+        if not self.labelled:
+            note_unknown_models(
+                stream_id=self.stream.id,
+                policy_id=self.policy_id,
+                spec=spec,
+                model_versions=[cell.model_version for cell in self.cells],
+                at=self.at,
+            )
+
+    def store(
+        self, *, decided_at: datetime | None = None, instead_of: Decision | None = None
+    ) -> None:
+        """Write it all. Further decisions say when they were made, and instead of which one."""
         if not self.decisions:
             return
-        insert_decisions(stream_id=self.stream.id, decisions=self.decisions, decided_at=self.at)
-        record_draws(stream_id=self.stream.id, draws=self.draws, drawn_at=self.at)
+        at = decided_at or self.at
+        insert_decisions(stream_id=self.stream.id, decisions=self.decisions, decided_at=at)
+        record_draws(stream_id=self.stream.id, draws=self.draws, drawn_at=at)
         note_cells(stream_id=self.stream.id, cells=self.cells)
+        if instead_of is not None:
+            note_cells(stream_id=self.stream.id, cells=[self._cell_of(instead_of)], count=-1)
         if self.tasks:
             copy_rows(ReviewTask._meta.db_table, TASK_COLUMNS, self.tasks)
+        if self.asks:
+            self._store_asks()
+
+    def _store_asks(self) -> None:
+        model_id = Policy.objects.values_list("remote_model_id", flat=True).get(id=self.policy_id)
+        copy_rows(
+            RemoteAsk._meta.db_table,
+            ASK_COLUMNS,
+            ((*ids, model_id, "due", 0, self.at, self.at, "") for ids in self.asks),
+        )
+
+    def _cell_of(self, decision: Decision) -> Cell:
+        return Cell(
+            day=self.day,
+            policy_id=decision.policy_id,
+            model_version=decision.item.model_version,
+            category=decision.predicted,
+            queue=decision.queue,
+            pi=decision.label_pi,
+            raw_confidence=decision.raw_confidence,
+        )
 
 
+ASK_COLUMNS: Final = (
+    *("id", "stream_id", "item_id", "decision_id", "model_id"),
+    *("state", "tries", "due_at", "asked_at", "error"),
+)
 TASK_COLUMNS: Final = (
     "id",
     "stream_id",

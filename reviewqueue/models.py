@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-from routing.models import Decision, Item, Stream, append_only
+from routing.models import Decision, Item, RemoteModel, Stream, append_only
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -177,6 +177,46 @@ class ReviewTask(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item}: {self.get_queue_display()}"
+
+
+class RemoteAsk(models.Model):
+    """A question to a remote model about an item that waits for the answer."""
+
+    class State(models.TextChoices):
+        DUE = "due", _("due")
+        ANSWERED = "answered", _("answered")
+        FAILED = "failed", _("failed")
+        DROPPED = "dropped", _("dropped: a person was faster")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="+")
+    decision = models.OneToOneField(Decision, models.PROTECT, related_name="+")
+    model = models.ForeignKey(RemoteModel, models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.DUE)
+    tries = models.PositiveSmallIntegerField(default=0)
+    token = models.UUIDField(null=True)
+    due_at = models.DateTimeField(default=timezone.now)
+    error = models.CharField(max_length=300, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="due", closed_at__isnull=True)
+                | (~Q(state="due") & Q(closed_at__isnull=False)),
+                name="ask_closed_has_time",
+            ),
+        ]
+        indexes: ClassVar = [
+            # What a worker asks next.
+            models.Index(fields=["due_at"], name="ask_due", condition=Q(state="due")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.item}"
 
 
 class TaskSkip(models.Model):

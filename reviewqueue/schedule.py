@@ -25,6 +25,7 @@ class Sweep:
 
 SWEEPS: Final = (
     Sweep("Free lapsed leases", "reviewqueue.tasks.expire_leases", 15),
+    Sweep("Second opinions", "reviewqueue.tasks.ask_remote_models", 15),
     Sweep("Fold frame counts", "calibration.tasks.fold_frame_deltas", MINUTE),
     Sweep("Weekly audit", "reviewqueue.tasks.sweep_audits", HOUR),
     Sweep("Monthly table", "reviewqueue.tasks.sweep_tables", HOUR),

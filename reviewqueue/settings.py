@@ -140,6 +140,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 ITEM_MAX_BYTES = 1024 * 1024
 BATCH_MAX_ITEMS = 10_000
 
+# Whether models that are asked for a second opinion may stand in a private network.
+ALLOW_PRIVATE_ADDRESSES = read.bool("ALLOW_PRIVATE_ADDRESSES", default=False)
+
 # Celery: PostgreSQL is the truth, the broker a doorbell that may be lost or mute.
 REDIS_URL = read.str("REDIS_URL", default="")
 _TRANSPORT = {

@@ -16,7 +16,7 @@ from calibration.jobs import quarter_of, run_once
 from calibration.labels import count_labels, find_cohort
 from calibration.runs import FITTED_DAYS
 from calibration.tasks import measure_month
-from reviewqueue import claims
+from reviewqueue import claims, second_opinions
 from reviewqueue.doorbell import Task, ring
 from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.seats import open_audit_seats
@@ -33,6 +33,14 @@ def expire_leases() -> None:
     expired = claims.expire_leases()
     if expired:
         logger.info("%d leases ran out", expired)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def ask_remote_models() -> None:
+    """Ask remote models for the second opinions that are due."""
+    asked = second_opinions.ask_due_models()
+    if asked:
+        logger.info("%d second opinions were asked for", asked)
 
 
 @shared_task  # type: ignore[untyped-decorator]

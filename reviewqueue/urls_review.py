@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from reviewqueue.views import home, mine, review
+from reviewqueue.views import home, mine, review, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("streams/<slug:stream_key>/mine/", mine.mine, name="mine"),
+    path("streams/<slug:stream_key>/watch/", watch.watch, name="watch"),
+    path("streams/<slug:stream_key>/watch/<uuid:decision_id>/", watch.watched_item, name="watched"),
     path("streams/<slug:stream_key>/<slug:queue>/", review.review, name="review"),
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),

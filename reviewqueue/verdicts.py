@@ -5,19 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
 from reviewqueue.models import ReviewTask, Verdict
-from routing.core.policy import Policy
 from routing.events import record_event
 from routing.items import state_before_verdict
-from routing.models import Decision, Item
-from routing.policies import published_spec
+from routing.models import Decision, Item, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -54,14 +56,9 @@ class Answer:
     comment: str = ""
 
 
-def check_answer(answer: Answer, policy: Policy) -> None:
+def check_answer(answer: Answer, stream: Stream) -> None:
     """Raises VerdictError, naming the field, when the answer does not hold together."""
-    unknown = [key for key in answer.categories if key not in policy.categories]
-    if unknown:
-        raise VerdictError(
-            f"{unknown[0]!r} is no category of this stream; choose one of the list.",
-            field="categories",
-        )
+    _check_categories(answer, stream)
     if len(set(answer.categories)) != len(answer.categories):
         raise VerdictError("A category was named twice; name each once.", field="categories")
     count = len(answer.categories)
@@ -73,6 +70,22 @@ def check_answer(answer: Answer, policy: Policy) -> None:
         raise VerdictError("This answer names no category.", field="categories")
     if answer.kind not in (Kind.CATEGORY, Kind.AMBIGUOUS, Kind.NONE_FITS, Kind.CANNOT_JUDGE):
         raise VerdictError(f"{answer.kind!r} is no answer; choose one of the form.", field="kind")
+
+
+def _check_categories(answer: Answer, stream: Stream) -> None:
+    """Every category that is active now may be chosen, whatever the item was decided among."""
+    asked = [key for key in answer.categories if "\0" not in key]
+    found = {one.key: one for one in stream.categories.filter(key__in=asked)} if asked else {}
+    for key in answer.categories:
+        category = found.get(key)
+        if category is None:
+            message = _("“%(key)s” is no category of this stream; choose one of the list.")
+            raise VerdictError(message % {"key": Truncator(key).chars(60)}, field="categories")
+        if category.retired_at is not None:
+            day = timezone.localtime(category.retired_at, ZoneInfo(stream.time_zone)).date()
+            message = _("%(category)s was retired on %(day)s; choose another category.")
+            shown = {"category": category.label, "day": date_format(day, "j F Y")}
+            raise VerdictError(message % shown, field="categories")
 
 
 @transaction.atomic
@@ -102,7 +115,7 @@ def record_verdict(
     )
     if task is None:
         raise LateVerdictError(LateVerdictError.__doc__ or "")
-    check_answer(answer, published_spec(task.decision.policy_id))
+    check_answer(answer, task.stream)
     held = ReviewTask.objects.leased_to(reviewer).filter(id=task_id, lease_token=lease_token)
     if not held.update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now):
         raise LateVerdictError(LateVerdictError.__doc__ or "")

@@ -1,8 +1,9 @@
 """Policies: from rows to the pure value that decides, and from draft to published."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -104,6 +105,7 @@ def build_spec(
         )
         for rule in rules
     }
+    measured = _measured_for(policy, keys)
     return PolicySpec(
         version=policy.version or 0,
         categories=keys,
@@ -114,13 +116,31 @@ def build_spec(
         escalate_entropy=policy.escalate_entropy,
         reject_action=policy.reject_action,
         rules=specs,
-        maps={key: CalibrationMap.from_json(document) for key, document in policy.maps.items()},
+        maps={key: CalibrationMap.from_json(document) for key, document in measured.maps.items()},
         model_versions=tuple(policy.model_versions),
         on_other_model=policy.on_other_model,
         uncalibrated=policy.uncalibrated,
         fallback=_build_fallback(policy, keyword_rules),
-        distrusted=frozenset((category, int(band)) for category, band in policy.distrusted),
+        distrusted=frozenset((category, int(band)) for category, band in measured.distrusted),
         reporting_edges=tuple(policy.reporting_edges),
+    )
+
+
+class _Measured(NamedTuple):
+    """What recalibration writes into a policy and nobody can edit there."""
+
+    maps: dict[str, Any]
+    distrusted: list[list[Any]]
+
+
+def _measured_for(policy: Policy, keys: Collection[str]) -> _Measured:
+    """Without what concerns other categories, such as one that was retired after a draft was made.
+
+    Left in place it would keep the draft from being published for good.
+    """
+    return _Measured(
+        maps={key: own for key, own in policy.maps.items() if key in keys or key == STREAM_WIDE},
+        distrusted=[[key, band] for key, band in policy.distrusted if key in keys],
     )
 
 
@@ -193,10 +213,11 @@ def copy_policy(
 
     What concerns categories retired since is left behind; a draft could not be published with it.
     """
-    known = {STREAM_WIDE, *active_keys(policy.stream_id)}
     fields = {name: getattr(policy, name) for name in COPIED}
-    fields["maps"] = {key: own for key, own in policy.maps.items() if key in known}
-    fields["distrusted"] = [[key, band] for key, band in policy.distrusted if key in known]
+    fields |= _measured_for(policy, active_keys(policy.stream_id))._asdict()
+    keyword_rules = list(policy.keyword_rules.filter(category__retired_at__isnull=True))
+    if not keyword_rules:
+        fields["fallback_steps"] = [step for step in policy.fallback_steps if step != "rules"]
     fields |= dict(changes or {})
     draft = Policy.objects.create(
         stream_id=policy.stream_id, based_on=policy, created_by_id=created_by_id, **fields
@@ -215,7 +236,7 @@ def copy_policy(
             policy=draft,
             **{name: getattr(rule, name) for name in COPIED_KEYWORD_RULE},
         )
-        for rule in policy.keyword_rules.filter(category__retired_at__isnull=True)
+        for rule in keyword_rules
     )
     return draft
 
@@ -242,6 +263,7 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
         raise PolicyError("The stream has no categories; add them first.", field="categories")
     policy.category_keys = list(keys)
     policy.reporting_edges = stream.reporting_edges
+    policy.maps, policy.distrusted = _measured_for(policy, keys)
     spec = load_spec(policy)
     base = find_published_spec(stream.id)
     policy.version = base.version + 1 if base else 1

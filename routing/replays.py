@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import Opinions, RemoteAnswer, decide
-from routing.core.signals import score_matrix
+from routing.core.signals import stored_matrix
 from routing.items import reason_documents
 from routing.models import Decision, Stream
 from routing.policies import published_spec
@@ -147,7 +147,7 @@ def _replay_under(policy_id: UUID, batch: Sequence[Decision]) -> Iterator[Differ
             yield _fail(decision, "remote_answer", decision.remote_answer, error)
         else:
             readable.append(decision)
-    matrix, errors = score_matrix(spec.categories, [each.item.scores for each in readable])
+    matrix, errors = stored_matrix(spec.categories, [each.item.scores for each in readable])
     for place, score_error in errors.items():
         yield _fail(readable[place], score_error.field, score_error.value, score_error)
     good: list[int] = matrix.index.tolist()

@@ -6,6 +6,7 @@ from django.contrib import admin
 from reviewqueue.access import streams_administered_by
 from reviewqueue.admin.keys import ApiKeyAdmin
 from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
+from reviewqueue.admin.remote_models import RemoteAskAdmin, RemoteModelAdmin
 from reviewqueue.admin.streams import StreamWithPeopleAdmin
 from reviewqueue.admin.work import ReviewTaskAdmin, VerdictAdmin
 from routing.admin.scope import administer_streams_by
@@ -14,6 +15,8 @@ __all__ = [
     "ApiKeyAdmin",
     "MembershipAdmin",
     "PersonAdmin",
+    "RemoteAskAdmin",
+    "RemoteModelAdmin",
     "ReviewTaskAdmin",
     "StreamWithPeopleAdmin",
     "VerdictAdmin",

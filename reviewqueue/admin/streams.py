@@ -14,12 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from calibration.models import LONGEST_REASON
+from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.people import RolesOnStreamInline
+from reviewqueue.models import Verdict
 from reviewqueue.payloads import KINDS
 from routing.admin import StreamAdmin
-from routing.admin.streams import CategoryInline, FixedKeyForm
-from routing.models import Stream
+from routing.admin.streams import CategoryFormSet, CategoryInline, FixedKeyForm
+from routing.categories import least_id_after
+from routing.models import Category, Stream
 from routing.policies import NoPolicyError
 
 
@@ -40,6 +42,27 @@ class ShownStreamForm(FixedKeyForm):
         return value
 
 
+class JudgedCategoryFormSet(CategoryFormSet):
+    """Categories that people may have named too."""
+
+    def is_named(self, category: Category) -> bool:
+        """Whether a policy, an item or something that a person said refers to the category."""
+        named = {
+            "stream_id": category.stream_id,
+            "id__gte": least_id_after(category),
+            "categories__contains": [category.key],
+        }
+        return (
+            super().is_named(category)
+            or Verdict.objects.filter(**named).exists()
+            or GroundTruth.objects.filter(**named).exists()
+        )
+
+
+class JudgedCategoryInline(CategoryInline):
+    formset = JudgedCategoryFormSet
+
+
 class RecalibrateForm(forms.Form):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -55,7 +78,7 @@ admin.site.unregister(Stream)
 @admin.register(Stream)
 class StreamWithPeopleAdmin(StreamAdmin):
     form = ShownStreamForm
-    inlines: ClassVar = [CategoryInline, RolesOnStreamInline]
+    inlines: ClassVar = [JudgedCategoryInline, RolesOnStreamInline]
     change_form_template = "admin/routing/stream/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:

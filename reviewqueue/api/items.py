@@ -15,9 +15,12 @@ from reviewqueue.api.answers import answer_taken, answer_verdict
 from reviewqueue.api.bodies import parse_array, parse_json, read_body
 from reviewqueue.api.problems import ProblemDocument, ProblemError
 from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, TriedPost, check_post
+from reviewqueue.doorbell import ring
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
 from reviewqueue.models import ApiKey
+from reviewqueue.tasks import ask_remote_models
 from reviewqueue.verdicts import published_verdict
+from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item, Stream
 
@@ -60,6 +63,7 @@ def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     answer = take_in(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
+    _ring_if_asked([answer])
     return _json(answer_taken(answer), status=201 if answer.created else 200)
 
 
@@ -102,7 +106,9 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
         except ProblemError as problem:
             lines[index] = _refused(index, problem)
     counts = {"taken": 0, "known": 0, "refused": len(lines)}
-    for index, answer in zip(places, take_in(stream=found, posts=posts), strict=True):
+    answers = take_in(stream=found, posts=posts)
+    _ring_if_asked(answers)
+    for index, answer in zip(places, answers, strict=True):
         if isinstance(answer, Taken):
             counts["taken" if answer.created else "known"] += 1
             lines[index] = {
@@ -209,6 +215,15 @@ def _oversize(length: int) -> ProblemError | None:
         f"The item has {length:,} characters and at most {settings.ITEM_MAX_BYTES:,} are taken; "
         "shorten its payload.",
     )
+
+
+def _ring_if_asked(answers: Sequence[Taken | IntakeError]) -> None:
+    """Let a worker ask the remote model about what waits for it; a sweep would soon do so too."""
+    if any(
+        isinstance(answer, Taken) and isinstance(answer.made, Outcome) and answer.made.asks
+        for answer in answers
+    ):
+        ring(ask_remote_models)
 
 
 def _problem(error: IntakeError) -> ProblemError:

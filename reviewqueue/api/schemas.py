@@ -30,7 +30,8 @@ class ItemPost(BaseModel):
         examples=[{"subject": "Locked out", "body": "Third time today, please help."}]
     )
     scores: dict[str, Score] = Field(
-        description="Probability per category; unlisted ones share what is missing to 1.",
+        description="Probability per category; unlisted ones share what is missing to 1. What "
+        "stands on categories of the stream that its policy does not have is missing too.",
         examples=[{"account_unlock": 0.9, "vpn_issue": 0.06, "security_incident": 0.04}],
     )
     signals: dict[str, Any] = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
@@ -11,6 +12,7 @@ from routing.models import Category, Decision
 SHOWN_FIRST = 5
 ALL_SHOWN_UP_TO = 10
 HOT_KEYS = "123456789"
+UNCALIBRATED_BY = ("model_version", "uncalibrated")
 QUEUES_RISING = ("reject", "hold", "flagged", "auto")
 
 
@@ -94,7 +96,10 @@ class ReasonChip:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine's answer. Blind screens never hold one."""
+    """The machine's answer. Blind screens never hold one.
+
+    `retired_at`: since when nobody can choose its category any more.
+    """
 
     key: str
     label: str
@@ -104,6 +109,7 @@ class Machine:
     support: str
     bands: Scale
     reasons: tuple[ReasonChip, ...]
+    retired_at: datetime | None = None
 
 
 def arrange_choices(
@@ -116,7 +122,7 @@ def arrange_choices(
 
     `categories` are in the taxonomy's order, `chosen` their keys. Without scores (blind) nothing
     of the order or the keys depends on the machine. Categories that are digits keep their order
-    and are pressed by their own key.
+    and are pressed by their own key. What the model did not list has a dash, not a score of 0.
     """
     digits = len(categories) <= ALL_SHOWN_UP_TO and all(
         len(category.key) == 1 and category.key.isdigit() for category in categories
@@ -131,12 +137,13 @@ def arrange_choices(
     def draw(index: int, category: Category) -> Choice:
         hot = category.key if digits else HOT_KEYS[index : index + 1]
         score = None if scores is None else scores.get(category.key, 0.0)
+        listed = scores is not None and category.key in scores
         return Choice(
             key=category.key,
             label=category.label,
             definition=category.definition,
             hotkey=hot if index < in_sight else "",
-            score="" if score is None else f"{score:.2f}",
+            score="" if score is None else f"{score:.2f}" if listed else "–",
             width="" if score is None or index >= in_sight else f"{score * 100:.1f}%",
             checked=category.key in chosen,
         )
@@ -146,11 +153,15 @@ def arrange_choices(
 
 
 def describe_machine(
-    decision: Decision, *, policy: Policy, label_of: Callable[[str], str]
+    decision: Decision,
+    *,
+    policy: Policy,
+    label_of: Callable[[str], str],
+    retired_at: datetime | None = None,
 ) -> Machine:
     """What the machine said of an item, by the policy that it was decided under."""
     cut_offs = policy.effective(decision.predicted)
-    calibrated = decision.confidence != decision.raw_confidence or bool(policy.maps)
+    calibrated = is_calibrated(decision, has_maps=bool(policy.maps))
     return Machine(
         key=decision.predicted,
         label=label_of(decision.predicted),
@@ -160,7 +171,14 @@ def describe_machine(
         support=_("policy %(version)d") % {"version": policy.version},
         bands=draw_scale(decision.confidence, cut_offs),
         reasons=tuple(word_reason(reason, label_of=label_of) for reason in decision.reasons),
+        retired_at=retired_at,
     )
+
+
+def is_calibrated(decision: Decision, *, has_maps: bool) -> bool:
+    """Whether the confidence went through a map; with some reasons it did not."""
+    codes = {reason.get("code") for reason in decision.reasons}
+    return has_maps and codes.isdisjoint(UNCALIBRATED_BY)
 
 
 def percent_apart(value: float, *limits: float) -> str:
@@ -279,6 +297,14 @@ def _escalation_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonCh
     return ReasonChip(_("Entropy "), f"{value:.2f}", after, "escalated")
 
 
+def _outside_chip(numbers: Numbers, label_of: Callable[[str], str]) -> ReasonChip:
+    name, more = label_of(str(numbers["category"])), int(_figure(numbers, "more"))
+    if more:
+        name = _("%(category)s and %(more)d more") % {"category": name, "more": more}
+    after = _(" is not in the policy, whose best has %(top).2f") % {"top": _figure(numbers, "top")}
+    return ReasonChip(f"{name} ", f"{_figure(numbers, 'outside'):.2f}", after)
+
+
 _CHIPS: Mapping[str, Callable[[Numbers, Callable[[str], str]], ReasonChip]] = {
     "confidence": _confidence_chip,
     "margin": _margin_chip,
@@ -286,4 +312,5 @@ _CHIPS: Mapping[str, Callable[[Numbers, Callable[[str], str]], ReasonChip]] = {
     "watch": _watch_chip,
     "mandatory_review": _mandatory_chip,
     "escalation": _escalation_chip,
+    "outside_policy": _outside_chip,
 }

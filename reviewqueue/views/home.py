@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import Seats, workable_seats
+from reviewqueue.access import Seats, streams_administered_by, workable_seats
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.views.progress import read_day, read_labels, word_answer
@@ -26,6 +26,7 @@ from reviewqueue.views.waiting import (
     Waiting,
     count_waiting,
 )
+from routing.alarms import alarms_in_force, word_alarms
 from routing.models import Stream
 
 if TYPE_CHECKING:
@@ -81,6 +82,16 @@ class LastLine:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a stream's admin should know of it, and where to do something about it."""
+
+    stream: str
+    what: str
+    todo: str
+    address: str
+
+
 @require_safe
 @signed_in
 def home(request: PersonRequest) -> HttpResponse:
@@ -92,6 +103,7 @@ def home(request: PersonRequest) -> HttpResponse:
             "section": "home",
             "is_demo": any(group.stream.is_demo for group in groups),
             "groups": groups,
+            "alarms": read_alarms(request.user),
             "summary": word_summary(groups),
             "first": choose_first(groups),
             "day": read_day(request.user, now=now),
@@ -133,6 +145,20 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
             ),
         )
         for seat in seats
+    ]
+
+
+def read_alarms(user: "User") -> list[Alarm]:
+    """Alarms of the streams that the user administers, the newest first, in one query."""
+    found = alarms_in_force(streams_administered_by(user))
+    names = [alarm.stream.name for alarm in found]
+    addresses = [
+        reverse("admin:routing_policy_change", args=[alarm.policy_id]) if user.is_staff else ""
+        for alarm in found
+    ]
+    return [
+        Alarm(name, words.what, words.todo, address)
+        for name, words, address in zip(names, word_alarms(found), addresses, strict=True)
     ]
 
 

@@ -32,7 +32,6 @@ from reviewqueue.verdicts import (
 from reviewqueue.views.answer_form import AnswerForm, LeaseForm, entry_of
 from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice, with_told
 from routing.models import Stream
-from routing.policies import published_spec
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -53,8 +52,7 @@ def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
 def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Record the answer and show the next item, in one request."""
     task = _visible_task(request.user, task_id)
-    keys = published_spec(task.decision.policy_id).categories
-    form = AnswerForm(request.POST, category_keys=keys)
+    form = AnswerForm(request.POST)
     if not form.is_valid():
         if "lease_token" in form.errors:
             return _lost(request, task, form)
@@ -100,8 +98,7 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
         task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
     )
     if not held and task.queue != ReviewTask.Queue.ESCALATED:
-        keys = published_spec(task.decision.policy_id).categories
-        return _lost(request, task, AnswerForm(request.POST, category_keys=keys))
+        return _lost(request, task, AnswerForm(request.POST))
     told = _("Escalated %(item)s to the experts") % {"item": task.item.external_id}
     return _go_on(request, task.stream, task.queue, told=told)
 

@@ -1,6 +1,6 @@
 """The review screen as one value: the task in hand or an empty queue, with what stands around."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -118,21 +118,30 @@ def show_task(
     """Show a task (with its item, decision and stream) and what was entered so far."""
     stream, item, decision = task.stream, task.item, task.decision
     policy = published_spec(decision.policy_id)
-    categories = _categories(stream, policy.categories)
-    labels = {category.key: category.label for category in categories}
+    taxonomy = {category.key: category for category in _read_taxonomy(stream)}
 
     def label_of(key: str) -> str:
-        return labels.get(key, key)
+        return taxonomy[key].label if key in taxonomy else key
 
     blind = task.blind
-    machine = None if blind else describe_machine(decision, policy=policy, label_of=label_of)
+    machine = None
+    if not blind:
+        predicted = taxonomy.get(decision.predicted)
+        machine = describe_machine(
+            decision,
+            policy=policy,
+            label_of=label_of,
+            retired_at=None if predicted is None else predicted.retired_at,
+        )
     if entry is None:
         entry = Entry(categories=() if machine is None else (machine.key,))
     paper = read_payload(
         item.payload, layout=stream.payload_fields, fallback_title=item.external_id
     )
     choices = arrange_choices(
-        categories, scores=None if blind else item.scores, chosen=entry.categories
+        [category for category in taxonomy.values() if category.retired_at is None],
+        scores=None if blind else item.scores,
+        chosen=entry.categories,
     )
     return Screen(
         stream=stream,
@@ -180,10 +189,9 @@ def card_of(task: ReviewTask) -> TaskCard:
     )
 
 
-def _categories(stream: Stream, keys: Sequence[str]) -> list[Category]:
-    """The categories that the policy knows, in its order."""
-    rows = {category.key: category for category in Category.objects.filter(stream=stream)}
-    return [rows[key] for key in keys if key in rows]
+def _read_taxonomy(stream: Stream) -> list[Category]:
+    """All categories in the taxonomy's order, those that were retired too."""
+    return list(Category.objects.filter(stream=stream).order_by("position", "key"))
 
 
 def _word_primary(entry: Entry, choices: Choices, machine: Machine | None) -> str:
@@ -207,7 +215,9 @@ def _announce(paper: Paper, machine: Machine | None, late: str) -> str:
         return _("Next item: %(title)s. Judged blind.") % {"title": paper.title}
     return _("Next item: %(title)s. Machine's answer: %(label)s, %(figure)s per cent.") % {
         "title": paper.title,
-        "label": machine.label,
+        "label": _("%(label)s, retired") % {"label": machine.label}
+        if machine.retired_at
+        else machine.label,
         "figure": machine.figure,
     }
 

@@ -20,6 +20,7 @@ from routing.admin.filters import StreamFilter, UnsetFilter
 from routing.admin.publishing import FIELD_NAMES, PublishingPages
 from routing.admin.rules import RuleInline
 from routing.admin.scope import InStream
+from routing.alarms import alarms_of, word_alarms
 from routing.core.policy import GATES, CutOffs, PolicyError
 from routing.models import Policy
 from routing.policies import active_keys, build_spec, copy_policy, load_spec
@@ -219,6 +220,7 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
                 "bands": list_bands(cut_offs),
                 "may_publish": may_publish and not policy.is_published,
                 "may_copy": self.has_add_permission(request),
+                "alarms": word_alarms(alarms_of(policy)) if policy.is_published else [],
             }
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -9,7 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from routing.admin.filters import StreamFilter
+from routing.admin.filters import StreamFilter, WatchFilter
 from routing.admin.readonly import ReadOnly, show_json, show_share
 from routing.models import Decision, Event, Item
 
@@ -105,7 +105,7 @@ class ItemAdmin(ReadOnly):
 @admin.register(Decision)
 class DecisionAdmin(ReadOnly):
     list_display = ("item", "stream", "queue", "action", "predicted", "sure", "raw", "decided_at")
-    list_filter = (StreamFilter, "queue", "action", "decided_at")
+    list_filter = (StreamFilter, WatchFilter, "queue", "action", "decided_at")
     search_exact = "item__external_id"
     search_help_text = _("The item's whole external id")
     fieldsets = (
@@ -139,6 +139,7 @@ KINDS = (
     "audit.opened",
     "calibration.measured",
     "calibration.proposed",
+    "model_version.unknown",
     "policy.published",
     "policy.mandatory_lifted",
     "stream.created",
@@ -146,6 +147,8 @@ KINDS = (
     "category.created",
     "category.changed",
     "category.deleted",
+    "category.retired",
+    "category.revived",
     "membership.created",
     "membership.changed",
     "membership.deleted",

@@ -62,11 +62,14 @@ class InStream(BaseModelAdmin):
 
 
 def record_change(*, request: HttpRequest, form: "ModelForm[Any]", created: bool) -> None:
-    """Note who changed which fields of a stream's row, or of a stream, from what to what."""
+    """Note who changed which fields of a stream's row, or of a stream, from what to what.
+
+    A form's fields in `recorded_apart` are left to whoever records them with more to say.
+    """
     changes = {
         name: [_show(None if created else form.initial.get(name)), _show(form.cleaned_data[name])]
         for name in form.changed_data
-        if name in form.cleaned_data
+        if name in form.cleaned_data and name not in getattr(form, "recorded_apart", ())
     }
     if changes:
         done = "created" if created else "changed"

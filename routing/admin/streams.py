@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Count, Max, Q, QuerySet
-from django.http import HttpRequest
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,16 +16,20 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.admin.rows import name_row
 from routing.admin.scope import record_change, save_and_record, streams_administered_by
+from routing.alarms import alarms_in_force, word_alarms
+from routing.categories import find_gap, is_in_history, record_retirement
 from routing.models import Category, Stream
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Any]
     StreamModelAdmin = admin.ModelAdmin[Stream]
     CategoryInlineBase = admin.TabularInline[Category, Stream]
+    CategoryFormSetBase = BaseInlineFormSet[Category, Stream, Any]
 else:
     ModelForm = forms.ModelForm
     StreamModelAdmin = admin.ModelAdmin
     CategoryInlineBase = admin.TabularInline
+    CategoryFormSetBase = BaseInlineFormSet
 
 
 class FixedKeyForm(ModelForm):
@@ -40,8 +45,11 @@ class CategoryForm(FixedKeyForm):
     retired = forms.BooleanField(
         required=False,
         label=_("retired"),
-        help_text=_("Later policies are without it; history keeps it."),
+        help_text=_(
+            "People are not offered it any more, later policies are without it, history keeps it."
+        ),
     )
+    recorded_apart = ("retired",)
 
     class Meta:
         model = Category
@@ -59,7 +67,6 @@ class CategoryForm(FixedKeyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["retired"] = self.instance.retired_at is not None
-        name_row(self, self.instance.label)
 
     def save(self, commit: bool = True) -> Any:
         if "retired" in self.changed_data:
@@ -67,18 +74,39 @@ class CategoryForm(FixedKeyForm):
         return super().save(commit)
 
 
+class CategoryFormSet(CategoryFormSetBase):
+    """A stream's categories; one that history names is kept."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        name_row(form, form.instance.label)
+
+    def clean(self) -> None:
+        """Refuse before Django does, whose words do not say what to do instead."""
+        refused = [
+            _("%(category)s is named by policies, items or verdicts; retire it instead.")
+            % {"category": form.instance.label}
+            for form in self.forms
+            if not form.instance._state.adding
+            and form.cleaned_data.get("DELETE")
+            and self.is_named(form.instance)
+        ]
+        if refused:
+            raise forms.ValidationError(refused)
+        super().clean()
+
+    def is_named(self, category: Category) -> bool:
+        """Whether anything refers to the category."""
+        return is_in_history(category)
+
+
 class CategoryInline(CategoryInlineBase):
     model = Category
     form = CategoryForm
+    formset = CategoryFormSet
     extra = 1
     fields = ("position", "key", "label", "definition", "audit_rate", "retired")
     verbose_name_plural = _("categories, in the order of the taxonomy")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Stream | None = None) -> bool:
-        """A category that a published policy may name is retired, never deleted."""
-        if obj is not None and obj.policies.filter(version__isnull=False).exists():
-            return False
-        return super().has_delete_permission(request, obj)
 
 
 @admin.register(Stream)
@@ -91,7 +119,8 @@ class StreamAdmin(StreamModelAdmin):
     readonly_fields = ("policy_links",)
     fieldsets = (
         (None, {"fields": ("name", "key", "kind", "description", "is_demo", "policy_links")}),
-        (_("Time"), {"fields": ("time_zone", "hold_hours", "lease_minutes", "undo_seconds")}),
+        (_("Time"), {"fields": ("time_zone", "lease_minutes", "undo_seconds")}),
+        (_("Held items"), {"fields": ("hold_hours", "hold_capacity")}),
         (_("Samples"), {"fields": ("audit_rate", "bulk_label_rate", "blind_rate")}),
         (_("Shown to people"), {"fields": ("payload_fields", "reporting_edges")}),
     )
@@ -153,3 +182,39 @@ class StreamAdmin(StreamModelAdmin):
         change: bool,  # noqa: ARG002
     ) -> None:
         save_and_record(request, formset)
+        for row in formset.forms:
+            if isinstance(row, CategoryForm) and "retired" in row.changed_data:
+                self._tell_retirement(request, row.instance)
+
+    def _tell_retirement(self, request: HttpRequest, category: Category) -> None:
+        gap = record_retirement(category=category, actor_id=request.user.pk)
+        if category.retired_at is None:
+            text = _("%(category)s is active again; people can choose it at once.")
+            version = None
+        elif gap and category.key in gap.retired:
+            text = _(
+                "%(category)s is retired. People are not offered it any more; it stays in version "
+                "%(version)s until a new version is published. What was decided and judged stays."
+            )
+            version = gap.policy.version
+        else:
+            text = _("%(category)s is retired. No policy has it, so nothing else changes.")
+            version = None
+        messages.info(request, text % {"category": category.label, "version": version})
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        stream: Stream | None = context["original"]
+        if stream is not None:
+            context |= {"alarms": word_alarms(alarms_in_force(Stream.objects.filter(id=stream.id)))}
+        gap = find_gap(stream) if stream else None
+        if stream and gap:
+            labels = dict(stream.categories.values_list("key", "label"))
+            context |= {
+                "gap": gap,
+                "added": [labels[key] for key in gap.added],
+                "retired": [labels.get(key, key) for key in gap.retired],
+                "may_copy": request.user.has_perm("routing.add_policy"),
+            }
+        return super().render_change_form(request, context, *args, **kwargs)

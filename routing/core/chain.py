@@ -1,6 +1,8 @@
 """The fallback chain at work: what becomes of the items that their own signals leave unhandled.
 
-An item at hold or reject by band, gate or distrust alone goes down its policy's chain. A second
+An item at hold or reject by band, gate or distrust alone goes down its policy's chain, and so does
+one that is mostly outside the policy, but for the second opinions, which would be acted on against
+its own model. A second
 opinion is routed by the policy's own cut-offs and gates with its source's map: where it would be
 acted on, the item is acted on as the opinion says and reviewed, `flagged` at most; where it
 meets mandatory review, a watch level or escalation, the chain ends; in every other case, one that
@@ -36,6 +38,7 @@ _MISSING: Final = {
     "secondary": "no second opinion was posted",
     "rules": "no keyword rule matches",
 }
+_SKIPPED: Final = "no second opinion is asked: its own model is mostly outside the policy"
 _ENDED_BY: Final = (
     (int(Cause.MANDATORY), "mandatory_review", "which always goes to a person"),
     (int(Cause.WATCH), "watch", "which reaches a watch level"),
@@ -101,9 +104,13 @@ def follow_chain(policy: Policy, routes: Routes, *, opinions: Opinions | None) -
     endings = {
         place: Ending(int(routes.queue[place]), int(routes.action[place])) for place in going
     }
+    strange = {place for place in going if int(routes.causes[place]) & Cause.OUTSIDE}
     for step in steps:
         if step in SOURCES:
-            going = _ask(policy, step, going, endings, opinions)
+            for place in strange:
+                endings[place].reasons += (_step(step, "skipped", _SKIPPED),)
+            asked = [place for place in going if place not in strange]
+            going = sorted([*_ask(policy, step, asked, endings, opinions), *strange])
         else:
             _settle(step, [endings[place] for place in going])
             break

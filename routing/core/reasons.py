@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from routing.core.policy import Policy
-from routing.core.signals import DECIMALS, show_number
+from routing.core.signals import DECIMALS, Outside, show_number
 
 
 class Cause(IntFlag):
@@ -26,6 +26,7 @@ class Cause(IntFlag):
     WATCH = 64
     ESCALATION = 128
     UNCALIBRATED = 256
+    OUTSIDE = 1024
 
 
 class Reason(NamedTuple):
@@ -41,7 +42,8 @@ class Facts:
     """What the reasons of a batch are read from: plain lists, one entry an item.
 
     predicted: category index; band: 0 auto .. 3 reject, by confidence alone; reporting_band: index
-    among the reporting bands; watch_scores: a row of the probabilities of the watched categories.
+    among the reporting bands; watch_scores: a row of the probabilities of the watched categories;
+    outside: by item, where its scores name categories that the policy does not have.
     """
 
     policy: Policy
@@ -53,6 +55,8 @@ class Facts:
     band: list[int]
     reporting_band: list[int]
     watch_scores: list[list[float]]
+    raw_confidence: list[float]
+    outside: Mapping[int, Outside]
 
 
 def explain(facts: Facts, item: int, causes: int) -> tuple[Reason, ...]:
@@ -161,6 +165,19 @@ def _explain_escalation(facts: Facts, item: int) -> Iterator[Reason]:
     )
 
 
+def _explain_outside(facts: Facts, item: int) -> Iterator[Reason]:
+    outside, top = facts.outside[item], facts.raw_confidence[item]
+    key, more = outside.keys[0], len(outside.keys) - 1
+    shown = key if len(key) <= 60 else key[:57] + "..."
+    named = f"{shown} and {more} more" if more else shown
+    yield Reason(
+        "outside_policy",
+        f"{outside.mass:.2f} on {named}, which this policy does not have; "
+        f"its own best has {top:.2f}",
+        {"category": key, "more": more, "outside": outside.mass, "top": top},
+    )
+
+
 Build = Callable[[Facts, int], Iterator[Reason]]
 
 _BAND_NAMES: Final = ("auto", "flagged", "hold", "reject")
@@ -171,6 +188,7 @@ _BUILDERS: Final[tuple[tuple[int, Build], ...]] = (
     (int(Cause.MARGIN), _explain_margin),
     (int(Cause.ENTROPY), _explain_entropy),
     (int(Cause.DISTRUST), _explain_distrust),
+    (int(Cause.OUTSIDE), _explain_outside),
     (int(Cause.MANDATORY), _explain_mandatory),
     (int(Cause.WATCH), _explain_watch),
     (int(Cause.ESCALATION), _explain_escalation),

@@ -6,9 +6,18 @@ Care grows auto < flagged < hold < reject and a rule only ever moves an item up:
     no map applies               at least what the policy says
     band                         by the predicted category's cut-offs; a lower bound is in its band
     margin, entropy, distrust    at least hold
+    mass outside the policy      at least hold, where it is no less than the top's
     mandatory review             at least hold
     watch                        at least flagged, though the flagged band be empty
     escalation                   reject, to an expert, a refusal included
+
+Where a model has at least as much on categories that the policy does not have as on the policy's
+best, its answer is, for all it says, none of the policy's, and nothing may be acted on as if it
+were. Mostly the gates hold such an item already: its missing mass raises entropy, and p2 where the
+vector is truncated. But p2 is never more than the smallest listed p (0.36 on one category, 0.01 on
+two more and 0.62 on a retired one leave a margin of 0.35), a policy may have no gate, and a map may
+lift a low top over any cut-off. So it is a rule of its own; and no second opinion is asked, which
+would be acted on against the first.
 
 Confidences, like signals, are compared at nine decimals.
 """
@@ -48,8 +57,8 @@ class Routes:
     queue, action: indices into QUEUES and ACTIONS; band: the queue by confidence alone; confidence:
     calibrated; reporting_band: which reporting band that is in; causes: bits of Cause; watch (n, W)
     and watch_scores (n, W): for the policy's W watched categories, whether and with what
-    probability they reached their level; open_to_fallback: at hold or reject by band, gate or
-    distrust alone.
+    probability they reached their level; open_to_fallback: at hold or reject by band, gate,
+    distrust or mass outside the policy alone.
     """
 
     queue: IndexArray
@@ -66,9 +75,9 @@ class Routes:
 def route(
     policy: Policy, signals: Signals, matrix: ScoreMatrix | None, model_versions: Sequence[str]
 ) -> Routes:
-    """Route n items by their signals; `matrix` is read for watch levels only.
+    """Route n items by their signals; `matrix` is read for watch levels and what is outside.
 
-    Without a matrix the policy must watch nothing: ValueError.
+    Without a matrix the policy must watch nothing (ValueError), and nothing counts as outside.
     """
     _check_shapes(policy, signals, matrix, model_versions)
     table, predicted = policy.table, signals.predicted
@@ -90,6 +99,7 @@ def route(
         Cause.BAND: band > 0,
         **_find_gates(policy, signals),
         Cause.DISTRUST: _find_distrusted(policy, signals, reporting_band),
+        Cause.OUTSIDE: _find_outside(signals, matrix),
         Cause.MANDATORY: table.mandatory[predicted],
         Cause.WATCH: np.asarray(watch.any(axis=1), dtype=np.bool_),
         Cause.ESCALATION: _reaches(signals.entropy, policy.escalate_entropy),
@@ -204,6 +214,14 @@ def _find_distrusted(policy: Policy, signals: Signals, reporting_band: IndexArra
     inside: BoolArray = policy.table.distrusted[signals.predicted, reporting_band]
     limit = policy.distrust_limit()
     return inside if limit is None else inside & (signals.entropy > np.round(limit, DECIMALS))
+
+
+def _find_outside(signals: Signals, matrix: ScoreMatrix | None) -> BoolArray:
+    """Where categories that the policy does not have come to as much as its best."""
+    found = np.zeros(len(signals), dtype=np.bool_)
+    for row, outside in (matrix.outside if matrix is not None else {}).items():
+        found[row] = outside.mass >= signals.raw_confidence[row]
+    return found
 
 
 def _reaches(values: FloatArray, level: float | None) -> BoolArray:

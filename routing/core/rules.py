@@ -110,12 +110,14 @@ def _describe(
         band=routes.band.tolist(),
         reporting_band=routes.reporting_band.tolist(),
         watch_scores=routes.watch_scores.tolist(),
+        raw_confidence=signals.raw_confidence.tolist(),
+        outside=matrix.outside,
     )
     watched = [policy.categories[column] for column in policy.table.watched]
     columns = zip(
         routes.queue.tolist(),
         routes.action.tolist(),
-        signals.raw_confidence.tolist(),
+        facts.raw_confidence,
         _rank(matrix, policy.alternatives),
         routes.watch.tolist(),
         routes.causes.tolist(),

@@ -9,14 +9,19 @@ A vector may be truncated to its top scores. Its missing mass m = 1 - sum is spr
 u unlisted categories for the entropy (adding -m ln(m/u)), and p2 = max(listed p2, min(m, smallest
 listed p)), the most that an unlisted category can have: a lone top score earns no margin.
 
+A taxonomy changes while models go on as they are, so scores may name categories that the stream
+knows and its policy does not have: retired ones, or ones that a later policy will have. What stands
+on them is missing mass too: it goes to no category of the policy, least of all to the top.
+
 Signals are rounded to nine decimals before anything is compared, the raw confidence too: 0.1 + 0.7
 and a division by a sum of 1 + 2e-16 must not move an item over a cut-off.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
@@ -46,13 +51,29 @@ class ScoreError(ValueError):
         self.value = value
 
 
+class UnknownCategoryError(ScoreError):
+    """Scores name a key that is neither the policy's nor another of its stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What one row of scores says of categories that the policy does not have.
+
+    `keys` with the most probable first; `mass` their sum, divided as the row's values are.
+    """
+
+    keys: tuple[str, ...]
+    mass: float
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreMatrix:
     """Checked scores of n items over K categories.
 
     categories (K,) keys in the policy's order; index (n,) the place of each row in what was posted;
     posted (n, K) as posted and values (n, K) divided by the sum where that is over 1, both 0 where
-    unlisted; listed (n, K); missing (n,) the mass left for unlisted categories, 0 where all are.
+    unlisted; listed (n, K); missing (n,) the mass left for other categories, 0 where all are
+    listed and none is outside; outside: by row, only of the rows that name other categories.
     """
 
     categories: tuple[str, ...]
@@ -61,6 +82,7 @@ class ScoreMatrix:
     values: FloatArray
     listed: BoolArray
     missing: FloatArray
+    outside: Mapping[int, Outside]
 
     def __len__(self) -> int:
         return len(self.index)
@@ -108,14 +130,19 @@ def show_value(value: object) -> str:
 
 
 def score_matrix(
-    categories: Sequence[str], rows: Sequence[Mapping[str, float]]
+    categories: Sequence[str],
+    rows: Sequence[Mapping[str, float]],
+    *,
+    others: Collection[str] = frozenset(),
 ) -> tuple[ScoreMatrix, dict[int, ScoreError]]:
     """Lay out `rows` of category -> probability; a bad row costs no other row anything.
 
-    Returns the matrix of the good rows, in order, and the error of each bad one by its index.
+    `others` are keys that may be named beside `categories`; any further key makes its row's error
+    an `UnknownCategoryError`. Returns the matrix of the good rows, in order, and the error of each
+    bad one by its index.
     """
     errors: dict[int, ScoreError] = {}
-    cells, kept, partial = _read_rows(tuple(categories), rows, errors)
+    cells, kept, partial, strange = _read_rows(tuple(categories), rows, frozenset(others), errors)
     posted = np.array(cells, dtype=np.float64).reshape(len(cells), len(categories))
     listed = np.ones(posted.shape, dtype=np.bool_)
     for place, present in partial.items():
@@ -124,22 +151,61 @@ def score_matrix(
     for place in np.flatnonzero(~((posted >= 0.0) & (posted <= 1.0)).all(axis=1)).tolist():
         good[place] = False
         errors[kept[place]] = _explain_range(categories, posted[place])
-    total = posted.sum(axis=1, where=good[:, None])
+    inside = posted.sum(axis=1, where=good[:, None])
+    total, complete = inside.copy(), np.asarray(listed.all(axis=1), dtype=np.bool_)
+    for place, scores in strange.items():
+        total[place] += math.fsum(scores.values())
+        complete[place] = False
     compared = np.round(total, DECIMALS)
-    complete = listed.all(axis=1)
     wrong = (compared > MOST) | (complete & (compared < LEAST))
     for place in np.flatnonzero(good & wrong).tolist():
         good[place] = False
         errors[kept[place]] = _explain_sum(float(total[place]), len(categories))
+    divisor = np.maximum(total, 1.0)
     matrix = ScoreMatrix(
         categories=tuple(categories),
         index=np.array(kept, dtype=np.intp)[good],
         posted=posted[good],
-        values=(posted / np.maximum(total, 1.0)[:, None])[good],
+        values=(posted / divisor[:, None])[good],
         listed=listed[good],
-        missing=np.where(complete, 0.0, np.maximum(1.0 - total, 0.0))[good],
+        missing=np.where(complete, 0.0, np.maximum(1.0 - inside / divisor, 0.0))[good],
+        outside=_sum_outside(strange, divisor, good),
     )
     return matrix, errors
+
+
+def stored_matrix(
+    categories: Sequence[str], rows: Sequence[Mapping[str, float]]
+) -> tuple[ScoreMatrix, dict[int, ScoreError]]:
+    """As `score_matrix`, for scores that were taken in before, under whatever policy.
+
+    Every key was a category of the stream then, so that those outside `categories` are known to be
+    no mistakes: a decision is recomputed from the scores and the policy alone.
+    """
+    matrix, errors = score_matrix(categories, rows)
+    strange = [n for n, error in errors.items() if isinstance(error, UnknownCategoryError)]
+    if not strange:
+        return matrix, errors
+    return score_matrix(
+        categories, rows, others=frozenset[str]().union(*(rows[n] for n in strange))
+    )
+
+
+def _sum_outside(
+    strange: Mapping[int, Mapping[str, float]], divisor: FloatArray, good: BoolArray
+) -> dict[int, Outside]:
+    """By row of the matrix, which leaves out the rows that are not good."""
+    if not strange:
+        return {}
+    place_of = (np.cumsum(good) - 1).tolist()
+    return {
+        place_of[place]: Outside(
+            keys=tuple(sorted(scores, key=lambda key: (-scores[key], key))),
+            mass=round(math.fsum(scores.values()) / float(divisor[place]), DECIMALS),
+        )
+        for place, scores in strange.items()
+        if good[place]
+    }
 
 
 def compute_signals(matrix: ScoreMatrix) -> Signals:
@@ -151,8 +217,9 @@ def compute_signals(matrix: ScoreMatrix) -> Signals:
     others = matrix.values.copy()
     others[rows, predicted] = 0.0
     second = others.max(axis=1) if len(matrix) else np.zeros(0)
+    # Where nothing of the policy is listed the first category stands there with 0, and so does p2.
     smallest = np.where(matrix.listed, matrix.values, np.inf).min(axis=1, initial=np.inf)
-    second = np.maximum(second, np.minimum(matrix.missing, smallest))
+    second = np.maximum(second, np.minimum(matrix.missing, np.minimum(smallest, first)))
     return Signals(
         predicted=predicted,
         raw_confidence=round_signal(first),
@@ -162,6 +229,7 @@ def compute_signals(matrix: ScoreMatrix) -> Signals:
 
 
 def _normalised_entropy(matrix: ScoreMatrix) -> FloatArray:
+    """Missing mass that is outside a policy all of whose categories are listed stays in one."""
     count = len(matrix.categories)
     if count == 1:
         return np.zeros(len(matrix))
@@ -177,15 +245,20 @@ def _normalised_entropy(matrix: ScoreMatrix) -> FloatArray:
 def _read_rows(
     categories: tuple[str, ...],
     rows: Sequence[Mapping[str, float]],
+    others: frozenset[str],
     errors: dict[int, ScoreError],
-) -> tuple[Cells, list[int], dict[int, list[bool]]]:
-    """Cells in category order of the rows that are numbers, their index, and who lists what."""
+) -> tuple[Cells, list[int], dict[int, list[bool]], dict[int, dict[str, float]]]:
+    """Cells in category order of the rows that are numbers, and their index.
+
+    Then, by place among them, who lists what where it is not everything, and what is outside.
+    """
     # A second key makes itemgetter answer with a tuple even where there is one category.
     width = len(categories)
     pick = itemgetter(*categories, categories[0])
     cells: Cells = []
     kept: list[int] = []
     partial: dict[int, list[bool]] = {}
+    strange: dict[int, dict[str, float]] = {}
     known = frozenset(categories)
     plain = {float}
     for index, row in enumerate(rows):
@@ -193,22 +266,25 @@ def _read_rows(
             try:
                 cells.append(pick(row)[:width])
             except KeyError:
-                errors[index] = _explain_unknown(row, known)
+                pass  # as many keys as there are categories, but not the same
             else:
                 kept.append(index)
-            continue
-        error = _find_fault(row, known)
+                continue
+        error = _find_fault(row, known, others)
         if error is not None:
             errors[index] = error
             continue
-        if len(row) < len(categories):
+        outside = {key: float(value) for key, value in row.items() if key not in known}
+        if outside:
+            strange[len(kept)] = outside
+        if len(row) - len(outside) < len(categories):
             partial[len(kept)] = [key in row for key in categories]
         cells.append(tuple(float(row.get(key, 0.0)) for key in categories))
         kept.append(index)
-    return cells, kept, partial
+    return cells, kept, partial, strange
 
 
-def _find_fault(row: object, known: frozenset[str]) -> ScoreError | None:
+def _find_fault(row: object, known: frozenset[str], others: frozenset[str]) -> ScoreError | None:
     if not isinstance(row, Mapping):
         return ScoreError(
             f"scores must be an object of category to probability, not {show_value(row)}",
@@ -221,8 +297,9 @@ def _find_fault(row: object, known: frozenset[str]) -> ScoreError | None:
             field="scores",
             value=row,
         )
-    if not row.keys() <= known:
-        return _explain_unknown(row, known)
+    for key in row.keys() - known:
+        if key not in others:
+            return _explain_unknown(row, known, others)
     for key, value in row.items():
         error = _find_value_fault(key, value)
         if error is not None:
@@ -252,15 +329,29 @@ def _explain_value(key: str, value: object) -> ScoreError:
     )
 
 
-def _explain_unknown(row: Mapping[str, float], known: frozenset[str]) -> ScoreError:
-    key = next(key for key in row if key not in known)
-    close = get_close_matches(str(key), known, n=1)
-    hint = f"did you mean {close[0]}?" if close else "leave it out or publish a policy that has it"
-    return ScoreError(
-        f"{_shorten(key)} is no category of this stream's policy; {hint}",
+def _explain_unknown(
+    row: Mapping[str, float], known: frozenset[str], others: frozenset[str]
+) -> UnknownCategoryError:
+    key = next(key for key in row if key not in known and key not in others)
+    shown = _shorten(key)
+    whose, mend = (
+        ("stream", "add it to the stream")
+        if others
+        else ("stream's policy", "publish a policy that has it")
+    )
+    close = _find_close(shown, known)
+    hint = f"did you mean {close}?" if close else f"leave it out or {mend}"
+    return UnknownCategoryError(
+        f"{shown} is no category of this {whose}; {hint}",
         field=f"scores.{key}",
         value=row[key],
     )
+
+
+@lru_cache(maxsize=1024)
+def _find_close(key: str, known: frozenset[str]) -> str:
+    # Kept: a model that names a strange category does so in every row of its batch.
+    return next(iter(get_close_matches(key, sorted(known), n=1)), "")
 
 
 def _explain_sum(total: float, count: int) -> ScoreError:

@@ -6,7 +6,7 @@ rows can be found, moved or partitioned without touching another's. Primary keys
 
 from routing.models.guards import PROBABILITY, append_only, probability_check
 from routing.models.policies import CategoryRule, KeywordRule, Policy, RemoteModel
-from routing.models.records import Decision, Event, Item
+from routing.models.records import Decision, Event, Item, ModelAlarm
 from routing.models.streams import Category, Stream
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Event",
     "Item",
     "KeywordRule",
+    "ModelAlarm",
     "Policy",
     "RemoteModel",
     "Stream",

@@ -128,6 +128,28 @@ class Decision(models.Model):
         return f"{self.item}: {self.queue}"
 
 
+class ModelAlarm(models.Model):
+    """That items of a model version came which a policy's maps were not fitted on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="alarms")
+    model_version = models.CharField(max_length=100, blank=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            # Also finds a policy's alarms, and what a batch with such items would note again.
+            models.UniqueConstraint(
+                fields=["stream", "policy", "model_version"], name="model_alarm_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy}: {self.model_version}"
+
+
 class Event(models.Model):
     """What happened, written in the transaction that made it happen. Holds ids, no payload."""
 

@@ -53,12 +53,13 @@ const settings = {
     });
   }
 
-  // The reader's place after a swap: the new heading, told once by a polite voice.
+  // What was swapped in is told once by a polite voice; the review screen's new heading is the
+  // reader's place.
   document.addEventListener("htmx:afterSettle", (event) => {
-    const work = event.detail.elt.closest("#work");
-    if (!work || event.detail.elt !== work) return;
+    const work = event.detail.elt;
+    if (work.dataset.announce !== undefined) live.textContent = work.dataset.announce;
+    if (work.id !== "work") return;
     if (work.dataset.title) document.title = document.title.replace(/^.*(?= · )/s, () => work.dataset.title);
-    live.textContent = work.dataset.announce || "";
     const heading = work.querySelector("[data-focus-first]") || work.querySelector("[data-focus]");
     if (heading) heading.focus({ preventScroll: true });
     if (window.scrollY) window.scrollTo(0, 0);

@@ -77,11 +77,13 @@ def test_newest_items_are_taken_where_there_are_too_many(
     assert (forecast.items, forecast.queues["hold"]) == (7, 1.0)
 
 
-def test_items_of_a_retired_category_are_left_out(cohort: Cohort, policy: PolicySpec) -> None:
-    smaller = replace(policy, categories=(*KEYS[:2], "other"))
-    (forecast,) = forecast_routing(cohort=cohort, policies=[smaller])
-    assert forecast.items == 0
-    assert forecast.queues == {"auto": 0.0, "flagged": 0.0, "hold": 0.0, "reject": 0.0}
+def test_items_that_name_a_retired_category_are_routed_as_they_would_be(
+    cohort: Cohort, policy: PolicySpec
+) -> None:
+    changed = replace(policy, categories=(*KEYS[:2], "other"))
+    (forecast,) = forecast_routing(cohort=cohort, policies=[changed])
+    assert forecast.items == 100
+    assert forecast.queues == {"auto": 0.4, "flagged": 0.3, "hold": 0.1, "reject": 0.2}
 
 
 def test_hours_take_the_mean_pace_for_a_queue_without_one() -> None:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from calibration.frames import fold_deltas
-from calibration.labels import Evidence, count_labels, find_cohort, read_evidence
+from calibration.labels import TAIL, Evidence, count_labels, find_cohort, read_evidence
 from calibration.models import FrameDelta, GroundTruth
 from routing.models import Stream
 from tests.calibration.cohorts import (
@@ -55,6 +55,24 @@ def test_current_version_is_that_of_most_items_on_the_newest_day(stream: Stream)
     assert find_cohort(stream=stream, at=NOON, days=30).model_version == "new"
     yesterday = NOON - timedelta(days=1)
     assert find_cohort(stream=stream, at=yesterday, days=30).model_version == "old"
+
+
+def test_label_on_a_category_that_no_policy_has_counts_as_wrong(stream: Stream) -> None:
+    decisions = post_items(stream, 4, confidence=0.95)
+    stream.categories.create(key="printer", label="Printer", position=9)
+    stream.categories.filter(key=KEYS[1]).update(retired_at=NOON)
+    for decision, keys in zip(
+        decisions, [[KEYS[0]], [KEYS[1]], ["printer"], ["printer", KEYS[0]]], strict=True
+    ):
+        label_items([decision], right=1)
+        kind = GroundTruth.Kind.CATEGORY if len(keys) == 1 else GroundTruth.Kind.AMBIGUOUS
+        GroundTruth.objects.filter(decision=decision).update(categories=keys, kind=kind)
+    evidence = read(stream)
+    assert evidence.categories == (KEYS[0],)
+    by_item = dict(
+        zip(evidence.labels.tail.tolist(), evidence.labels.correct.tolist(), strict=True)
+    )
+    assert [by_item[one.item_id.int & TAIL] for one in decisions] == [1.0, 0.0, 0.0, 1.0]
 
 
 def test_only_labels_of_the_window_and_version_with_a_known_chance_count(stream: Stream) -> None:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from calibration.models import CalibrationRun
 from calibration.runs import RunReasonError, measure, recalibrate
 from routing.models import Category, CategoryRule, Event, Policy, Stream
-from routing.policies import NoPolicyError, load_spec, publish_policy
+from routing.policies import NoPolicyError, copy_policy, load_spec, publish_policy
 from tests.calibration.cohorts import (
     NOON,
     VERSION,
@@ -49,6 +49,28 @@ def draft_of(run: CalibrationRun) -> Policy:
 
 def find_cell(cells: list[dict[str, Any]], lower: float) -> dict[str, Any]:
     return next(cell for cell in cells if cell["lower"] == lower)
+
+
+def test_labels_of_a_retired_category_are_kept_apart_and_named_in_no_draft(
+    stream: Stream,
+) -> None:
+    post_overconfident_cohort(stream)
+    post_labelled(stream, 100, right=20, confidence=0.95, predicted=KEYS[1])
+    before = refit(stream).report
+    stream.categories.filter(key=KEYS[1]).update(retired_at=NOON)
+    stream.categories.create(key="printer", label="Printer", position=9)
+    copy = copy_policy(policy=stream.policies.get(version=1), created_by_id=None)
+    publish_policy(policy_id=copy.id, reason="a new taxonomy", published_by_id=None)
+    run = refit(stream)
+    for part in ("labels", "scores", "findings", "cohort"):
+        assert run.report[part] == before[part]
+    assert run.report["labels"]["by_category"][KEYS[1]] == {"n": 100, "right": 20}
+    assert run.report["queues"]["items"] == 1012
+    draft = draft_of(run)
+    assert {category for category, _band in draft.distrusted} <= {KEYS[0]}
+    published = publish_policy(policy_id=draft.id, reason="recalibrated", published_by_id=None)
+    assert published.category_keys == [KEYS[0], KEYS[2], "printer"]
+    assert measure(stream=stream, at=NOON, reason="after it").labels == 1012
 
 
 def test_measured_band_that_runs_at_78_is_reported_as_certainly_overconfident(

@@ -12,7 +12,8 @@ from django.test import Client
 
 from reviewqueue.access import issue_api_key
 from reviewqueue.claims import claim_next
-from reviewqueue.intake import Taken, count_free_seats, decide_only, take_in
+from reviewqueue.deciding import count_free_seats
+from reviewqueue.intake import Taken, decide_only, take_in
 from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.items import Post

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from calibration.models import AuditDraw, FrameDelta, GroundTruth
 from reviewqueue.imports import LINE_BYTES, Line, Refusal, import_lines, read_lines
@@ -222,6 +223,19 @@ def test_import_with_truth_refuses_lines_without_a_known_one(
     assert told[1].startswith("line 2: truth names vpn, which is no category of this stream;")
     assert [line.split(":")[0] for line in told] == [f"line {n}" for n in range(1, 6)]
     assert list(Item.objects.values_list("external_id", flat=True)) == ["f"]
+
+
+def test_import_with_truth_may_name_categories_outside_the_policy(
+    stream: Stream, tmp_path: Path
+) -> None:
+    stream.categories.create(key="printer", label="Printer", position=9)
+    stream.categories.filter(key="vpn_issue").update(retired_at=timezone.now())
+    truths = ["printer", ["vpn_issue", "printer"]]
+    lines = [make_line(f"i{n}", truth=truth) for n, truth in enumerate(truths)]
+    file = write(tmp_path / "items.jsonl", *lines)
+    run("helpdesk", file, "--truth")
+    stored = GroundTruth.objects.order_by("item__external_id").values_list("categories", flat=True)
+    assert list(stored) == [["printer"], ["vpn_issue", "printer"]]
 
 
 def test_import_into_an_unknown_stream_names_the_known(stream: Stream, tmp_path: Path) -> None:

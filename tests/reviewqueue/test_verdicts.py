@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -108,7 +108,9 @@ def test_cannot_judge_goes_to_an_expert_whose_own_settles(
 @pytest.mark.parametrize(
     ("answer", "field", "words"),
     [
-        (Answer("category", ("vpn_isue",)), "categories", "'vpn_isue'"),
+        (Answer("category", ("vpn_isue",)), "categories", "“vpn_isue” is no category"),
+        (Answer("category", ("vpn_issue\0",)), "categories", "is no category"),
+        (Answer("category", ("x" * 5000,)), "categories", "^“x{59}…” is no category"),
         (Answer("category"), "categories", "exactly one"),
         (Answer("category", ("vpn_issue", "account_unlock")), "categories", "exactly one"),
         (Answer("ambiguous", ("vpn_issue",)), "categories", "two"),
@@ -129,6 +131,51 @@ def test_answers_that_do_not_hold_together(
     assert judge(task, reviewer).kind == "category"
 
 
+def change_taxonomy(stream: Stream) -> None:
+    """`printer` was added and `account_unlock`, the machine's answer to what is held, retired."""
+    stream.categories.create(key="printer", label="Printer", position=9)
+    retired_at = datetime(2026, 5, 3, 23, 30, tzinfo=UTC)
+    stream.categories.filter(key="account_unlock").update(retired_at=retired_at)
+
+
+def test_category_that_was_added_since_the_decision_can_be_chosen(
+    stream: Stream, reviewer: User
+) -> None:
+    post_held(stream, "a")
+    task = claim(stream, reviewer)
+    change_taxonomy(stream)
+    judge(task, reviewer, Answer("ambiguous", ("printer", "vpn_issue")))
+    assert truths() == [("ambiguous", ["printer", "vpn_issue"], 1.0, False, "hold")]
+
+
+@pytest.mark.parametrize("kind", ["category", "ambiguous"])
+def test_category_that_was_retired_since_the_decision_cannot_be_chosen(
+    stream: Stream, reviewer: User, kind: str
+) -> None:
+    Stream.objects.update(time_zone="Europe/Berlin")
+    post_held(stream, "a")
+    task = claim(stream, reviewer)
+    change_taxonomy(stream)
+    keys = ("account_unlock",) if kind == "category" else ("vpn_issue", "account_unlock")
+    with pytest.raises(VerdictError) as refused:
+        judge(task, reviewer, Answer(kind, keys))
+    assert refused.value.field == "categories"
+    assert str(refused.value) == (
+        "Account unlock was retired on 4 May 2026; choose another category."
+    )
+    assert judge(task, reviewer, Answer("no_category_fits")).kind == "no_category_fits"
+
+
+def test_truth_on_a_category_stays_when_it_is_retired(stream: Stream, reviewer: User) -> None:
+    post_held(stream, "a", "b")
+    first = judge(claim(stream, reviewer), reviewer, Answer("category", ("account_unlock",)))
+    change_taxonomy(stream)
+    assert truths() == [("category", ["account_unlock"], 1.0, False, "hold")]
+    again = undo_verdict(verdict_id=first.id, reviewer=reviewer)
+    judge(again, reviewer, Answer("category", ("printer",)))
+    assert truths() == [("category", ["printer"], 1.0, False, "hold")]
+
+
 def test_verdict_of_somebody_else_is_late(
     stream: Stream, reviewer: User, second_reviewer: User
 ) -> None:
@@ -145,7 +192,7 @@ def test_verdict_query_count(
     post_held(stream, "a", "b")
     judge(claim(stream, reviewer), reviewer)
     task = claim(stream, reviewer)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         judge(task, reviewer)
 
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from routing.core.policy import PolicyError
-from routing.models import CategoryRule, Event, Policy, Stream
+from routing.models import CategoryRule, Event, KeywordRule, Policy, Stream
 from routing.policies import (
     AlreadyPublishedError,
     NoPolicyError,
@@ -16,6 +17,7 @@ from routing.policies import (
     current_spec,
     load_spec,
     publish_policy,
+    published_spec,
 )
 from tests.conftest import Upstream, make_body
 from tests.scenes import KEYS, make_bare_stream
@@ -70,6 +72,62 @@ def test_publish_refuses_twice_and_without_reason(stream: Stream) -> None:
         publish_policy(policy_id=published.id, reason="again", published_by_id=None)
     with pytest.raises(PublishReasonError):
         publish_policy(policy_id=draft.id, reason="  ", published_by_id=None)
+
+
+def test_draft_made_before_a_category_was_retired_is_published_without_its_measurements(
+    stream: Stream,
+) -> None:
+    identity = {"kind": "identity", "parameters": [], "knots": []}
+    measured = {
+        "maps": {"": identity, "vpn_issue": identity},
+        "distrusted": [["vpn_issue", 4], ["account_unlock", 5]],
+        "model_versions": ["v1"],
+    }
+    draft = copy_policy(policy=stream.policies.get(), created_by_id=None, changes=measured)
+    draft.rules.filter(category__key="vpn_issue").delete()
+    stream.categories.filter(key="vpn_issue").update(retired_at=timezone.now())
+    assert set(load_spec(draft).maps) == {""}
+    published = publish_policy(policy_id=draft.id, reason="x", published_by_id=None)
+    assert (published.maps, published.distrusted) == ({"": identity}, [["account_unlock", 5]])
+    assert published_spec(published.id).categories == ("account_unlock", "security_incident")
+
+
+def test_maps_of_a_retired_category_stay_in_the_version_that_had_them(stream: Stream) -> None:
+    own = {"kind": "temperature", "parameters": [2.0], "knots": []}
+    with_map = copy_policy(
+        policy=stream.policies.get(),
+        created_by_id=None,
+        changes={"maps": {"vpn_issue": own}, "model_versions": ["v1"]},
+    )
+    publish_policy(policy_id=with_map.id, reason="map", published_by_id=None)
+    stream.categories.filter(key="vpn_issue").update(retired_at=timezone.now())
+    copy = copy_policy(policy=with_map, created_by_id=None)
+    assert copy.maps == {}
+    assert set(copy.rules.values_list("category__key", flat=True)) == {"security_incident"}
+    with_map.refresh_from_db()
+    assert set(load_spec(with_map).maps) == {"vpn_issue"}
+    assert load_spec(with_map).categories == KEYS
+
+
+@pytest.mark.parametrize(("kept", "steps"), [(1, ["rules", "person"]), (0, ["person"])])
+def test_copy_asks_keyword_rules_only_where_a_category_of_theirs_is_left(
+    stream: Stream, kept: int, steps: list[str]
+) -> None:
+    draft = copy_policy(
+        policy=stream.policies.get(),
+        created_by_id=None,
+        changes={"fallback_steps": ["rules", "person"]},
+    )
+    for name in ("account_unlock", "vpn_issue")[1 - kept :]:
+        category = stream.categories.get(key=name)
+        KeywordRule.objects.create(
+            stream=stream, policy=draft, category=category, name=name, pattern=name
+        )
+    stream.categories.filter(key="vpn_issue").update(retired_at=timezone.now())
+    copy = copy_policy(policy=draft, created_by_id=None)
+    assert list(copy.keyword_rules.values_list("name", flat=True)) == ["account_unlock"][:kept]
+    assert copy.fallback_steps == steps
+    assert load_spec(copy).fallback.steps == tuple(steps)
 
 
 def test_publish_refuses_effective_cut_offs_that_rise(stream: Stream) -> None:

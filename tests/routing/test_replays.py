@@ -334,7 +334,7 @@ def test_replay_shows_what_changed_scores_would_have_made(lifted: Decision) -> N
 @pytest.mark.parametrize(
     ("scores", "field", "value"),
     [
-        ('{"gone": 1.0}', "scores.gone", 1.0),
+        ('{"vpn_issue": 1.5}', "scores.vpn_issue", 1.5),
         ("[]", "scores", []),
         ('{"vpn_issue": "high"}', "scores.vpn_issue", "high"),
     ],

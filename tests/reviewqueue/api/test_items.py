@@ -5,7 +5,10 @@ import math
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from calibration.models import AuditDraw, FrameDelta
@@ -15,7 +18,7 @@ from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Decision, Item, Stream
 from tests.conftest import Answered, ItemBody, Upstream, make_body
-from tests.scenes import KEYS, make_bare_stream, make_person, publish
+from tests.scenes import make_bare_stream, make_person, publish
 
 Body = Callable[..., ItemBody]
 
@@ -320,13 +323,65 @@ def test_flagged_items_are_labels_only_when_drawn(db: None) -> None:
     assert seats == {("flagged", True, 0.5), ("flagged", False, None)}
 
 
-def test_categories_are_the_published_ones(upstream: Upstream, stream: Stream) -> None:
+def test_category_that_no_policy_has_yet_is_taken_and_never_acted_on(
+    upstream: Upstream, stream: Stream
+) -> None:
+    scores = {"account_unlock": 0.3, "late": 0.62}
+    refused = upstream.post("items", make_body() | {"scores": scores})
+    assert refused.status_code == 422
+    assert answer(refused)["detail"] == (
+        "late is no category of this stream; leave it out or add it to the stream"
+    )
     stream.categories.create(key="late", label="Late", position=9)
-    response = upstream.post("items", make_body(scores=()) | {"scores": {"late": 0.5}})
-
-    assert response.status_code == 422
-    publish(stream)
-    response = upstream.post("items", make_body() | {"scores": {"late": 0.5}})
+    response = upstream.post("items", make_body() | {"scores": scores})
+    got = answer(response)
     assert response.status_code == 201
-    assert answer(response)["policy_version"] == 2
-    assert tuple(stream.categories.values_list("key", flat=True))[:3] == KEYS
+    assert (got["action"], got["category"], got["predicted"]) == (
+        "escalate",
+        None,
+        "account_unlock",
+    )
+    assert got["alternatives"] == [{"category": "account_unlock", "probability": 0.3}]
+    assert {
+        "code": "outside_policy",
+        "message": "0.62 on late, which this policy does not have; its own best has 0.30",
+        "category": "late",
+        "more": 0,
+        "outside": 0.62,
+        "top": 0.3,
+    } in got["reasons"]  # type: ignore[operator]
+    assert Item.objects.get().scores == scores
+    again = upstream.post("items", make_body() | {"scores": scores})
+    assert (again.status_code, answer(again)) == (200, got)
+    publish(stream)
+    response = upstream.post("items", make_body("t2") | {"scores": scores})
+    assert (answer(response)["policy_version"], answer(response)["predicted"]) == (2, "late")
+
+
+def test_item_with_nothing_but_a_retired_category_gets_a_decision(
+    upstream: Upstream, stream: Stream
+) -> None:
+    stream.categories.filter(key="vpn_issue").update(retired_at=timezone.now())
+    publish(stream)
+    for call in ("decide", "items"):
+        response = upstream.post(call, make_body() | {"scores": {"vpn_issue": 1.0}})
+        got = answer(response)
+        assert response.status_code in {200, 201}
+        assert (got["queue"], got["action"], got["alternatives"]) == ("reject", "refuse", [])
+        assert got["uncertain"]["candidates"] == []  # type: ignore[index]
+    assert answer(upstream.get("items/t1"))["predicted"] == "account_unlock"
+
+
+def test_batch_asks_once_for_the_categories_outside_its_policy(
+    upstream: Upstream, stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    stream.categories.create(key="late", label="Late", position=9)
+    plain = [make_body(f"p{n}") for n in range(3)]
+    strange = [make_body(f"s{n}") | {"scores": {"late": 0.9}} for n in range(3)]
+    unknown = [make_body("u") | {"scores": {"never": 0.9}}]
+    upstream.post("items", make_body("warm"))
+    with CaptureQueriesContext(connection) as usual:
+        upstream.post("items/batch", plain)
+    with django_assert_num_queries(len(usual) + 1):
+        response = upstream.post("items/batch", strange + unknown)
+    assert [line["status"] for line in answer(response)["results"]] == [201, 201, 201, 422]  # type: ignore[attr-defined]

@@ -36,6 +36,14 @@ def test_choices_go_by_score_with_keys() -> None:
     assert [choice.key for choice in choices.chosen] == ["b"]
 
 
+def test_category_that_the_model_did_not_list_has_no_score() -> None:
+    choices = arrange_choices(make_categories("ab"), scores={"a": 0.0}, chosen=[])
+    assert [(choice.score, choice.width) for choice in choices.first] == [
+        ("0.00", "0.0%"),
+        ("–", "0.0%"),
+    ]
+
+
 def test_blind_choices_follow_the_taxonomy_and_hold_no_score() -> None:
     choices = arrange_choices(make_categories("abc"), scores=None, chosen=[])
     assert keys_of(choices) == [("a", "1"), ("b", "2"), ("c", "3")]
@@ -100,6 +108,13 @@ def test_scale_leaves_empty_bands_out() -> None:
         (
             {"code": "mandatory_review", "numbers": {"category": "vpn", "reason": "prices"}},
             "VPN issue always goes to a person: prices",
+        ),
+        (
+            {
+                "code": "outside_policy",
+                "numbers": {"category": "vpn", "more": 2, "outside": 0.62, "top": 0.3},
+            },
+            "VPN issue and 2 more 0.62 is not in the policy, whose best has 0.30",
         ),
         ({"code": "novel", "message": "a rule of tomorrow"}, "A rule of tomorrow"),
         ({"code": "margin", "message": "margin lost", "numbers": {}}, "Margin lost"),

@@ -16,6 +16,8 @@ from reviewqueue.verdicts import Answer, record_verdict
 from reviewqueue.views.waiting import Waiting, count_in_words, count_left, count_waiting
 from routing.models import Stream
 from tests import scenes
+from tests.routing.test_alarms import make_mapped_stream
+from tests.routing.test_alarms import post as post_versions
 
 
 def rows_of(page: str) -> list[str]:
@@ -34,7 +36,7 @@ def test_home_shows_what_waits(stream: Stream, plain: Client) -> None:
     ReviewTask.objects.filter(id=overdue.id).update(due_at=late, opened_at=late)
     page = plain.get("/").content.decode()
     rows = rows_of(page)
-    assert rows[0] == "Helpdesk 3 categories · policy 1"
+    assert rows[0] == "Helpdesk 3 categories · policy 1 Watch list , Helpdesk"
     assert rows[1].startswith("Hold 3 waiting 1 h 1 overdue Start")
     assert rows[2].startswith("Flagged 1 waiting")
     assert rows[3] == "Nothing waits in Audit."
@@ -77,7 +79,7 @@ def test_analyst_sees_the_stream_but_no_queue(stream: Stream) -> None:
     client = Client()
     client.force_login(analyst)
     assert rows_of(client.get("/").content.decode()) == [
-        "Helpdesk 3 categories · policy 1",
+        "Helpdesk 3 categories · policy 1 Watch list , Helpdesk",
         "You may look at this stream but review none of its queues.",
     ]
 
@@ -95,7 +97,7 @@ def test_queries_do_not_grow_with_streams(reviewer: User, plain: Client, streams
         scenes.post(further, "X-1")
     with CaptureQueriesContext(connection) as queries:
         plain.get("/")
-    assert len(queries) == 8
+    assert len(queries) == 9
 
 
 def judge(stream: Stream, reviewer: User, count: int) -> list[Verdict]:
@@ -162,3 +164,26 @@ def test_verdict_of_somebody_else_is_404(stream: Stream, reviewer: User) -> None
     client = Client()
     client.force_login(other)
     assert client.get(f"/verdicts/{verdict.id}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("role", "is_staff", "expected"),
+    [("reviewer", True, (0, 0)), ("stream_admin", False, (1, 0)), ("stream_admin", True, (1, 1))],
+)
+def test_alarm_is_shown_to_the_streams_admin(
+    db: None, role: str, is_staff: bool, expected: tuple[int, int]
+) -> None:
+    mapped = make_mapped_stream()
+    post_versions(mapped, "m2")
+    client = Client()
+    client.force_login(scenes.make_person("adam", mapped, role, is_staff=is_staff))
+    page = client.get("/").content.decode()
+    address = f"/admin/routing/policy/{mapped.policies.get().id}/change/"
+    assert (page.count("Model version m2 has come since"), page.count(address)) == expected
+
+
+def test_alarm_of_another_stream_is_not_shown(db: None) -> None:
+    post_versions(make_mapped_stream(), "m2")
+    client = Client()
+    client.force_login(scenes.make_person("adam", scenes.make_bare_stream("own"), "stream_admin"))
+    assert "Model version m2" not in client.get("/").content.decode()

@@ -1,7 +1,7 @@
 """The review screen: what it shows, to whom, and what it must not show."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from reviewqueue.models import ReviewTask
-from routing.models import Stream
+from routing.models import Category, Stream
 from tests import scenes
 
 HOLD = "/streams/helpdesk/hold/"
@@ -70,6 +70,58 @@ def test_blind_screen_holds_nothing_of_the_machine(stream: Stream, plain: Client
         assert leak not in work, leak
     assert str(task.decision_id) not in page
     assert 'data-predicted=""' in page
+
+
+def change_taxonomy(stream: Stream) -> None:
+    """A category is added in front, one renamed, and the machine's answer retired."""
+    Category.objects.create(stream=stream, key="vpn_client", label="VPN client", position=0)
+    stream.categories.filter(key="account_unlock").update(label="Locked out", position=1)
+    retired_at = datetime(2026, 5, 3, 12, tzinfo=UTC)
+    stream.categories.filter(key="vpn_issue").update(retired_at=retired_at)
+
+
+def test_categories_are_those_of_now_and_a_retired_prediction_is_marked(
+    stream: Stream, plain: Client
+) -> None:
+    scenes.post(stream, "HD-1")
+    change_taxonomy(stream)
+    page = text_of(plain.get(HOLD))
+    assert re.findall(r'class="choice__name"[^>]*>([^<]+)<', page) == [
+        "Locked out",
+        "Security incident",
+        "VPN client",
+    ]
+    assert 'VPN issue <span class="headline__mark">retired</span>' in page
+    assert "Retired on 3 May 2026: nobody can choose it any more." in page
+    assert "Machine&#x27;s answer: VPN issue, retired, 52 per cent." in page
+    assert "Choose a category" in page
+    assert " checked" not in page.split('id="categories"', 1)[1].split("</fieldset>", 1)[0]
+
+
+def test_blind_screen_after_a_change_follows_the_taxonomy_of_now(
+    stream: Stream, plain: Client
+) -> None:
+    scenes.post_blind(stream, "HD-1")
+    change_taxonomy(stream)
+    page = text_of(plain.get("/streams/helpdesk/audit/"))
+    assert re.findall(r'class="choice__name"[^>]*>([^<]+)<', page) == [
+        "VPN client",
+        "Locked out",
+        "Security incident",
+    ]
+    work = page.split('id="work"', 1)[1].split("<dialog", 1)[0]
+    for leak in ("VPN issue", "vpn_issue", "etired", " checked"):
+        assert leak not in work, leak
+
+
+def test_score_outside_the_policy_is_told_by_the_label(stream: Stream, plain: Client) -> None:
+    Category.objects.create(stream=stream, key="vpn_client", label="VPN client", position=9)
+    scores = {"vpn_issue": 0.3, "account_unlock": 0.02, "vpn_client": 0.62}
+    stream.categories.filter(key="vpn_client").update(retired_at=timezone.now())
+    scenes.publish(stream, hold=0.0)
+    scenes.post(stream, "HD-1", scores=scores)
+    page = text_of(plain.get(HOLD))
+    assert "VPN client <b>0.62</b> is not in the policy, whose best has 0.30" in page
 
 
 def test_two_people_get_two_items(stream: Stream, plain: Client) -> None:

@@ -1,7 +1,7 @@
 """Answering: one request records the verdict and shows the next item."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pgtrigger
@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from reviewqueue.models import ReviewTask, Verdict
-from routing.models import Stream
+from routing.models import Category, Stream
 from tests import scenes
 
 HOLD = "/streams/helpdesk/hold/"
@@ -104,7 +104,10 @@ def test_each_kind_of_answer_is_stored(
             {"kind": "ambiguous", "categories": ["vpn_issue"]},
             "Tick at least two categories that would do.",
         ),
-        ({"kind": "category", "categories": "pizza"}, "pizza is not one of the available choices"),
+        (
+            {"kind": "category", "categories": "pizza"},
+            "“pizza” is no category of this stream; choose one",
+        ),
         (
             {"kind": "no_category_fits", "proposed_name": "x" * 121},
             "Ensure this value has at most 120 characters (it has 121).",
@@ -122,6 +125,31 @@ def test_incomplete_answer_is_422_with_the_input_kept(
     assert words in page
     assert ">half a thought</textarea>" in page
     assert not Verdict.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["htmx", "plain"])
+def test_confirming_a_category_that_was_retired_meanwhile_is_422_and_says_so(
+    stream: Stream, request: pytest.FixtureRequest, kind: str
+) -> None:
+    client: Client = request.getfixturevalue(kind)
+    task = scenes.post(stream, "HD-1")
+    form = take(client, task)
+    Category.objects.create(stream=stream, key="vpn_client", label="VPN client", position=9)
+    retired_at = datetime(2026, 5, 3, 12, tzinfo=UTC)
+    stream.categories.filter(key="vpn_issue").update(retired_at=retired_at)
+    path = f"/tasks/{task.id}/verdict"
+    answer = {"kind": "category", "categories": "vpn_issue", "comment": "half a thought"}
+    response = client.post(path, form | answer)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "VPN issue was retired on 3 May 2026; choose another category." in page
+    assert ">half a thought</textarea>" in page
+    assert not Verdict.objects.exists()
+    response = client.post(path, form | {"kind": "category", "categories": "vpn_client"})
+    assert response.status_code in {200, 303}
+    verdict = Verdict.objects.get()
+    assert (verdict.categories, verdict.confirms) == (["vpn_client"], False)
+    assert client.get(f"/verdicts/{verdict.id}/").status_code == 200
 
 
 def test_ambiguous_without_a_script_gets_boxes_to_tick(stream: Stream, plain: Client) -> None:

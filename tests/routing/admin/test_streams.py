@@ -1,12 +1,24 @@
 """Streams in the admin: keys stay, categories retire, every change is in the log."""
 
-import pytest
-from django.test import Client
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from routing.models import Event, Stream
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.utils import timezone
+
+from reviewqueue.claims import claim_next
+from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
+from routing.models import Category, CategoryRule, Event, Stream
+from routing.policies import publish_policy
 from tests.forms import read_errors, send_form
 from tests.routing.admin.conftest import log_in, make_staff
-from tests.scenes import make_bare_stream, publish
+from tests.scenes import make_bare_stream, make_person, post, publish
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 LIST = "/admin/routing/stream/"
 FORM = "stream_form"
@@ -62,21 +74,43 @@ def test_change_of_a_stream_is_logged_with_who_and_what(
     assert events[2].subject_id == stream.categories.get(key="security_incident").id
 
 
-def test_category_that_was_published_is_retired_not_deleted(
+def messages_of(response: "Response") -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def test_category_is_retired_and_revived_with_words_and_events(
     root_client: Client, stream: Stream
 ) -> None:
-    page = root_client.get(change_path(stream))
-    assert "categories-0-DELETE" not in page.content.decode()
-    send_form(root_client, change_path(stream), FORM, **{"categories-0-retired": "on"})
-    category = stream.categories.get(key="account_unlock")
-    retired_at = category.retired_at
-    assert retired_at is not None
+    response = send_form(root_client, change_path(stream), FORM, **{"categories-0-retired": "on"})
+    assert messages_of(response)[0] == (
+        "Account unlock is retired. People are not offered it any more; it stays in version 1 "
+        "until a new version is published. What was decided and judged stays."
+    )
+    [retired_at] = stream.categories.filter(retired_at__isnull=False).values_list(
+        "retired_at", flat=True
+    )
     send_form(root_client, change_path(stream), FORM, **{"categories-1-label": "VPN"})
-    category.refresh_from_db()
-    assert category.retired_at == retired_at
-    send_form(root_client, change_path(stream), FORM, **{"categories-0-retired": None})
-    category.refresh_from_db()
-    assert category.retired_at is None
+    assert stream.categories.get(key="account_unlock").retired_at == retired_at
+    response = send_form(root_client, change_path(stream), FORM, **{"categories-0-retired": None})
+    assert messages_of(response)[0] == (
+        "Account unlock is active again; people can choose it at once."
+    )
+    assert stream.categories.get(key="account_unlock").retired_at is None
+    events = Event.objects.filter(stream=stream, kind__startswith="category.").order_by("id")
+    assert [(event.kind, event.data) for event in events] == [
+        ("category.retired", {"key": "account_unlock", "still_in": 1}),
+        ("category.changed", {"changes": {"label": ["VPN issue", "VPN"]}}),
+        ("category.revived", {"key": "account_unlock", "still_in": None}),
+    ]
+    assert {event.actor.username for event in events if event.actor} == {"root"}
+
+
+def test_category_that_no_policy_has_is_retired_without_more(root_client: Client) -> None:
+    stream = make_bare_stream()
+    response = send_form(root_client, change_path(stream), FORM, **{"categories-0-retired": "on"})
+    assert messages_of(response)[0] == (
+        "Account unlock is retired. No policy has it, so nothing else changes."
+    )
 
 
 def test_category_of_a_stream_without_policy_can_be_deleted(root_client: Client) -> None:
@@ -85,6 +119,102 @@ def test_category_of_a_stream_without_policy_can_be_deleted(root_client: Client)
     assert not stream.categories.filter(key="account_unlock").exists()
     [event] = Event.objects.filter(stream=stream, kind="category.deleted")
     assert event.data == {"was": "Account unlock"}
+
+
+def name_in_a_policy(stream: Stream, category: Category) -> None:
+    publish(stream, title=category.label)
+
+
+def name_in_a_draft(stream: Stream, category: Category) -> None:
+    draft = stream.policies.create()
+    CategoryRule.objects.create(stream=stream, policy=draft, category=category, watch=0.2)
+
+
+def name_in_scores(stream: Stream, category: Category) -> None:
+    post(stream, "a", scores={"vpn_issue": 0.5, category.key: 0.3})
+
+
+def name_in_a_verdict(stream: Stream, category: Category) -> None:
+    reviewer = make_person("erin", stream, "expert")
+    post(stream, "a", scores={"vpn_issue": 0.5})
+    task = claim_next(user=reviewer, stream=stream, queue="escalated")
+    assert task is not None
+    assert task.lease_token is not None
+    verdict = record_verdict(
+        task_id=task.id,
+        lease_token=task.lease_token,
+        reviewer=reviewer,
+        answer=Answer("category", [category.key]),
+    )
+    undo_verdict(verdict_id=verdict.id, reviewer=reviewer)
+
+
+@pytest.mark.parametrize(
+    "name", [name_in_a_policy, name_in_a_draft, name_in_scores, name_in_a_verdict]
+)
+def test_category_that_something_names_is_not_deleted(
+    root_client: Client, stream: Stream, name: Callable[[Stream, Category], None]
+) -> None:
+    category = stream.categories.create(key="printer", label="Printer", position=9)
+    name(stream, category)
+    response = send_form(
+        root_client, change_path(stream), FORM, **{"categories-3-DELETE": "on", "name": "Other"}
+    )
+    assert read_errors(response) == {
+        "categories": ["Printer is named by policies, items or verdicts; retire it instead."]
+    }
+    assert stream.categories.filter(key="printer").exists()
+    stream.refresh_from_db()
+    assert stream.name == "Helpdesk"
+
+
+def test_category_that_nothing_names_yet_is_deleted(root_client: Client, stream: Stream) -> None:
+    post(stream, "before", scores={"vpn_issue": 0.5})
+    stream.categories.create(key="printer", label="Printer", position=9)
+    response = send_form(root_client, change_path(stream), FORM, **{"categories-3-DELETE": "on"})
+    assert response.status_code == 302
+    assert not stream.categories.filter(key="printer").exists()
+
+
+def gap_of(client: Client, stream: Stream) -> list[str]:
+    """The sentences of the stream's page about how taxonomy and policy differ."""
+    page = client.get(change_path(stream)).content.decode()
+    _before, _found, after = page.partition('aria-labelledby="taxonomy-gap"')
+    section = after.partition("</section>")[0]
+    texts = re.findall(r"<(?:h2|li|button|p)[^>]*>(.*?)</", section, re.DOTALL)
+    return [" ".join(text.split()) for text in texts]
+
+
+def test_page_says_how_the_taxonomy_and_the_policy_differ(
+    root_client: Client, stream: Stream
+) -> None:
+    assert gap_of(root_client, stream) == []
+    stream.categories.create(key="printer", label="Printer", position=9)
+    stream.categories.create(key="payroll", label="Payroll", position=10)
+    stream.categories.filter(key="vpn_issue").update(retired_at=timezone.now())
+    stream.categories.filter(key="account_unlock").update(position=8)
+    assert gap_of(root_client, stream) == [
+        "The taxonomy has changed since version 1",
+        "2 categories were added: Printer, Payroll. "
+        "People can choose them; the machine cannot yet.",
+        "1 category was retired: VPN issue. "
+        "People cannot choose it any more; the machine still can.",
+        "The order changed; it breaks ties.",
+        "Draft a new version",
+    ]
+    response = root_client.post(f"/admin/routing/policy/{stream.policies.get().id}/copy/")
+    draft = stream.policies.get(version=None)
+    assert response.headers["Location"] == f"/admin/routing/policy/{draft.id}/change/"
+    publish_policy(policy_id=draft.id, reason="as it is now", published_by_id=None)
+    assert gap_of(root_client, stream) == []
+
+
+def test_page_does_not_offer_a_draft_to_who_may_not_make_one(stream: Stream) -> None:
+    stream.categories.create(key="printer", label="Printer", position=9)
+    client = log_in(make_staff("sue", stream, "change_stream"))
+    assert gap_of(client, stream)[-1] == (
+        "A new version of the policy uses the taxonomy as it is now."
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,26 +18,30 @@ def signals_of(categories: Sequence[str], scores: Mapping[str, float]) -> dict[s
     if total > 1:
         scores = {key: value / total for key, value in scores.items()}
     listed = [key for key in categories if key in scores]
-    predicted = listed[0]
+    outside = [scores[key] for key in scores if key not in categories]
+    predicted = listed[0] if listed else categories[0]
     for key in listed:
         if scores[key] > scores[predicted]:
             predicted = key
+    top = scores.get(predicted, 0.0)
     rest = [scores[key] for key in listed if key != predicted]
     second = max(rest) if rest else 0.0
     unlisted = len(categories) - len(listed)
     masses = [scores[key] for key in listed]
-    if unlisted:
-        missing = max(0.0, 1 - math.fsum(scores.values()))
-        second = max(second, min(missing, *masses))
-        masses += [missing / unlisted] * unlisted
+    if unlisted or outside:
+        missing = max(0.0, 1 - math.fsum(masses))
+        second = max(second, min(missing, top, *masses))
+        parts = max(unlisted, 1)
+        masses += [missing / parts] * parts
     entropy = 0.0
     if len(categories) > 1:
         entropy = -math.fsum(p * math.log(p) for p in masses if p > 0) / math.log(len(categories))
     return {
         "scores": scores,
         "predicted": predicted,
-        "raw": round(scores[predicted], 9),
-        "margin": round(scores[predicted] - second, 9),
+        "raw": round(top, 9),
+        "margin": round(top - second, 9),
+        "outside": bool(outside) and round(math.fsum(outside), 9) >= round(top, 9),
         "entropy": round(min(entropy, 1.0), 9),
     }
 
@@ -126,6 +130,7 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
         ("margin", by_margin, "hold"),
         ("entropy", by_entropy, "hold"),
         ("distrust", is_distrusted(policy, category, confidence, entropy), "hold"),
+        ("outside_policy", found["outside"], "hold"),
         ("mandatory_review", bool(rule and rule.mandatory_review), "hold"),
         *(("watch", True, "flagged") for _key in watch),
         ("escalation", escalated, "reject"),
@@ -139,7 +144,10 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
     held_by_model = (other and other_floor == "hold") or (
         unmapped and policy.uncalibrated == "hold"
     )
-    order = sorted(posted, key=lambda key: (-posted[key], policy.categories.index(key)))
+    order = sorted(
+        posted.keys() & set(policy.categories),
+        key=lambda key: (-posted[key], policy.categories.index(key)),
+    )
     return {
         "queue": queue,
         "action": action,

@@ -1,5 +1,6 @@
 """Random policies and items through the vectorised rules and through the slow ones."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from routing.core.maps import CalibrationMap
 from routing.core.policy import CategoryRule, CutOffs, Policy
-from routing.core.rules import QUEUES, Decision
-from routing.core.signals import score_matrix
+from routing.core.rules import QUEUES, Decision, decide
+from routing.core.signals import score_matrix, stored_matrix
 from tests.routing.core.oracle import decide_slowly
 from tests.routing.core.policies import decide_rows
 
@@ -86,6 +87,36 @@ def random_rows(categories: tuple[str, ...], seed: int, count: int) -> list[dict
     return rows
 
 
+def with_strange_keys(
+    categories: tuple[str, ...], rows: Sequence[Mapping[str, float]], seed: int
+) -> list[dict[str, float]]:
+    """The rows with up to three keys that no policy of these tests has, some without any other."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for row in rows:
+        share = float(rng.choice([0.0, 0.05, 0.3, 0.6, 1.0]))
+        parts = rng.dirichlet(np.ones(3))[: rng.integers(0, 4)]
+        strange = {f"old_{n}": round(share * float(p), 4) for n, p in enumerate(parts)}
+        kept = {key: round(p * (1 - share), 4) for key, p in row.items()}
+        if strange and rng.random() < 0.2:
+            kept = {}
+        found.append({**strange, **kept})
+    return [row for row in found if is_good(categories, row)]
+
+
+def is_good(categories: tuple[str, ...], row: Mapping[str, float]) -> bool:
+    """Without strange keys a complete vector must still come to 0.99."""
+    return row.keys() != set(categories) or sum(row.values()) >= 0.99
+
+
+def decide_stored(
+    policy: Policy, rows: Sequence[Mapping[str, float]], version: str = "v1"
+) -> list[Decision]:
+    matrix, errors = stored_matrix(policy.categories, rows)
+    assert errors == {}
+    return decide(policy, matrix, model_versions=[version] * len(rows))
+
+
 def as_oracle(decision: Decision) -> dict[str, Any]:
     fields = {name: getattr(decision, name) for name in decision._fields if name != "reasons"}
     return fields | {"codes": [reason.code for reason in decision.reasons]}
@@ -100,6 +131,48 @@ def test_vectorised_rules_equal_the_slow_ones(policy: Policy, seed: int, version
         for name in ("entropy", "confidence"):
             assert abs(found.pop(name) - expected.pop(name)) <= 1.5e-9
         assert found == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1), st.sampled_from(["v1", "v2", ""]))
+def test_rules_equal_the_slow_ones_where_scores_name_other_categories(
+    policy: Policy, seed: int, version: str
+) -> None:
+    plain = random_rows(policy.categories, seed, 20)
+    rows = with_strange_keys(policy.categories, plain, seed)
+    for row, decision in zip(rows, decide_stored(policy, rows, version), strict=True):
+        found, expected = as_oracle(decision), decide_slowly(policy, row, version)
+        for name in ("entropy", "confidence"):
+            assert abs(found.pop(name) - expected.pop(name)) <= 1.5e-9
+        assert found == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1))
+def test_nothing_is_acted_on_that_the_model_puts_outside_the_policy(
+    policy: Policy, seed: int
+) -> None:
+    rows = with_strange_keys(policy.categories, random_rows(policy.categories, seed, 20), seed)
+    for row, decision in zip(rows, decide_stored(policy, rows), strict=True):
+        outside = sum(p for key, p in row.items() if key not in policy.categories)
+        best = max((row.get(key, 0.0) for key in policy.categories), default=0.0)
+        if outside > best + 1e-8:
+            assert decision.queue in ("hold", "reject")
+            assert "outside_policy" in [reason.code for reason in decision.reasons]
+        assert all(key in policy.categories for key, _p in decision.alternatives)
+        assert 0.0 <= decision.margin <= 1.0
+        assert 0.0 <= decision.entropy <= 1.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(policies(), st.integers(0, 2**32 - 1))
+def test_a_row_with_other_categories_leaves_its_neighbours_alone(policy: Policy, seed: int) -> None:
+    plain = random_rows(policy.categories, seed, 8)
+    strange = {"gone": 0.7, policy.categories[0]: 0.3}
+    mixed = [row for pair in zip(plain, [strange] * 8, strict=True) for row in pair]
+    decided = decide_stored(policy, mixed)
+    assert decided[::2] == decide_rows(policy, plain)
+    assert decided[1::2] == decide_stored(policy, [strange] * 8)
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.core.signals import (
+    Outside,
     ScoreError,
     ScoreMatrix,
+    UnknownCategoryError,
     compute_signals,
     score_matrix,
     show_number,
+    stored_matrix,
 )
 from tests.routing.core.oracle import signals_of
 from tests.routing.core.policies import HELPDESK
@@ -100,6 +103,101 @@ def test_a_lone_zero_leaves_all_mass_missing() -> None:
     assert signals.predicted[0] == 1
     assert signals.raw_confidence[0] == 0.0
     assert signals.entropy[0] == round(math.log(2) / math.log(3), 9)
+
+
+OLD = frozenset({"old", "older"})
+
+
+def test_other_categories_of_the_stream_are_missing_mass() -> None:
+    matrix, errors = score_matrix(ABC, [{"a": 0.3, "old": 0.62, "older": 0.02}], others=OLD)
+    assert errors == {}
+    assert matrix.posted.tolist() == [[0.3, 0.0, 0.0]]
+    assert matrix.missing[0] == pytest.approx(0.7)
+    assert matrix.outside == {0: Outside(("old", "older"), 0.64)}
+    signals = compute_signals(matrix)
+    assert (signals.predicted[0], signals.raw_confidence[0], signals.margin[0]) == (0, 0.3, 0.0)
+    entropy = -(0.3 * math.log(0.3) + 0.7 * math.log(0.35)) / math.log(3)
+    assert signals.entropy[0] == round(entropy, 9)
+
+
+def test_mass_outside_is_one_lump_where_everything_is_listed() -> None:
+    matrix, _errors = score_matrix(ABC, [{"a": 0.6, "b": 0.1, "c": 0.1, "old": 0.2}], others=OLD)
+    assert matrix.missing[0] == pytest.approx(0.2)
+    signals = compute_signals(matrix)
+    entropy = -sum(p * math.log(p) for p in (0.6, 0.1, 0.1, 0.2)) / math.log(3)
+    assert signals.entropy[0] == round(entropy, 9)
+    assert signals.margin[0] == 0.5
+
+
+def test_nothing_of_the_policy_listed_gives_the_first_category_with_nothing() -> None:
+    matrix, errors = score_matrix(ABC, [{"old": 1.0}, {"old": 0.0}], others=OLD)
+    assert errors == {}
+    signals = compute_signals(matrix)
+    assert signals.predicted.tolist() == [0, 0]
+    assert signals.raw_confidence.tolist() == [0.0, 0.0]
+    assert signals.margin.tolist() == [0.0, 0.0]
+    assert signals.entropy.tolist() == [1.0, 1.0]
+
+
+def test_a_sum_over_one_divides_what_is_outside_too() -> None:
+    matrix, _errors = score_matrix(ABC, [{"a": 0.605, "old": 0.4}], others=OLD)
+    assert matrix.values[0, 0] == pytest.approx(0.605 / 1.005)
+    assert matrix.missing[0] == pytest.approx(0.4 / 1.005)
+    assert matrix.outside[0].mass == round(0.4 / 1.005, 9)
+
+
+@pytest.mark.parametrize(
+    ("row", "field", "words"),
+    [
+        ({"a": 0.7, "old": 0.32}, "scores", "scores sum to 1.02, over 1.01"),
+        ({"a": 0.7, "old": 1.2}, "scores.old", "old is 1.2"),
+        ({"a": 0.5, "b": 0.3, "old": "0.2"}, "scores.old", "old is '0.2'"),
+        ({"a": 0.5, "old": math.nan}, "scores.old", "old is nan"),
+        (
+            {"a": 0.5, "olde": 0.3},
+            "scores.olde",
+            "olde is no category of this stream; leave it out or",
+        ),
+        (
+            {"a": 0.5, "b": 0.3, "zebra": 0.2},
+            "scores.zebra",
+            "leave it out or add it to the stream",
+        ),
+    ],
+)
+def test_other_categories_are_checked_like_those_of_the_policy(
+    row: dict[str, float], field: str, words: str
+) -> None:
+    matrix, errors = score_matrix(ABC, [row, {"a": 1.0}], others=OLD)
+    assert matrix.index.tolist() == [1]
+    assert matrix.outside == {}
+    assert errors[0].field == field
+    assert words in str(errors[0])
+
+
+def test_places_outside_are_those_of_the_good_rows() -> None:
+    rows = [
+        {"z": 1.0},
+        {"a": 1.0, "b": 0, "c": 0},
+        {"old": 0.9, "older": 0.9},
+        {"a": 0.5, "old": 0.5},
+    ]
+    matrix, errors = score_matrix(ABC, rows, others=OLD)
+    assert sorted(errors) == [0, 2]
+    assert isinstance(errors[0], UnknownCategoryError)
+    assert not isinstance(errors[2], UnknownCategoryError)
+    assert matrix.index.tolist() == [1, 3]
+    assert matrix.outside == {1: Outside(("old",), 0.5)}
+
+
+def test_stored_scores_may_name_whatever_was_a_category_once() -> None:
+    rows = [{"a": 0.9, "gone": 0.1}, {"a": 1.0}, {"b": 0.2, "lost": 0.7}, {"a": 3.0}]
+    matrix, errors = stored_matrix(ABC, rows)
+    assert list(errors) == [3]
+    assert {row: outside.keys for row, outside in matrix.outside.items()} == {
+        0: ("gone",),
+        2: ("lost",),
+    }
 
 
 def test_ties_go_to_the_first_category_whatever_the_order_posted() -> None:

@@ -1,0 +1,166 @@
+"""Watch lists: the items on which a watched category's probability reached its level.
+
+What is judged blind, or will be, is on nobody's list until its verdict stands: the item with an
+unanswered blind seat, the one that is drawn for an audit whose seats open later, and the one whose
+blind verdict can still be undone. That an item is on a list is already part of the machine's
+answer, so such rows are neither shown with gaps nor counted, whoever asks: roles change, and a
+count of one beside one open audit would say it all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from calibration.models import AuditDraw
+from reviewqueue.models import ReviewTask, Verdict
+from routing.models import Category, CategoryRule, Decision, Item, Stream
+
+PAGE: Final = 25
+# A page looks at no more decisions than these, so that a filter that few pass costs no more than
+# one that all do; older ones are a page further.
+LOOKED_AT: Final = 2_000
+UNREAD: Final = ("item__scores", "item__signals", "item__secondary", "item__metadata")
+
+
+class Stage(models.TextChoices):
+    """What became of a watched item."""
+
+    WAITING = "waiting", _("Waiting")
+    ACTED = "acted", _("Acted on")
+    REFUSED = "refused", _("Refused")
+    SETTLED = "settled", _("Settled")
+
+
+STAGES: Final[Mapping[str, Q]] = {
+    Stage.WAITING: Q(item__state=Item.State.WAITING),
+    Stage.ACTED: Q(
+        item__state=Item.State.ROUTED,
+        action__in=[Decision.Action.ACT, Decision.Action.ACT_AND_REVIEW],
+    ),
+    Stage.REFUSED: Q(item__state=Item.State.ROUTED, action=Decision.Action.REFUSE),
+    Stage.SETTLED: Q(item__state=Item.State.SETTLED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedCategory:
+    """A category that some published policy of the stream watches or watched."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One entry of a watch list: the decision with its item, and what became of it.
+
+    `seat_queue` is where a person's judgement is still to come, empty where none is; `verdict` the
+    one that stands, None before its undo window is over or while another seat is open.
+    """
+
+    decision: Decision
+    seat_queue: str
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPage:
+    """Entries, newest first; `older` is the cursor of the next page, None at the end.
+
+    A page can be empty and have an older one: nothing passed among those it looked at.
+    """
+
+    entries: tuple[Watched, ...]
+    older: UUID | None
+
+
+def watched_categories(stream: Stream) -> list[WatchedCategory]:
+    """The stream's watched categories in the order of its taxonomy, past ones included."""
+    rules = CategoryRule.objects.filter(
+        stream=stream, policy__version__isnull=False, watch__isnull=False
+    )
+    found = Category.objects.filter(id__in=rules.order_by().values("category_id"))
+    rows = found.order_by("position", "key").values_list("key", "label")
+    return [WatchedCategory(key, label) for key, label in rows]
+
+
+def read_watched(
+    *, stream: Stream, category: str = "", stage: str = "", before: UUID | None = None
+) -> WatchPage:
+    """The newest entries older than the decision `before`, in a constant number of queries.
+
+    `category` is a category's key, `stage` one of `Stage`; empty for all.
+    """
+    window = _watched(stream)
+    if before is not None:
+        window = window.filter(id__lt=before)
+    window = window.order_by("-id")
+    last = window.values_list("id", flat=True)[LOOKED_AT - 1 : LOOKED_AT].first()
+    found = listed(window)
+    if last is not None:
+        found = found.filter(id__gte=last)
+    if category:
+        found = found.filter(watch__contains=[category])
+    if stage:
+        found = found.filter(STAGES[stage])
+    decisions = list(found.select_related("item").defer(*UNREAD, "alternatives")[: PAGE + 1])
+    older = decisions[PAGE - 1].id if len(decisions) > PAGE else last
+    return WatchPage(_with_outcomes(decisions[:PAGE]), older)
+
+
+def find_watched(*, stream: Stream, decision_id: UUID) -> Watched | None:
+    """One entry of the stream's watch list; None where it is none, or judged blind."""
+    found = listed(_watched(stream)).filter(id=decision_id).select_related("item").first()
+    return None if found is None else _with_outcomes([found])[0]
+
+
+def _watched(stream: Stream) -> QuerySet[Decision]:
+    """In the words of the index `decision_watched`."""
+    return Decision.objects.filter(stream=stream).exclude(watch=[])
+
+
+def listed(decisions: QuerySet[Decision]) -> QuerySet[Decision]:
+    """Those that are their item's latest and give nothing away to somebody who judges blind."""
+    later = Decision.objects.filter(item_id=OuterRef("item_id"), id__gt=OuterRef("id"))
+    blind_seats = ReviewTask.objects.unanswered().filter(
+        stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id"), blind=True
+    )
+    undoable = Verdict.objects.live().filter(
+        item_id=OuterRef("item_id"), blind=True, published_at__gt=Now()
+    )
+    draws = AuditDraw.objects.filter(
+        stream_id=OuterRef("stream_id"), decision_id=OuterRef("id"), opened_at__isnull=True
+    )
+    return decisions.exclude(
+        Exists(later) | Exists(blind_seats) | Exists(undoable) | Exists(draws)
+    ).annotate(has_maps=~Q(policy__maps={}))
+
+
+def _with_outcomes(decisions: list[Decision]) -> tuple[Watched, ...]:
+    item_ids = [decision.item_id for decision in decisions]
+    seats = dict(
+        ReviewTask.objects.unanswered()
+        .filter(stream_id__in={each.stream_id for each in decisions}, item_id__in=item_ids)
+        .order_by("-seat")
+        .values_list("item_id", "queue")
+    )
+    verdicts = {
+        verdict.item_id: verdict
+        for verdict in Verdict.objects.live()
+        .filter(item_id__in=item_ids, published_at__lte=Now())
+        .order_by("id")
+    }
+    return tuple(
+        Watched(
+            decision=decision,
+            seat_queue=(queue := seats.get(decision.item_id, "")),
+            verdict=None if queue else verdicts.get(decision.item_id),
+        )
+        for decision in decisions
+    )
