@@ -35,6 +35,7 @@ from routing.core.rules import decide
 from routing.core.signals import score_matrix
 from routing.models import Stream
 from routing.policies import current_spec, publish_policy
+from routing.replays import Replay, replay_decisions
 from tests.conftest import Upstream
 from tests.scenes import make_bare_stream, make_person, publish
 
@@ -130,9 +131,12 @@ def judge(answers: Sequence[tuple[str, str, float]], truths: Sequence[str]) -> O
 
 
 def go_round(
-    stream: Stream, past: Sequence[Sample], future: Sequence[Sample]
+    stream: Stream, past: Sequence[Sample], future: Sequence[Sample], rest: Sequence[Sample] = ()
 ) -> tuple[CalibrationRun, Outcome, Outcome]:
-    """Once round the loop; the run, and the future under the first policy and under the draft."""
+    """Once round the loop; the run, and the future under the first policy and under the draft.
+
+    In the end every decision is made again, those on `rest` too, which only comes in.
+    """
     _, key = issue_api_key(name="upstream", streams=[stream])
     upstream = Upstream(Client(), key, stream.key)
     reviewer = make_person("rita", stream, "reviewer")
@@ -155,6 +159,9 @@ def go_round(
     before = decide(first, matrix, model_versions=["model-1"] * len(future))
     after = post_all(upstream, future)
     assert {answer["policy_version"] for answer in after} == {2}
+    post_all(upstream, rest)
+    total = len(past) + len(future) + len(rest)
+    assert replay_decisions(stream=stream) == Replay(total, 0)
     return (
         run,
         judge([(one.queue, one.predicted, one.confidence) for one in before], truths),
@@ -202,12 +209,13 @@ def read_banking77(split_name: str) -> Iterator[Sample]:
 @pytest.mark.skipif(not DATA, reason="REVIEWQUEUE_DATA names no folder with banking77")
 @pytest.mark.django_db(transaction=True)
 def test_loop_makes_a_network_on_banking77_honest() -> None:
-    past, _ = split(list(read_banking77("train")), 4000)
+    past, rest = split(list(read_banking77("train")), 4000)
     future = list(read_banking77("test"))
     keys = sorted({key for one in (*past, *future) for key in (*one.scores, one.truth)})
     assert len(keys) == 77
     stream = make_stream("banking77", keys, audit_rate=0.25)
-    run, before, after = go_round(stream, past, future)
+    assert len(past) + len(future) + len(rest) == 13_083
+    run, before, after = go_round(stream, past, future, rest)
     assert "overconfident, certain" in run.report["findings"][0]
     # The future's model was fitted on more than the past's, so its error is not all mended. Over
     # 200 draws of audits the calibration error fell from .058 to .015-.041 (median .023), the

@@ -32,6 +32,7 @@ from routing.core.routes import (
 from routing.core.signals import Signals, compute_signals, score_matrix
 
 WAIT: Final = HOLD
+LARGEST: Final = 10**300  # no whole number under it is too large for a float
 _WORDS: Final = {"secondary": "second opinion", "rules": "keyword rules"}
 _MISSING: Final = {
     "secondary": "no second opinion was posted",
@@ -144,7 +145,7 @@ def _ask(
                 goes_on.append(place)
         else:
             asked.append(place)
-            rows.append(said)
+            rows.append(_put_in_order(said))
     matrix, errors = score_matrix(policy.categories, rows)
     signals = compute_signals(matrix)
     routes = route(policy.opinions[source], signals, matrix, [""] * len(matrix))
@@ -183,6 +184,20 @@ def _listen(
         text = f"keyword rules contradict each other: {' and '.join(scores)}"
         return _step(source, "failed", text, rules=", ".join(matched))
     return scores or _step(source, "missing", _MISSING[source])
+
+
+def _put_in_order(scores: Mapping[str, float]) -> Mapping[str, float]:
+    """The same scores in the form that they have however often they were stored as JSON.
+
+    The database keeps no order of keys and no difference between 1e22 and a whole number, and
+    the error of bad scores names the first of them.
+    """
+    if not isinstance(scores, dict):
+        return scores
+    return {
+        key: float(value) if type(value) is int and abs(value) < LARGEST else value
+        for key, value in sorted(scores.items())
+    }
 
 
 def _take(second: _Second, row: int, ending: Ending) -> bool:

@@ -5,6 +5,7 @@ can hang the service. RE2 has no look-around and no back-references; a pattern t
 refused with the reason.
 """
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,8 +21,12 @@ KIND_CHOICES: Final = ("keyword", "regex")
 ANY_FIELD: Final = ""
 LONGEST_PATTERN: Final = 1000
 LONGEST_TEXT: Final = 200_000
-# RE2 turns repetitions into states, so a short pattern may need much memory; this bounds it.
+# RE2 turns repetitions into states, so a short pattern may need much memory; these bound it, for a
+# rule alone and for all that read one field.
 MEMORY: Final = 1 << 20
+SET_MEMORY: Final = 8 << 20
+# Letters, the marks that belong to them, digits.
+_OF_WORDS: Final = r"\pL\pM\pN_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,9 @@ class KeywordRule:
     """If `pattern` stands in the text, `category` has probability `confidence`.
 
     `id` names the rule in decisions. A keyword is whole words, their case and the width of spaces
-    ignored; a regex is RE2's, its case ignored unless it says (?-i). `field` is the payload field
-    that is read, all of the payload's text where empty. Raises PolicyError naming the field.
+    ignored, so in a script without spaces a regex serves better; a regex is RE2's, its case ignored
+    unless it says (?-i). `field` is the payload field that is read, all of the payload's text where
+    empty. Raises PolicyError naming the field.
     """
 
     id: str
@@ -69,8 +75,12 @@ class KeywordRule:
         """The rule as an RE2 expression."""
         if self.kind == "regex":
             return f"(?i:{self.pattern})"
-        words = r"\s+".join(re2.escape(word) for word in self.pattern.split())
-        return rf"(?i:(?:^|[^\pL\pN_]){words}(?:$|[^\pL\pN_]))"
+        words = self.pattern.split()
+        text = r"[\s\pZ]+".join(map(re2.escape, words))
+        # An edge that is no letter or digit, as of "c++", is one whatever stands beside it.
+        begin = rf"(?:^|[^{_OF_WORDS}])" if _is_of_word(words[0][0]) else ""
+        end = rf"(?:$|[^{_OF_WORDS}])" if _is_of_word(words[-1][-1]) else ""
+        return f"(?i:{begin}{text}{end})"
 
     def compile(self) -> Any:
         """The compiled expression.
@@ -82,8 +92,8 @@ class KeywordRule:
         try:
             # Alone first: wrapped in a group, `a)(b` would pass.
             if self.kind == "regex":
-                re2.compile(self.pattern, _options())
-            found = re2.compile(self.expression(), _options())
+                re2.compile(self.pattern, _options(MEMORY))
+            found = re2.compile(self.expression(), _options(MEMORY))
         except re2.error as error:
             raise PolicyError(
                 f"{self.id}: {show_value(self.pattern)} is no expression: {_read_error(error)}",
@@ -124,7 +134,8 @@ class KeywordRules:
         found: set[str] = set()
         for name, (patterns, ids) in self._sets.items():
             text = payload_text(payload if name == ANY_FIELD else payload.get(name))
-            found.update(ids[place] for place in patterns.Match(text))
+            # RE2's set answers None where nothing matches.
+            found.update(ids[place] for place in patterns.Match(text) or ())
         return tuple(rule.id for rule in self.rules if rule.id in found)
 
     def scores(self, matched: Sequence[str]) -> dict[str, float]:
@@ -134,6 +145,10 @@ class KeywordRules:
             if rule.id in matched:
                 scores[rule.category] = max(rule.confidence, scores.get(rule.category, 0.0))
         return scores
+
+
+def _is_of_word(character: str) -> bool:
+    return character == "_" or unicodedata.category(character)[0] in "LMN"
 
 
 def payload_text(payload: object) -> str:
@@ -157,17 +172,30 @@ def _list_texts(value: object) -> Iterator[str]:
 
 
 def _compile_set(rules: Sequence[KeywordRule], name: str) -> tuple[Any, tuple[str, ...]]:
-    patterns = re2.Set.SearchSet(_options())
+    """The rules that read a field in one machine, and their ids in its order.
+
+    Raises:
+        PolicyError: together they need more memory than they may have.
+    """
+    patterns = re2.Set.SearchSet(_options(SET_MEMORY))
     mine = [rule for rule in rules if rule.field == name]
     for rule in mine:
         patterns.Add(rule.expression())
-    patterns.Compile()
+    try:
+        patterns.Compile()
+    except re2.error:
+        where = f"the field {name}" if name else "the whole payload"
+        raise PolicyError(
+            f"the {len(mine)} keyword rules for {where} are too large together; "
+            "shorten their repetitions or remove some",
+            field="keyword_rules",
+        ) from None
     return patterns, tuple(rule.id for rule in mine)
 
 
-def _options() -> Any:
+def _options(memory: int) -> Any:
     options = re2.Options()
-    options.max_mem = MEMORY
+    options.max_mem = memory
     options.log_errors = False
     return options
 

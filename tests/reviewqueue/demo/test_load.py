@@ -24,6 +24,7 @@ from reviewqueue.intake import take_in
 from reviewqueue.models import ReviewTask, Verdict
 from routing.items import Post
 from routing.models import Decision, Event, Item, Policy, Stream
+from routing.replays import Replay, replay_decisions
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)  # a Sunday
 DAY = timedelta(days=1)
@@ -220,6 +221,9 @@ def test_load_killed_and_run_again_is_whole_and_has_no_duplicates(
     calibrated = Decision.objects.filter(policy=published)
     assert calibrated.count() > 300
     assert calibrated.filter(confidence__lt=F("raw_confidence")).count() > calibrated.count() / 2
+    replays = {stream.key: replay_decisions(stream=stream) for stream in Stream.objects.all()}
+    assert replays["digits"] == Replay(DIGITS_TOTAL, 0)
+    assert {replay.differing for replay in replays.values()} == {0}
     before = count_rows()
     load_demo(url=url, api_key=key, only="digits")
     assert count_rows() == before

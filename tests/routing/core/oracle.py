@@ -7,6 +7,7 @@ policy as any object with the attributes of `Policy`, and answers with a plain d
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 CARE = ["auto", "flagged", "hold", "reject"]
@@ -163,3 +164,112 @@ def decide_slowly(policy: Any, posted: Mapping[str, float], model_version: str) 
         "asks": False,
         "open_to_fallback": CARE.index(queue) >= 2 and not ended and not held_by_model,
     }
+
+
+SOURCES = ["secondary", "rules", "remote"]
+CLOSED_BY = ["mandatory_review", "watch", "escalation"]
+
+
+def is_usable(categories: Sequence[str], scores: Any) -> bool:
+    if not isinstance(scores, dict) or not scores or not set(scores) <= set(categories):
+        return False
+    for value in scores.values():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            return False
+    total = round(math.fsum(scores.values()), 9)
+    return total <= 1.01 and (total >= 0.99 or len(scores) < len(categories))
+
+
+def as_second_policy(policy: Any, source: str) -> Any:
+    """The policy that a second opinion meets: the same but for what is about the first model."""
+    names = ["categories", "cut_offs", "min_margin", "max_entropy", "distrust_entropy", "rules"]
+    names += ["escalate_entropy", "reject_action", "on_other_model", "reporting_edges"]
+    own = policy.fallback.source_maps.get(source)
+    return SimpleNamespace(
+        **{name: getattr(policy, name) for name in names},
+        maps={"": own} if own else {},
+        model_versions=("",),
+        uncalibrated="warn",
+        distrusted=frozenset(),
+        alternatives=5,
+    )
+
+
+def listen_slowly(
+    policy: Any, step: str, secondary: Any, matched: Sequence[str], remote: Any
+) -> tuple[str, Any]:
+    """A step's scores with the result "said", or the result that stands for having none."""
+    if step == "secondary":
+        return ("said", secondary) if secondary else ("missing", None)
+    if step == "remote":
+        if remote is None:
+            return "asking", None
+        return ("failed", None) if remote.error else ("said", remote.scores)
+    rules = [rule for rule in policy.fallback.keyword_rules if rule.id in matched]
+    if not rules:
+        return "missing", None
+    if len({rule.category for rule in rules}) > 1:
+        return "failed", None
+    return "said", {rules[0].category: max(rule.confidence for rule in rules)}
+
+
+def decide_slowly_with(
+    policy: Any,
+    posted: Mapping[str, float],
+    model_version: str,
+    *,
+    secondary: Any = None,
+    matched: Sequence[str] = (),
+    remote: Any = None,
+    full: bool = False,
+) -> dict[str, Any]:
+    """The decision with what others say and whether hold is full, one item."""
+    made = decide_slowly(policy, posted, model_version)
+    if made["open_to_fallback"]:
+        for step in policy.fallback.steps:
+            if step not in SOURCES:
+                end_slowly(made, step)
+                break
+            heard = listen_slowly(policy, step, secondary, matched, remote)
+            if not take_slowly(policy, made, step, heard):
+                break
+    if full and made["queue"] == "hold":
+        made.update(queue="reject", action="refuse", asks=False)
+        made["codes"].append("capacity")
+    return made
+
+
+def take_slowly(policy: Any, made: dict[str, Any], step: str, heard: tuple[str, Any]) -> bool:
+    """Whether the chain goes on after what this source said."""
+    result, scores = heard
+    if result == "said" and not is_usable(policy.categories, scores):
+        result = "failed"
+    if result == "asking":
+        made["asks"] = True
+        if made["action"] == "refuse":
+            made.update(queue="hold", action="wait")
+    elif result == "said":
+        second = decide_slowly(as_second_policy(policy, step), scores, "")
+        if set(second["codes"]) & set(CLOSED_BY):
+            result = "ended"
+            made["watch"] += second["watch"]
+        elif second["queue"] in ("auto", "flagged"):
+            result = "lifted"
+            made.update(queue="flagged", action="act_and_review")
+            made.update(category=second["predicted"], source=step)
+        else:
+            result = "stands"
+    made["codes"].append(f"fallback_{step}: {result}")
+    return result in ("missing", "failed", "stands")
+
+
+def end_slowly(made: dict[str, Any], step: str) -> None:
+    """The end of the chain; whoever goes to an expert stays there."""
+    result = "waits"
+    if made["action"] != "escalate":
+        if step == "person":
+            made.update(queue="hold", action="wait")
+        else:
+            made.update(queue="reject", action="refuse")
+            result = "refused"
+    made["codes"].append(f"fallback_{step}: {result}")
