@@ -137,9 +137,10 @@ def _top_of_bins(raw: FloatArray) -> float:
 def _hash_share(tail: TailArray) -> FloatArray:
     """(n,) a number in [0, 1) of each id, apart from the one that splits the labels."""
     mixed = tail * np.uint64(0x9E3779B97F4A7C15)
-    mixed ^= mixed >> np.uint64(32)
-    mixed *= np.uint64(0xD6E8FEB86659FD93)
-    return np.asarray((mixed >> np.uint64(11)).astype(np.float64) / 2.0**53, dtype=np.float64)
+    mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+    shares = np.empty(tail.size)
+    np.divide(mixed >> np.uint64(11), 2.0**53, out=shares)
+    return shares
 
 
 def expect_errors(raw: FloatArray, correct: FloatArray, wanted: FloatArray) -> FloatArray:

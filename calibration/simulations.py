@@ -106,7 +106,9 @@ class _Routed:
 def read_predictions(
     rows: Sequence[Mapping[str, object]], *, categories: Sequence[str]
 ) -> Predictions:
-    """Predictions from rows with `scores` and `truth`; a truth outside `categories` is an error.
+    """Predictions from rows with `scores` and `truth`, a category or a list of those that would do.
+
+    Where the truth is none of `categories`, whatever the model says is an error.
 
     Raises:
         SimulationError: a row's scores cannot be used; names the row.
@@ -116,10 +118,12 @@ def read_predictions(
     for number, error in sorted(errors.items()):
         raise SimulationError(f"row {number + 1}: {error}")
     signals = compute_signals(matrix)
-    keys = np.array(categories, dtype=object)
-    truth = np.array([row["truth"] for row in rows], dtype=object)
-    correct = (keys[signals.predicted] == truth).astype(np.float64)
-    return Predictions(tuple(categories), signals, correct)
+    said = [categories[place] for place in signals.predicted.tolist()]
+    correct = [
+        key in truth if isinstance(truth := row.get("truth"), list) else key == truth
+        for key, row in zip(said, rows, strict=True)
+    ]
+    return Predictions(tuple(categories), signals, np.array(correct, dtype=np.float64))
 
 
 def find_reference(future: Predictions, *, alpha: float) -> Reference:
@@ -275,19 +279,13 @@ def _gather(rounds: Sequence[_Routed], policy: Policy) -> Evidence:
     """The evidence of these rounds, as a cohort's is read from the database."""
     strata = sorted({key for one in rounds for key in one.stratum.tolist()})
     number = {key: code for code, key in enumerate(strata)}
-    raw, category, correct, pi, labelled, tail = (
-        np.concatenate([pick(one) for one in rounds])
-        for pick in (
-            lambda one: one.items.signals.raw_confidence,
-            lambda one: one.items.signals.predicted,
-            lambda one: one.items.correct,
-            lambda one: one.pi,
-            lambda one: one.labelled,
-            lambda one: one.tail,
-        )
-    )
+    raw = np.concatenate([one.items.signals.raw_confidence for one in rounds])
+    category = np.concatenate([one.items.signals.predicted for one in rounds])
+    correct = np.concatenate([one.items.correct for one in rounds])
+    pi = np.concatenate([one.pi for one in rounds])
+    tail = np.concatenate([one.tail for one in rounds])
+    taken = np.concatenate([one.labelled for one in rounds])
     stratum = np.array([number[key] for one in rounds for key in one.stratum.tolist()])
-    taken = labelled.astype(np.bool_)
     cells = np.stack([category, confidence_bins(raw), stratum])
     found, cell, count = np.unique(cells, axis=1, return_inverse=True, return_counts=True)
     now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -296,7 +294,7 @@ def _gather(rounds: Sequence[_Routed], policy: Policy) -> Evidence:
         categories=policy.categories,
         strata=tuple(strata),
         labels=Labels(
-            tail=tail[taken].astype(np.uint64),
+            tail=tail[taken],
             raw=raw[taken],
             category=category[taken].astype(np.int32),
             stratum=stratum[taken].astype(np.int32),

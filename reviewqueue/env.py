@@ -22,7 +22,7 @@ _NO_BROKER = "unix:///use-manage.py-or-set-REDIS_URL"
 
 _WITHOUT_SERVICES = {
     *("check", "collectstatic", "compilemessages", "diffsettings", "findstatic"),
-    *("help", "makemessages", "startapp", "version", "--version"),
+    *("help", "makemessages", "simulate_loop", "startapp", "version", "--version"),
 }
 
 _POOL_OPTIONS = {"pool_min_size": "min_size", "pool_max_size": "max_size"}

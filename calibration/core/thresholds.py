@@ -192,9 +192,7 @@ def plan_first(
     return int(counts[int(np.argmax(chance))])
 
 
-def plan_reach(
-    *, expected_error: npt.ArrayLike, audits: float, alpha: float, delta: float
-) -> int:
+def plan_reach(*, expected_error: npt.ArrayLike, audits: float, alpha: float, delta: float) -> int:
     """How many of the n most confident items to spread ``audits`` over, to certify the most.
 
     ``expected_error`` (n,) is the error rate expected from each item up, most confident first. If
@@ -207,7 +205,7 @@ def plan_reach(
     best, reach = 0.0, errors.size
     for spread in marks[::-1]:
         inside = marks[marks <= spread]
-        counts = np.floor(audits * inside / spread)
+        counts = np.floor(audits * inside / spread).astype(np.intp)
         allowed = np.searchsorted(sizes, counts, side="right") - 1
         value = 0.0
         for factor in _MISJUDGED:
