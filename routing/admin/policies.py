@@ -1,80 +1,41 @@
 """Policies: drafts are edited, published versions only read, copied and compared."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 
 from routing.admin.bands import list_bands
+from routing.admin.differences import DifferencePages
 from routing.admin.filters import StreamFilter, UnsetFilter
-from routing.admin.publishing import FIELD_NAMES, PublishingPages
+from routing.admin.keywords import KeywordRuleInline
+from routing.admin.policy_form import CUT_OFFS, PolicyForm
+from routing.admin.previewing import PreviewPages
+from routing.admin.publishing import PublishingPages
 from routing.admin.rules import RuleInline
 from routing.admin.scope import InStream
+from routing.admin.shares import Reviewed
+from routing.admin.starting import StartPages
+from routing.admin.versions import VersionPages
 from routing.alarms import alarms_of, word_alarms
-from routing.core.policy import GATES, CutOffs, PolicyError
+from routing.core.policy import CutOffs
 from routing.models import Policy
-from routing.policies import active_keys, build_spec, copy_policy, load_spec
+from routing.policies import load_spec
 
 if TYPE_CHECKING:
-    PolicyModelForm = forms.ModelForm[Policy]
     PolicyModelAdmin = admin.ModelAdmin[Policy]
 else:
-    PolicyModelForm = forms.ModelForm
     PolicyModelAdmin = admin.ModelAdmin
 
-CUT_OFFS = ("auto", "flagged", "hold")
+CORE_FIELDS = ("stream", "title")
 WARNINGS_SHOWN = 8
 REASON_SHOWN = 90
-
-
-class PolicyForm(PolicyModelForm):
-    class Meta:
-        labels = FIELD_NAMES
-        help_texts: ClassVar = {
-            "min_margin": gettext_lazy("First minus second raw probability."),
-            "max_entropy": gettext_lazy("Of the raw probabilities, 0 to 1."),
-            "escalate_entropy": gettext_lazy("From here on an expert sees it at once."),
-            "on_other_model": gettext_lazy("For a model version that is not listed."),
-        }
-        widgets: ClassVar = {
-            name: forms.NumberInput(attrs={"min": 0, "max": 1, "step": "any"})
-            for name in (*CUT_OFFS, *GATES)
-        }
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        stream = cleaned.get("stream") or (
-            None if self.instance._state.adding else self.instance.stream
-        )
-        if stream is None or self.errors:
-            return cleaned
-        kept = {name: getattr(self.instance, name) for name in ("maps", "distrusted")}
-        values = {name: cleaned[name] for name in self._meta.fields or () if name in cleaned}
-        candidate = Policy(**(kept | values | {"stream": stream}))
-        candidate.reporting_edges = stream.reporting_edges
-        try:
-            build_spec(candidate, keys=active_keys(stream.id), rules=())
-        except PolicyError as error:
-            self._show_error(error)
-        return cleaned
-
-    def _show_error(self, error: PolicyError) -> None:
-        name = error.field.rpartition(".")[2]
-        if name == "categories" and "stream" in self.fields:
-            message = _("The stream has no categories; add them first.")
-            self.add_error("stream", message)
-        else:
-            self.add_error(name if name in self.fields else None, str(error))
 
 
 class StateFilter(UnsetFilter):
@@ -83,9 +44,17 @@ class StateFilter(UnsetFilter):
 
 
 @admin.register(Policy)
-class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
+class PolicyAdmin(
+    InStream,
+    StartPages,
+    PreviewPages,
+    DifferencePages,
+    PublishingPages,
+    VersionPages,
+    PolicyModelAdmin,
+):
     form = PolicyForm
-    inlines: ClassVar = [RuleInline]
+    inlines: ClassVar = [RuleInline, KeywordRuleInline]
     change_form_template = "admin/routing/policy/change_form.html"
     list_display = ("__str__", "cut_offs", "who", "when", "why", "title")
     show_facets = admin.ShowFacets.NEVER
@@ -94,7 +63,7 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
     actions = None
     show_full_result_count = False
     fieldsets = (
-        (None, {"fields": ("stream", "title")}),
+        (None, {"fields": CORE_FIELDS}),
         (
             gettext_lazy("Cut-offs"),
             {
@@ -118,12 +87,28 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
             gettext_lazy("Reject and escalation"),
             {"fields": (("reject_action", "escalate_entropy"),)},
         ),
-        (gettext_lazy("Model versions"), {"fields": (("model_versions", "on_other_model"),)}),
+        (
+            gettext_lazy("Calibration"),
+            {"fields": (("model_versions", "on_other_model", "uncalibrated"),)},
+        ),
+        (
+            gettext_lazy("Fallback"),
+            {
+                "description": gettext_lazy(
+                    "For an item that would be held or refused by confidence, margin, entropy or "
+                    "distrust alone: asked in this order, until one is sure enough. What a second "
+                    "opinion settles is acted on and reviewed, never acted on alone."
+                ),
+                "fields": ("fallback_steps", "remote_model"),
+            },
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         found = super().get_queryset(request)
-        return found.select_related("stream", "based_on__stream", "created_by", "published_by")
+        return found.select_related(
+            "stream", "based_on__stream", "created_by", "published_by", "remote_model"
+        )
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -132,12 +117,18 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
         found = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST":
             Policy.objects.select_for_update().get(id=found.id)
-            found.refresh_from_db(fields=["version"])
+            found.refresh_from_db()
         return found
+
+    def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not self.has_change_permission(request, obj):
+            return found
+        return [(None, {"fields": (*CORE_FIELDS, "seen")}), *found[1:]]
 
     def get_inlines(self, request: HttpRequest, obj: Policy | None) -> list[Any]:  # noqa: ARG002
         """Rules need the stream's categories, so they follow the first save."""
-        return [RuleInline] if obj else []
+        return list(self.inlines) if obj else []
 
     def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> list[str]:  # noqa: ARG002
         return ["stream"] if obj else []
@@ -218,37 +209,40 @@ class PolicyAdmin(InStream, PublishingPages, PolicyModelAdmin):
             may_publish = request.user.has_perm("routing.publish_policy")
             context |= {
                 "bands": list_bands(cut_offs),
+                "reviewed": _list_mandatory(policy),
+                "live_preview": self.has_change_permission(request, policy),
                 "may_publish": may_publish and not policy.is_published,
                 "may_copy": self.has_add_permission(request),
                 "alarms": word_alarms(alarms_of(policy)) if policy.is_published else [],
             }
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The ready-made policies; an empty form with `?empty=1`."""
+        if request.method == "GET" and "empty" not in request.GET:
+            return self.start_view(request)
+        return super().add_view(request, form_url, extra_context)
+
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+        pages = (
+            ("start/", self.start_view, "start"),
+            ("compare/", self.compare_view, "compare"),
+            ("of/<uuid:stream_id>/", self.history_of_stream_view, "versions"),
+            ("<uuid:policy_id>/preview/", self.preview_view, "preview"),
+            ("<uuid:policy_id>/difference/", self.difference_view, "difference"),
+            ("<uuid:policy_id>/publish/", self.publish_view, "publish"),
+            ("<uuid:policy_id>/copy/", self.copy_view, "copy"),
+        )
         own = [
-            path("<uuid:policy_id>/copy/", wrap(self.copy_view), name="routing_policy_copy"),
-            path(
-                "<uuid:policy_id>/publish/", wrap(self.publish_view), name="routing_policy_publish"
-            ),
-            path(
-                "<uuid:policy_id>/difference/",
-                wrap(self.difference_view),
-                name="routing_policy_difference",
-            ),
+            path(address, self.admin_site.admin_view(view), name=f"routing_policy_{name}")
+            for address, view, name in pages
         ]
         return own + super().get_urls()
 
-    def copy_view(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
-        """A new draft with the content of any version; how one rolls back, too."""
-        return require_POST(self._copy)(request, policy_id)
 
-    def _copy(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
-        policy = get_object_or_404(self.get_queryset(request), id=policy_id)
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        draft = copy_policy(policy=policy, created_by_id=request.user.pk)
-        note = _("Copied from %(policy)s.") % {"policy": policy}
-        self.log_addition(request, draft, note)
-        messages.success(request, _("This draft is a copy of %(policy)s.") % {"policy": policy})
-        return HttpResponseRedirect(reverse("admin:routing_policy_change", args=[draft.pk]))
+def _list_mandatory(policy: Policy) -> list[Reviewed]:
+    rules = policy.rules.filter(mandatory_review=True).select_related("category")
+    ordered = rules.order_by("category__position", "category__key")
+    return [Reviewed(rule.category.label, rule.mandatory_reason) for rule in ordered]

@@ -1,15 +1,9 @@
 """Two pages of a policy: what differs from another version, and publishing with a reason."""
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import label_for_field
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from routing.admin.bands import list_bands
+from routing.admin.differences import Comparison, compare
+from routing.admin.pages import PolicyPages
 from routing.admin.rules import LIFT
-from routing.core.difference import Difference, find_differences, find_lifted
-from routing.core.policy import Policy as PolicySpec
 from routing.core.policy import PolicyError
-from routing.models import Category, CategoryRule, Policy, Stream
+from routing.models import Policy, Stream
 from routing.policies import (
     AlreadyPublishedError,
     PublishReasonError,
@@ -32,24 +26,6 @@ from routing.policies import (
     load_spec,
     publish_policy,
 )
-
-if TYPE_CHECKING:
-    PolicyModelAdmin = admin.ModelAdmin[Policy]
-else:
-    PolicyModelAdmin = object
-
-FIELD_NAMES = {
-    "min_margin": gettext_lazy("Least margin"),
-    "max_entropy": gettext_lazy("Highest entropy"),
-    "distrust_entropy": gettext_lazy("Highest entropy where distrusted"),
-    "escalate_entropy": gettext_lazy("Escalate from entropy"),
-    "model_versions": gettext_lazy("Fitted on"),
-    "on_other_model": gettext_lazy("Another model version"),
-    "categories": gettext_lazy("Categories"),
-    "map": gettext_lazy("Calibration map"),
-    "distrusted": gettext_lazy("Distrusted confidence"),
-    "reporting_edges": gettext_lazy("Edges of reporting bands"),
-}
 
 
 class PublishForm(forms.Form):
@@ -61,89 +37,7 @@ class PublishForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of the difference, in the words of the forms."""
-
-    category: str
-    name: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A policy beside the version it is compared with."""
-
-    old: PolicySpec | None
-    new: PolicySpec
-    differences: Sequence[Difference]
-    changes: Sequence[Change]
-    lifted: Sequence[str]
-
-    def digest(self) -> str:
-        """What was shown: another publication or edit in the meantime changes it."""
-        shown = [self.old.version if self.old else 0, [asdict(each) for each in self.differences]]
-        return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
-
-
-def compare(old: PolicySpec | None, new: PolicySpec, stream: Stream) -> Comparison:
-    labels = dict(Category.objects.filter(stream=stream).values_list("key", "label"))
-    differences = find_differences(old, new)
-    changes = [
-        Change(
-            category=labels.get(each.category, each.category),
-            name=_name_field(each),
-            before=_name_value(each, each.before),
-            after=_name_value(each, each.after),
-        )
-        for each in differences
-    ]
-    lifted = [labels.get(key, key) for key in find_lifted(old, new)]
-    return Comparison(old, new, differences, changes, lifted)
-
-
-def _name_field(difference: Difference) -> str:
-    if other := FIELD_NAMES.get(difference.field):
-        return str(other)
-    return str(label_for_field(difference.field, CategoryRule if difference.category else Policy))
-
-
-def _name_value(difference: Difference, value: str) -> str:
-    choices: dict[Any, Any] = {
-        "reject_action": dict(Policy.RejectAction.choices),
-        "on_other_model": dict(Policy.OtherModel.choices),
-    }.get(difference.field, {})
-    return str(choices.get(value, value))
-
-
-class PublishingPages(PolicyModelAdmin):
-    """The views; `PolicyAdmin` gives them addresses."""
-
-    def difference_view(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
-        """What differs from the version it was made from, or from `?against=` another."""
-        policy = get_object_or_404(self.get_queryset(request), id=policy_id)
-        if not self.has_view_permission(request, policy):
-            raise PermissionDenied
-        others = list(
-            self.get_queryset(request)
-            .filter(stream=policy.stream_id)
-            .exclude(id=policy.id)
-            .order_by("-version", "-created_at")
-        )
-        chosen = request.GET.get("against") or str(policy.based_on_id or "")
-        base = next((other for other in others if str(other.id) == chosen), None)
-        context = self._page(request, policy, _("What %(policy)s says differently"))
-        try:
-            old = None if base is None else load_spec(base)
-            comparison = compare(old, load_spec(policy), policy.stream)
-        except PolicyError as error:
-            context |= {"problem": str(error)}
-        else:
-            context |= {"changes": comparison.changes}
-        context |= {"base": base, "others": others}
-        return TemplateResponse(request, "admin/routing/policy/difference.html", context)
-
+class PublishingPages(PolicyPages):
     def publish_view(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
         """The differences and a form that asks why; a POST publishes what was shown."""
         if not request.user.has_perm("routing.publish_policy"):
@@ -218,7 +112,7 @@ class PublishingPages(PolicyModelAdmin):
         barred: bool = False,
         problem: str = "",
     ) -> HttpResponse:
-        context = self._page(request, policy, _("Publish %(policy)s"))
+        context = self._page(request, _("Publish %(policy)s") % {"policy": policy}, policy)
         context |= {"form": form, "barred": barred, "problem": problem}
         if comparison is not None:
             context |= {
@@ -233,11 +127,3 @@ class PublishingPages(PolicyModelAdmin):
         return TemplateResponse(
             request, "admin/routing/policy/publish.html", context, status=status
         )
-
-    def _page(self, request: HttpRequest, policy: Policy, title: str) -> dict[str, Any]:
-        return {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": policy,
-            "title": title % {"policy": policy},
-        }

@@ -3,14 +3,13 @@
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
-from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from routing.admin.policy_rows import CategoryChoice, PolicyRows, RowsOfPolicy
 from routing.admin.rows import name_row
 from routing.core.difference import find_lifted
 from routing.core.policy import Policy as PolicySpec
@@ -20,22 +19,11 @@ from routing.policies import active_keys, build_spec, find_published_spec
 
 if TYPE_CHECKING:
     RuleModelForm = forms.ModelForm[CategoryRule]
-    FormSet = BaseInlineFormSet[CategoryRule, Policy, Any]
-    RuleInlineBase = admin.TabularInline[CategoryRule, Policy]
 else:
     RuleModelForm = forms.ModelForm
-    FormSet = BaseInlineFormSet
-    RuleInlineBase = admin.TabularInline
 
 NUMBERS = ("auto", "flagged", "hold", "watch")
 LIFT = "routing.lift_mandatory_review"
-
-
-class CategoryChoice(forms.TypedChoiceField):
-    """Categories read once for all rows; a model choice field would ask anew in each."""
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return not self.disabled and str(initial or "") != str(data or "")
 
 
 class RuleForm(RuleModelForm):
@@ -63,9 +51,9 @@ class RuleForm(RuleModelForm):
             field.disabled = True
         else:
             field.choices = [("", "---------")] + [(key, c.label) for key, c in categories.items()]
-        for name in ("auto", "flagged", "hold"):
-            value = getattr(policy, name)
-            self.fields[name].widget.attrs["placeholder"] = "" if value is None else f"{value:g}"
+        for name in NUMBERS:
+            value = getattr(policy, name, None)
+            self.fields[name].widget.attrs["placeholder"] = "–" if value is None else f"{value:g}"
         name_row(self, "" if own is None else own.label)
 
     def clean(self) -> dict[str, Any]:
@@ -76,40 +64,23 @@ class RuleForm(RuleModelForm):
         return cleaned
 
 
-class RuleFormSet(FormSet):
+class RuleFormSet(RowsOfPolicy):
     """The rows together with their policy: what the rules of the core say stands at its field."""
 
     user: User | AnonymousUser
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        active = Category.objects.filter(
-            stream_id=self.instance.stream_id, retired_at__isnull=True
-        ).order_by("position", "key")
-        self.categories = {str(category.id): category for category in active}
-
-    def add_fields(self, form: "RuleForm", index: int | None) -> None:
-        super().add_fields(form, index)
-        form.offer(self.categories, self.instance)
 
     def clean(self) -> None:
         super().clean()
         if any(self.errors):
             return
-        kept = {
-            form.instance.category.key: form
-            for form in self.forms
-            if form.cleaned_data.get("category") and not form.cleaned_data.get("DELETE")
-        }
+        kept = {form.instance.category.key: form for form in self.kept_forms()}
         keys = active_keys(self.instance.stream_id)
         try:
             build_spec(self.instance, keys=keys, rules=())
         except PolicyError:
             return  # the policy's own fields say so
         try:
-            spec = build_spec(
-                self.instance, keys=keys, rules=[form.instance for form in kept.values()]
-            )
+            spec = build_spec(self.instance, keys=keys, rules=self.kept_rules())
         except PolicyError as error:
             self._show_error(error, kept)
         else:
@@ -145,37 +116,22 @@ class RuleFormSet(FormSet):
             raise forms.ValidationError(gone)
 
 
-class RuleInline(RuleInlineBase):
+class RuleInline(PolicyRows):
     model = CategoryRule
     form = RuleForm
     formset = RuleFormSet
     fields = ("category", *NUMBERS, "mandatory_review", "mandatory_reason")
     extra = 1
+    empty_value_display = '<span class="quiet">–</span>'
     verbose_name = gettext_lazy("category rule")
     verbose_name_plural = gettext_lazy("categories that differ")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[CategoryRule]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rules = super().get_queryset(request).select_related("category", "policy__stream")
         return rules.order_by("category__position", "category__key")
 
     def get_formset(
         self, request: HttpRequest, obj: Policy | None = None, **kwargs: Any
-    ) -> "type[FormSet]":
+    ) -> type[Any]:
         made = super().get_formset(request, obj, **kwargs)
         return type(made.__name__, (made,), {"user": request.user})
-
-    def _may(self, request: HttpRequest, obj: Policy | None, verb: str) -> bool:
-        is_draft = obj is None or not obj.is_published
-        return is_draft and request.user.has_perm(f"routing.{verb}_policy")
-
-    def has_add_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return self._may(request, obj, "change")
-
-    def has_change_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return self._may(request, obj, "change")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return self._may(request, obj, "change")
-
-    def has_view_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return request.user.has_perm("routing.view_policy") or self._may(request, obj, "change")

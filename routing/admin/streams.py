@@ -162,9 +162,8 @@ class StreamAdmin(StreamModelAdmin):
                 _("Draft the first policy"),
             )
         return format_html(
-            '<a href="{}?stream={}">{}</a>',
-            reverse("admin:routing_policy_changelist"),
-            stream.pk,
+            '<a href="{}">{}</a>',
+            reverse("admin:routing_policy_versions", args=[stream.pk]),
             _("All versions, v%(version)s published") % {"version": version},
         )
 

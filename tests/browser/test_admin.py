@@ -25,6 +25,9 @@ def addresses(transactional_db: None) -> dict[str, str]:
     return {
         "index": "/admin/",
         "policies": "/admin/routing/policy/",
+        "start": f"/admin/routing/policy/add/?stream={stream.id}",
+        "versions": f"/admin/routing/policy/of/{stream.id}/",
+        "preview": f"/admin/routing/policy/{draft.id}/preview/",
         "draft": f"/admin/routing/policy/{draft.id}/change/",
         "published": f"/admin/routing/policy/{draft.based_on_id}/change/",
         "publish": f"/admin/routing/policy/{draft.id}/publish/",
@@ -57,6 +60,8 @@ def test_admin_pages_have_no_violations(
     found = {}
     for name, address in addresses.items():
         admin_page.goto(address)
+        if name == "draft":
+            admin_page.wait_for_selector("#preview-part")
         refused = admin_page.evaluate("window.refused")
         ours = [each for each in violations(admin_page) if not each.startswith(DJANGOS_OWN)]
         found[name] = (refused, ours)
@@ -74,8 +79,9 @@ def test_admin_pages_fit_360_pixels(addresses: dict[str, str], admin_page: Page)
 
 
 def test_draft_is_changed_and_published_in_the_browser(
-    addresses: dict[str, str], admin_page: Page
+    addresses: dict[str, str], admin_page: Page, complaints: list[str]
 ) -> None:
+    complaints.append("422")  # the preview of a row that has no category yet
     admin_page.goto(addresses["draft"])
     admin_page.fill("[name=hold]", "0.45")
     admin_page.click("text=Add another Category rule")
@@ -91,3 +97,39 @@ def test_draft_is_changed_and_published_in_the_browser(
     policy = Policy.objects.get(version=2)
     assert (policy.hold, policy.reason) == (0.45, "it holds its promise")
     assert [(rule.category.key, rule.watch) for rule in policy.rules.all()] == [("vpn_issue", 0.4)]
+
+
+def test_preview_follows_the_keyboard_and_leaves_the_focus_where_it_is(
+    addresses: dict[str, str], admin_page: Page, complaints: list[str]
+) -> None:
+    complaints.append("422")  # how the browser tells of a form with errors
+    admin_page.goto(addresses["draft"])
+    admin_page.wait_for_selector("#preview-part .shares")
+    admin_page.focus("[name=auto]")
+    admin_page.keyboard.press("Control+a")
+    admin_page.keyboard.type("1")
+    admin_page.wait_for_selector(".shares tbody tr:first-child:has-text('0.0%')")
+    assert admin_page.inner_text("#preview-said").endswith("items change queue.")
+    assert admin_page.evaluate("document.activeElement.name") == "auto"
+    admin_page.keyboard.press("Tab")
+    admin_page.keyboard.type("3")
+    admin_page.wait_for_selector("#preview-part .errorlist")
+    assert admin_page.evaluate("document.activeElement.name") == "flagged"
+    assert "Flagged from:" in admin_page.inner_text("#preview-part")
+    admin_page.keyboard.press("Control+a")
+    admin_page.keyboard.type("0.7")
+    admin_page.wait_for_selector("#preview-part .shares")
+    assert Policy.objects.get(version=None).auto != 1.0
+
+
+def test_preview_that_fails_says_that_its_figures_are_old(
+    addresses: dict[str, str], admin_page: Page, complaints: list[str]
+) -> None:
+    admin_page.goto(addresses["draft"])
+    admin_page.wait_for_selector("#preview-part .shares")
+    assert admin_page.is_hidden("#preview-failed")
+    admin_page.context.clear_cookies()
+    complaints.append("403")
+    admin_page.fill("[name=auto]", "0.99")
+    admin_page.wait_for_selector("#preview-failed:visible")
+    assert admin_page.is_visible("#preview-part .shares")

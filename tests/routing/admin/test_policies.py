@@ -4,7 +4,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from routing.models import Category, CategoryRule, Policy, Stream
+from routing.models import Category, CategoryRule, Policy, RemoteModel, Stream
 from routing.policies import copy_policy, current_spec, load_spec, publish_policy
 from tests.forms import read_errors, read_form, send_form
 from tests.routing.admin.conftest import EDITS_POLICIES, log_in, make_staff
@@ -34,7 +34,11 @@ def send(client: Client, policy: Policy, **changes: object) -> dict[str, list[st
 def test_first_draft_of_a_stream_is_made_on_the_add_page(root_client: Client) -> None:
     stream = make_bare_stream()
     response = send_form(
-        root_client, f"{LIST}add/?stream={stream.id}", "policy_form", auto="0.95", title="First"
+        root_client,
+        f"{LIST}add/?empty=1&stream={stream.id}",
+        "policy_form",
+        auto="0.95",
+        title="First",
     )
     policy = stream.policies.get()
     assert response.headers["Location"] == change_path(policy)
@@ -45,7 +49,7 @@ def test_first_draft_of_a_stream_is_made_on_the_add_page(root_client: Client) ->
 
 def test_draft_of_a_stream_without_categories_is_refused_by_name(root_client: Client) -> None:
     stream = make_bare_stream(categories=())
-    response = send_form(root_client, f"{LIST}add/?stream={stream.id}", "policy_form")
+    response = send_form(root_client, f"{LIST}add/?empty=1&stream={stream.id}", "policy_form")
     assert read_errors(response) == {
         "stream": ["The stream has no categories; add them first."],
     }
@@ -273,7 +277,7 @@ def test_change_page_asks_as_much_for_many_rules_as_for_two(
         root_client.get(change_path(draft))
 
 
-PAGE_QUERIES = 6
+PAGE_QUERIES = 12
 
 
 def test_staff_see_and_change_policies_of_their_own_stream_only(stream: Stream) -> None:
@@ -286,7 +290,7 @@ def test_staff_see_and_change_policies_of_their_own_stream_only(stream: Stream) 
     assert client.get(f"{LIST}{foreign.id}/publish/").status_code == 404
     assert client.get(f"{LIST}{foreign.id}/difference/").status_code == 404
     assert client.post(f"{LIST}{foreign.id}/copy/").status_code == 404
-    page = client.get(f"{LIST}add/")
+    page = client.get(f"{LIST}add/?empty=1")
     choices = page.context["adminform"].form.fields["stream"].queryset
     assert list(choices) == [stream]
 
@@ -303,3 +307,114 @@ def test_pages_are_for_staff_with_the_permission(draft: Policy) -> None:
     response = Client().get(change_path(draft))
     assert response.status_code == 302
     assert response.headers["Location"].startswith("/admin/login/")
+
+
+def test_edits_of_two_admins_at_once_do_not_overwrite_each_other_unseen(
+    stream: Stream, draft: Policy
+) -> None:
+    ann, bob = (log_in(make_staff(name, stream, *EDITS_POLICIES)) for name in ("ann", "bob"))
+    opened = read_form(ann.get(change_path(draft)), "policy_form") | {"_continue": ["1"]}
+    assert send(bob, draft, title="Bob's") == {}
+    refused = ann.post(change_path(draft), opened | {"title": ["Ann's"]})
+    assert refused.status_code == 200
+    assert "Somebody else saved this draft" in refused.content.decode()
+    draft.refresh_from_db()
+    assert draft.title == "Bob's"
+    again = read_form(refused, "policy_form") | {"_continue": ["1"]}
+    assert again["title"] == ["Ann's"]
+    assert ann.post(change_path(draft), again).status_code == 302
+    draft.refresh_from_db()
+    assert draft.title == "Ann's"
+
+
+def test_rule_that_somebody_else_changed_is_noticed(stream: Stream, draft: Policy) -> None:
+    ann, bob = (log_in(make_staff(name, stream, *EDITS_POLICIES)) for name in ("ann", "bob"))
+    opened = read_form(ann.get(change_path(draft)), "policy_form")
+    assert send(bob, draft, **{"rules-1-watch": "0.5"}) == {}
+    assert "Somebody else saved" in ann.post(change_path(draft), opened).content.decode()
+    assert draft.rules.get(category__key="security_incident").watch == 0.5
+
+
+def test_fallback_chain_and_its_keyword_rules_are_saved(root_client: Client, draft: Policy) -> None:
+    errors = send(root_client, draft, fallback_steps_0="rules", fallback_steps_2="person")
+    assert errors == {
+        "keyword_rules": [
+            "the fallback lists rules but there are none; add rules or take the step out"
+        ]
+    }
+    vpn = Category.objects.get(key="vpn_issue")
+    row = {
+        "keyword_rules-TOTAL_FORMS": "1",
+        "keyword_rules-0-name": "tunnel",
+        "keyword_rules-0-kind": "regex",
+        "keyword_rules-0-pattern": "tunnel|vpn",
+        "keyword_rules-0-category": str(vpn.id),
+        "keyword_rules-0-confidence": "0.95",
+    }
+    chain = {"fallback_steps_0": "rules", "fallback_steps_2": "person", "uncalibrated": "hold"}
+    assert send(root_client, draft, **chain, **row) == {}
+    spec = load_spec(Policy.objects.get(id=draft.id))
+    assert (spec.fallback.steps, spec.uncalibrated) == (("rules", "person"), "hold")
+    (rule,) = spec.fallback.keyword_rules
+    assert (rule.id, rule.kind, rule.category, rule.confidence) == (
+        "tunnel",
+        "regex",
+        "vpn_issue",
+        0.95,
+    )
+    assert send(root_client, draft) == {}
+    assert load_spec(Policy.objects.get(id=draft.id)) == spec
+
+
+def test_keyword_rule_that_is_no_expression_is_refused_in_its_row(
+    root_client: Client, draft: Policy
+) -> None:
+    vpn = Category.objects.get(key="vpn_issue")
+    errors = send(
+        root_client,
+        draft,
+        **{
+            "keyword_rules-TOTAL_FORMS": "1",
+            "keyword_rules-0-name": "tunnel",
+            "keyword_rules-0-kind": "regex",
+            "keyword_rules-0-pattern": "(tunnel",
+            "keyword_rules-0-category": str(vpn.id),
+            "keyword_rules-0-confidence": "0.95",
+        },
+    )
+    assert list(errors) == ["keyword_rules-0-pattern"]
+    assert "is no expression" in errors["keyword_rules-0-pattern"][0]
+
+
+def test_steps_in_the_wrong_order_are_refused_at_their_field(
+    root_client: Client, draft: Policy
+) -> None:
+    errors = send(root_client, draft, fallback_steps_0="person", fallback_steps_1="secondary")
+    assert list(errors) == ["fallback_steps"]
+    errors = send(root_client, draft, fallback_steps_0="remote")
+    assert list(errors) == ["remote_model"]
+
+
+def test_remote_models_of_other_streams_are_not_offered(root_client: Client, draft: Policy) -> None:
+    url = "https://models.example/ask"
+    own = RemoteModel.objects.create(stream=draft.stream, name="large", url=url)
+    foreign = RemoteModel.objects.create(stream=make_bare_stream("other"), name="their", url=url)
+    page = root_client.get(change_path(draft))
+    assert list(page.context["adminform"].form.fields["remote_model"].queryset) == [own]
+    sent = {"fallback_steps_0": "remote", "remote_model": str(foreign.id)}
+    assert list(send(root_client, draft, **sent)) == ["remote_model"]
+    assert send(root_client, draft, **(sent | {"remote_model": str(own.id)})) == {}
+
+
+def test_categories_under_mandatory_review_are_listed_with_the_reason(
+    root_client: Client, stream: Stream
+) -> None:
+    reviewed = {"mandatory_review": True, "mandatory_reason": "Incidents are for people."}
+    policy = publish(stream, {"security_incident": reviewed})
+    draft = copy_policy(policy=policy, created_by_id=None)
+    for each in (policy, draft):
+        page = root_client.get(change_path(each))
+        assert [(one.label, one.reason) for one in page.context["reviewed"]] == [
+            ("Security incident", "Incidents are for people.")
+        ]
+        assert "Always decided by a person" in page.content.decode()

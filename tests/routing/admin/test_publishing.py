@@ -216,3 +216,36 @@ def test_publications_at_the_same_time_follow_each_other() -> None:
         thread.join()
     versions = stream.policies.order_by("version").values_list("version", flat=True)
     assert list(versions) == [1, 2, 3, 4, 5]
+
+
+def test_draft_that_another_admin_edits_is_not_published_unseen(reviewed: Stream) -> None:
+    draft = make_draft(reviewed, auto=0.95)
+    ann, bob = (log_in(make_staff(name, reviewed, *EDITS_POLICIES)) for name in ("ann", "bob"))
+    seen = ann.get(publish_path(draft)).context["form"]["seen"].value()
+    path = f"/admin/routing/policy/{draft.id}/change/"
+    assert send_form(bob, path, "policy_form", auto="0.97").status_code == 302
+    refused = ann.post(publish_path(draft), {"reason": "a rollout", "seen": seen})
+    assert refused.status_code == 422
+    assert [change.after for change in refused.context["changes"]] == ["0.97"]
+    assert post(ann, draft) == 302
+    draft.refresh_from_db()
+    assert (draft.version, draft.auto) == (2, 0.97)
+
+
+def test_second_of_two_admins_who_publish_at_once_is_shown_the_first(reviewed: Stream) -> None:
+    drafts = [make_draft(reviewed, auto=auto) for auto in (0.95, 0.96)]
+    ann, bob = (log_in(make_staff(name, reviewed, *EDITS_POLICIES)) for name in ("ann", "bob"))
+    sent = [
+        {"reason": "a rollout", "seen": client.get(publish_path(draft)).context["form"]["seen"]}
+        for client, draft in zip((ann, bob), drafts, strict=True)
+    ]
+    for each in sent:
+        each["seen"] = each["seen"].value()
+    assert ann.post(publish_path(drafts[0]), sent[0]).status_code == 302
+    refused = bob.post(publish_path(drafts[1]), sent[1])
+    assert refused.status_code == 422
+    assert [(change.before, change.after) for change in refused.context["changes"]] == [
+        ("0.95", "0.96")
+    ]
+    drafts[1].refresh_from_db()
+    assert drafts[1].version is None

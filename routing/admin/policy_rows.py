@@ -1,0 +1,71 @@
+"""Tables under a policy: their rows choose among its stream's categories."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+
+from routing.models import Category, Policy
+
+if TYPE_CHECKING:
+    FormSet = BaseInlineFormSet[Any, Policy, Any]
+    InlineBase = admin.TabularInline[Any, Policy]
+else:
+    FormSet = BaseInlineFormSet
+    InlineBase = admin.TabularInline
+
+
+class CategoryChoice(forms.TypedChoiceField):
+    """Categories read once for all rows; a model choice field would ask anew in each."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return not self.disabled and str(initial or "") != str(data or "")
+
+
+class RowsOfPolicy(FormSet):
+    """Rows with a category each; their forms have `offer(categories, policy)`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        active = Category.objects.filter(
+            stream_id=self.instance.stream_id, retired_at__isnull=True
+        ).order_by("position", "key")
+        self.categories = {str(category.id): category for category in active}
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        form.offer(self.categories, self.instance)
+
+    def kept_forms(self) -> list[Any]:
+        """Of rows without errors, those that are filled in and stay."""
+        return [
+            form
+            for form in self.forms
+            if form.cleaned_data.get("category") and not form.cleaned_data.get("DELETE")
+        ]
+
+    def kept_rules(self) -> list[Any]:
+        """What the kept rows say, saved or not."""
+        return [form.instance for form in self.kept_forms()]
+
+
+class PolicyRows(InlineBase):
+    """Rows that may be edited by those who may edit their policy, while it is a draft."""
+
+    def _may(self, request: HttpRequest, obj: Policy | None, verb: str) -> bool:
+        is_draft = obj is None or not obj.is_published
+        return is_draft and request.user.has_perm(f"routing.{verb}_policy")
+
+    def has_add_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
+        return self._may(request, obj, "change")
+
+    def has_change_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
+        return self._may(request, obj, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
+        return self._may(request, obj, "change")
+
+    def has_view_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
+        return request.user.has_perm("routing.view_policy") or self._may(request, obj, "change")
