@@ -79,10 +79,10 @@ class Facts:
 def explain(facts: Facts) -> list[tuple[Reason, ...]]:
     """The reasons of every item of the batch."""
     found: list[tuple[Reason, ...]] = [()] * len(facts.causes)
-    for bit, build in _BUILDERS:
-        items = np.flatnonzero(facts.causes & bit)
+    for cause, (code, build) in _RULES.items():
+        items = np.flatnonzero(facts.causes & int(cause))
         for part in build(facts, items) if len(items) else ():
-            for item, reason in zip(part.items.tolist(), part.reasons(), strict=True):
+            for item, reason in zip(part.items.tolist(), part.reasons(code), strict=True):
                 found[item] += (reason,)
     return found
 
@@ -91,13 +91,12 @@ def explain(facts: Facts) -> list[tuple[Reason, ...]]:
 class _Part:
     """One rule's reasons on some items: a message and the numbers for each of them."""
 
-    code: str
     items: IndexArray
     messages: Iterable[str]
     numbers: Iterable[Mapping[str, float | str]]
 
-    def reasons(self) -> Iterator[Reason]:
-        parts = zip(repeat(self.code), self.messages, self.numbers, strict=False)
+    def reasons(self, code: str) -> Iterator[Reason]:
+        parts = zip(repeat(code), self.messages, self.numbers, strict=False)
         # Without the call in Python that Reason(...) makes.
         return map(tuple.__new__, repeat(Reason), parts)
 
@@ -107,7 +106,6 @@ def _explain_model(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     versions = [facts.model_versions[item] for item in items.tolist()]
     then = "is not one the maps were fitted on: confidence is not calibrated"
     yield _Part(
-        "model_version",
         items,
         [f"{_name_version(version)} {then}" for version in versions],
         [{"model_version": version, "policy_says": says} for version in versions],
@@ -118,7 +116,6 @@ def _explain_uncalibrated(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     keys, says = facts.predicted(items), facts.policy.uncalibrated
     then = "its confidence is as the model gave it"
     yield _Part(
-        "uncalibrated",
         items,
         [f"no calibration map for {key} yet: {then}" for key in keys],
         [{"category": key, "policy_says": says} for key in keys],
@@ -131,7 +128,6 @@ def _explain_band(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     # A rejected item is measured by the bound it missed; any other by what would have made it auto.
     limits = np.where(band == 3, table.hold[predicted], table.auto[predicted]).tolist()
     yield _Part(
-        "confidence",
         items,
         _say(values, limits, _Words("confidence", "under")),
         [
@@ -144,7 +140,6 @@ def _explain_band(facts: Facts, items: IndexArray) -> Iterator[_Part]:
 def _explain_margin(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     values, limit = facts.signals.margin[items], facts.policy.min_margin or 0.0
     yield _Part(
-        "margin",
         items,
         _say(values, [limit] * len(items), _Words("margin", "under")),
         [{"margin": value, "min_margin": limit} for value in values.tolist()],
@@ -154,7 +149,6 @@ def _explain_margin(facts: Facts, items: IndexArray) -> Iterator[_Part]:
 def _explain_entropy(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     values, limit = facts.signals.entropy[items], facts.policy.max_entropy or 0.0
     yield _Part(
-        "entropy",
         items,
         _say(values, [limit] * len(items), _Words("entropy", "over")),
         [{"entropy": value, "max_entropy": limit} for value in values.tolist()],
@@ -178,7 +172,7 @@ def _explain_distrust(facts: Facts, items: IndexArray) -> Iterator[_Part]:
         if limit is not None:
             numbers["distrust_entropy"] = limit
             message += f": {_Words('entropy', 'over').say(entropy, limit)}"
-        yield _Part("distrust", items[item : item + 1], [message], [numbers])
+        yield _Part(items[item : item + 1], [message], [numbers])
 
 
 def _explain_outside(facts: Facts, items: IndexArray) -> Iterator[_Part]:
@@ -196,14 +190,13 @@ def _explain_outside(facts: Facts, items: IndexArray) -> Iterator[_Part]:
             "outside": outside.mass,
             "top": top,
         }
-        yield _Part("outside_policy", items[place : place + 1], [message], [numbers])
+        yield _Part(items[place : place + 1], [message], [numbers])
 
 
 def _explain_mandatory(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     rules = facts.policy.rules
     found = [(key, rules[key].mandatory_reason) for key in facts.predicted(items)]
     yield _Part(
-        "mandatory_review",
         items,
         [f"{category} always goes to a person: {why}" for category, why in found],
         [{"category": category, "reason": why} for category, why in found],
@@ -217,7 +210,6 @@ def _explain_watch(facts: Facts, _items: IndexArray) -> Iterator[_Part]:
         items = np.flatnonzero(facts.watch[:, column])
         scores = facts.watch_scores[items, column]
         yield _Part(
-            "watch",
             items,
             _say(scores, [level] * len(items), _Words(category, "reaches")),
             [{"category": category, "score": score, "watch": level} for score in scores.tolist()],
@@ -228,7 +220,6 @@ def _explain_escalation(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     values, limit = facts.signals.entropy[items], facts.policy.escalate_entropy or 0.0
     words = _Words("entropy", "reaches", ", so an expert decides")
     yield _Part(
-        "escalation",
         items,
         _say(values, [limit] * len(items), words),
         [{"entropy": value, "escalate_entropy": limit} for value in values.tolist()],
@@ -238,18 +229,20 @@ def _explain_escalation(facts: Facts, items: IndexArray) -> Iterator[_Part]:
 Build = Callable[[Facts, IndexArray], Iterator[_Part]]
 
 _BAND_NAMES: Final = ("auto", "flagged", "hold", "reject")
-_BUILDERS: Final[tuple[tuple[int, Build], ...]] = (
-    (int(Cause.OTHER_MODEL), _explain_model),
-    (int(Cause.UNCALIBRATED), _explain_uncalibrated),
-    (int(Cause.BAND), _explain_band),
-    (int(Cause.MARGIN), _explain_margin),
-    (int(Cause.ENTROPY), _explain_entropy),
-    (int(Cause.DISTRUST), _explain_distrust),
-    (int(Cause.OUTSIDE), _explain_outside),
-    (int(Cause.MANDATORY), _explain_mandatory),
-    (int(Cause.WATCH), _explain_watch),
-    (int(Cause.ESCALATION), _explain_escalation),
-)
+# Each rule's stable code and what explains it, in the order of the reasons.
+_RULES: Final[Mapping[Cause, tuple[str, Build]]] = {
+    Cause.OTHER_MODEL: ("model_version", _explain_model),
+    Cause.UNCALIBRATED: ("uncalibrated", _explain_uncalibrated),
+    Cause.BAND: ("confidence", _explain_band),
+    Cause.MARGIN: ("margin", _explain_margin),
+    Cause.ENTROPY: ("entropy", _explain_entropy),
+    Cause.DISTRUST: ("distrust", _explain_distrust),
+    Cause.OUTSIDE: ("outside_policy", _explain_outside),
+    Cause.MANDATORY: ("mandatory_review", _explain_mandatory),
+    Cause.WATCH: ("watch", _explain_watch),
+    Cause.ESCALATION: ("escalation", _explain_escalation),
+}
+CODES: Final[Mapping[Cause, str]] = {cause: code for cause, (code, _build) in _RULES.items()}
 
 
 class _Words(NamedTuple):
