@@ -104,12 +104,10 @@ def route(
         Cause.WATCH: np.asarray(watch.any(axis=1), dtype=np.bool_),
         Cause.ESCALATION: _reaches(signals.entropy, policy.escalate_entropy),
     }
-    queue = band
+    queue, causes = band.copy(), np.zeros(len(signals), dtype=np.int64)
     for cause, where in fired.items():
-        queue = np.where(where, np.maximum(queue, _find_floor(policy, cause)), queue)
-    causes = np.zeros(len(signals), dtype=np.int64)
-    for cause, where in fired.items():
-        causes |= np.where(where, int(cause), 0)
+        np.maximum(queue, _find_floor(policy, cause), out=queue, where=where)
+        causes += where * int(cause)
     held = other & (_find_floor(policy, Cause.OTHER_MODEL) == HOLD)
     held |= unmapped & (_find_floor(policy, Cause.UNCALIBRATED) == HOLD)
     return Routes(
@@ -180,6 +178,8 @@ def _find_other_models(policy: Policy, model_versions: Sequence[str]) -> BoolArr
     if not policy.maps:
         return np.zeros(len(model_versions), dtype=np.bool_)
     known = frozenset(policy.model_versions)
+    if known.issuperset(model_versions):
+        return np.zeros(len(model_versions), dtype=np.bool_)
     return np.array([version not in known for version in model_versions], dtype=np.bool_)
 
 

@@ -6,16 +6,18 @@ stored with a decision, so every stored decision can be made again.
 """
 
 from collections.abc import Sequence
-from itertools import compress
-from typing import NamedTuple
+from functools import partial
+from itertools import compress, repeat
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from routing.core.chain import Ending, Opinions, RemoteAnswer, follow_chain, turn_away
+from routing.core.maps import FloatArray
 from routing.core.policy import Policy
 from routing.core.reasons import Cause, Facts, Reason, explain
 from routing.core.routes import ACTIONS, FLAGGED, HOLD, QUEUES, Routes, apply_maps, route
-from routing.core.signals import ScoreMatrix, Signals, compute_signals
+from routing.core.signals import IndexArray, ScoreMatrix, Signals, compute_signals, rank_listed
 
 __all__ = [
     "ACTIONS",
@@ -30,6 +32,12 @@ __all__ = [
     "decide",
     "route",
 ]
+
+
+# Up to so many categories a sort of all costs less than taking the best one by one.
+_SORTED: Final = 32
+_QUEUE_NAMES: Final = np.array(QUEUES, dtype=object)
+_ACTION_NAMES: Final = np.array(ACTIONS, dtype=object)
 
 
 class Decision(NamedTuple):
@@ -100,49 +108,47 @@ def _describe(
     matrix: ScoreMatrix,
     model_versions: Sequence[str],
 ) -> list[Decision]:
-    facts = Facts(
-        policy=policy,
-        model_versions=list(model_versions),
-        predicted=signals.predicted.tolist(),
-        confidence=routes.confidence.tolist(),
-        margin=signals.margin.tolist(),
-        entropy=signals.entropy.tolist(),
-        band=routes.band.tolist(),
-        reporting_band=routes.reporting_band.tolist(),
-        watch_scores=routes.watch_scores.tolist(),
-        raw_confidence=signals.raw_confidence.tolist(),
-        outside=matrix.outside,
-    )
-    watched = [policy.categories[column] for column in policy.table.watched]
-    columns = zip(
-        routes.queue.tolist(),
-        routes.action.tolist(),
-        facts.raw_confidence,
-        _rank(matrix, policy.alternatives),
-        routes.watch.tolist(),
-        routes.causes.tolist(),
-        routes.open_to_fallback.tolist(),
-        strict=True,
-    )
-    return [
-        Decision(
-            QUEUES[queue],
-            ACTIONS[action],
-            (predicted := policy.categories[facts.predicted[item]]),
-            raw,
-            facts.confidence[item],
-            facts.margin[item],
-            facts.entropy[item],
-            alternatives,
-            tuple(compress(watched, watch)) if watched else (),
-            explain(facts, item, causes),
-            predicted if action <= FLAGGED else None,
-            "",
-            False,
-            is_open,
+    reasons = explain(
+        Facts(
+            policy=policy,
+            model_versions=model_versions,
+            signals=signals,
+            confidence=routes.confidence,
+            band=routes.band,
+            reporting_band=routes.reporting_band,
+            causes=routes.causes,
+            watch=routes.watch,
+            watch_scores=routes.watch_scores,
+            outside=matrix.outside,
         )
-        for item, (queue, action, raw, alternatives, watch, causes, is_open) in enumerate(columns)
-    ]
+    )
+    columns = (
+        _QUEUE_NAMES[routes.queue].tolist(),
+        _ACTION_NAMES[routes.action].tolist(),
+        np.array(policy.categories, dtype=object)[signals.predicted].tolist(),
+        signals.raw_confidence.tolist(),
+        routes.confidence.tolist(),
+        signals.margin.tolist(),
+        signals.entropy.tolist(),
+        _rank(matrix, policy.alternatives),
+        _list_watched(policy, routes),
+        reasons,
+        _list_acted_on(policy, signals, routes),
+        repeat(""),
+        repeat(False),
+        routes.open_to_fallback.tolist(),
+    )
+    # Without the call in Python that Decision(...) makes.
+    return list(map(partial(tuple.__new__, Decision), zip(*columns, strict=False)))
+
+
+def _list_acted_on(policy: Policy, signals: Signals, routes: Routes) -> list[str | None]:
+    """What the items' own scores let be acted on."""
+    keys = np.array([*policy.categories, None], dtype=object)
+    found: list[str | None] = keys[
+        np.where(routes.action <= FLAGGED, signals.predicted, -1)
+    ].tolist()
+    return found
 
 
 def _end(first: Decision, ending: Ending) -> Decision:
@@ -157,14 +163,37 @@ def _end(first: Decision, ending: Ending) -> Decision:
     )
 
 
+def _list_watched(policy: Policy, routes: Routes) -> list[tuple[str, ...]]:
+    """Keys of the categories on whose watch list each item is."""
+    found: list[tuple[str, ...]] = [()] * len(routes.watch)
+    keys = [policy.categories[column] for column in policy.table.watched]
+    items = np.flatnonzero(routes.causes & Cause.WATCH)
+    for item, reached in zip(items.tolist(), routes.watch[items].tolist(), strict=True):
+        found[item] = tuple(compress(keys, reached))
+    return found
+
+
 def _rank(matrix: ScoreMatrix, most: int) -> list[tuple[tuple[str, float], ...]]:
     """The best `most` listed categories of each row with their scores, ties in category order."""
-    ranked = np.where(matrix.listed, matrix.posted, -1.0)
-    order = np.argsort(-ranked, axis=1, kind="stable")[:, :most]
-    scores = np.take_along_axis(ranked, order, axis=1)
-    counts = matrix.listed.sum(axis=1).tolist()
-    name = matrix.categories.__getitem__
-    return [
-        tuple(zip(map(name, keys[:count]), values[:count], strict=True))
-        for keys, values, count in zip(order.tolist(), scores.tolist(), counts, strict=True)
-    ]
+    most = min(most, len(matrix.categories))
+    ranked = rank_listed(matrix)
+    order = _find_best(ranked, most)
+    names = np.array(matrix.categories, dtype=object)[order.ravel()].tolist()
+    scores = np.take_along_axis(ranked, order, axis=1).ravel().tolist()
+    found = list(zip(*[zip(names, scores, strict=True)] * most, strict=True))
+    counts = matrix.listed.sum(axis=1)
+    for row in np.flatnonzero(counts < most).tolist():
+        found[row] = found[row][: counts[row]]
+    return found
+
+
+def _find_best(ranked: FloatArray, most: int) -> IndexArray:
+    """(n, most) columns of the largest values of each row, the first of equals first."""
+    if ranked.shape[1] <= _SORTED:
+        return np.argsort(-ranked, axis=1, kind="stable")[:, :most]
+    left, rows = ranked.copy(), np.arange(len(ranked))
+    order = np.empty((len(ranked), most), dtype=np.intp)
+    for place in range(most):
+        order[:, place] = best = left.argmax(axis=1)
+        left[rows, best] = -2.0
+    return order

@@ -37,6 +37,7 @@ Cells = list[tuple[float, ...]]
 DECIMALS: Final = 9
 MOST: Final = 1.01
 LEAST: Final = 0.99
+_LEAST_FLOAT: Final = float(np.finfo(np.float64).tiny)
 
 
 class ScoreError(ValueError):
@@ -211,15 +212,16 @@ def _sum_outside(
 def compute_signals(matrix: ScoreMatrix) -> Signals:
     """Top category, raw confidence, margin and normalised entropy of every row."""
     rows = np.arange(len(matrix))
-    ranked = np.where(matrix.listed, matrix.posted, -1.0)
-    predicted = ranked.argmax(axis=1) if len(matrix) else np.zeros(0, dtype=np.intp)
+    predicted = rank_listed(matrix).argmax(axis=1) if len(matrix) else np.zeros(0, dtype=np.intp)
     first = matrix.values[rows, predicted]
     others = matrix.values.copy()
     others[rows, predicted] = 0.0
     second = others.max(axis=1) if len(matrix) else np.zeros(0)
-    # Where nothing of the policy is listed the first category stands there with 0, and so does p2.
-    smallest = np.where(matrix.listed, matrix.values, np.inf).min(axis=1, initial=np.inf)
-    second = np.maximum(second, np.minimum(matrix.missing, np.minimum(smallest, first)))
+    if matrix.missing.any():
+        # Where nothing of the policy is listed the first category stands there with 0, and so does
+        # p2.
+        smallest = np.where(matrix.listed, matrix.values, np.inf).min(axis=1, initial=np.inf)
+        second = np.maximum(second, np.minimum(matrix.missing, np.minimum(smallest, first)))
     return Signals(
         predicted=predicted,
         raw_confidence=round_signal(first),
@@ -228,16 +230,25 @@ def compute_signals(matrix: ScoreMatrix) -> Signals:
     )
 
 
+def rank_listed(matrix: ScoreMatrix) -> FloatArray:
+    """(n, K) scores as posted, and what is not listed below all that is."""
+    return matrix.posted if matrix.listed.all() else np.where(matrix.listed, matrix.posted, -1.0)
+
+
 def _normalised_entropy(matrix: ScoreMatrix) -> FloatArray:
     """Missing mass that is outside a policy all of whose categories are listed stays in one."""
     count = len(matrix.categories)
     if count == 1:
         return np.zeros(len(matrix))
-    values = matrix.values
-    entropy = -(values * np.log(np.where(values > 0.0, values, 1.0))).sum(axis=1)
-    unlisted = np.maximum(count - matrix.listed.sum(axis=1), 1)
+    # In one buffer: for many categories the memory costs as much as the logarithms.
+    terms = np.maximum(matrix.values, _LEAST_FLOAT)
+    np.log(terms, out=terms)
+    terms *= matrix.values
+    entropy = -terms.sum(axis=1)
     missing = matrix.missing
-    entropy -= missing * np.log(np.where(missing > 0.0, missing / unlisted, 1.0))
+    if missing.any():
+        unlisted = np.maximum(count - matrix.listed.sum(axis=1), 1)
+        entropy -= missing * np.log(np.where(missing > 0.0, missing / unlisted, 1.0))
     # Scores that sum to a little under 1 can come out a little over.
     return np.asarray(np.minimum(entropy / math.log(count), 1.0), dtype=np.float64)
 

@@ -236,7 +236,8 @@ def tighten(policy: Policy, how: str, category: str) -> Policy:
         limit = None if policy.max_entropy is None else policy.max_entropy / 2
         return replace(policy, max_entropy=limit)
     if how == "escalate_entropy":
-        return replace(policy, escalate_entropy=min(policy.escalate_entropy or 1.0, 0.5))
+        level = 1.0 if policy.escalate_entropy is None else policy.escalate_entropy
+        return replace(policy, escalate_entropy=min(level, 0.5))
     rule = policy.rules.get(category, CategoryRule())
     if how == "watch":
         level = 0.1 if rule.watch is None else rule.watch / 2
