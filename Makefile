@@ -1,5 +1,5 @@
-# Review Queue. The verbs: setup, run, test, lint, bench, faults; `make lock` after a change of
-# dependencies. Options: PORT=8001, ARGS="-k name".
+# Review Queue. The verbs: setup, run, test, lint, bench, faults, simulate; `make lock` after a change
+# of dependencies. Options: PORT=8001, ARGS="-k name".
 
 PORT ?= 8000
 ARGS ?=
@@ -10,7 +10,7 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 RUNTIME := .venv/.runtime-is-installed
 DEVELOPMENT := .venv/.development-is-installed
 
-.PHONY: setup run test lint bench faults lock
+.PHONY: setup run test lint bench faults simulate lock
 .DEFAULT_GOAL := run
 
 setup: $(RUNTIME)
@@ -32,6 +32,9 @@ lint: $(DEVELOPMENT)
 
 bench: $(DEVELOPMENT)
 	@exec $(PY) -m benchmarks.run $(ARGS)
+
+simulate: $(DEVELOPMENT)
+	@exec $(PY) -m benchmarks.simulate $(ARGS)
 
 faults: $(DEVELOPMENT)
 	@exec $(PY) -m benchmarks.faults $(ARGS)

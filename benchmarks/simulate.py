@@ -146,7 +146,7 @@ def _certify(what: str, random: np.random.Generator, draws: int, *, best_looking
     broken = 0
     for _ in range(draws):
         rank = random.random(audits)
-        correct = random.random(audits) >= 2.4 * ALPHA * rank
+        correct = (random.random(audits) >= 2.4 * ALPHA * rank).astype(np.float64)
         chosen = _choose_best(rank, correct) if best_looking else _choose(rank, correct)
         # The mean error of ranks up to r is 1.2 alpha r.
         broken += chosen is not None and 1.2 * chosen > 1.0
@@ -175,10 +175,9 @@ def _choose_best(rank: FloatArray, correct: FloatArray) -> float | None:
     """The loosest cut-off at which the audits show no more errors than the budget."""
     order = np.argsort(rank)
     seen = np.arange(1, rank.size + 1)
-    errors = np.cumsum(~correct[order].astype(np.bool_))
-    within = np.flatnonzero(
-        (errors <= ALPHA * seen) & (seen >= fewest_audits(alpha=ALPHA, delta=DELTA))
-    )
+    errors = np.cumsum(1.0 - correct[order])
+    enough = seen >= fewest_audits(alpha=ALPHA, delta=DELTA)
+    within = np.flatnonzero((errors <= ALPHA * seen) & enough)
     return float(rank[order][within[-1]]) if within.size else None
 
 

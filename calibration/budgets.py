@@ -157,6 +157,6 @@ def expect_errors(raw: FloatArray, correct: FloatArray, wanted: FloatArray) -> F
     errors = np.concatenate([[0.0], np.cumsum(1.0 - correct[seen])])
     count = np.searchsorted(-raw[seen], -wanted[order], side="right")
     blended = (PRIOR_LABELS * mean + errors[count]) / (PRIOR_LABELS + count)
-    expected = np.empty_like(blended)
+    expected = np.empty(wanted.size)
     expected[order] = blended
     return expected
