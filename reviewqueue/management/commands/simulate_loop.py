@@ -66,7 +66,7 @@ class Command(BaseCommand):
     ) -> None:
         """Play and print; the last line is one JSON object."""
         _check(budget, verdicts, seeds)
-        before, after = _read(past, future)
+        before, after = read_files(past, future)
         reference = find_reference(after, alpha=budget)
         played = [
             play_loop(past=before, future=after, alpha=budget, verdicts=verdicts, seed=seed)
@@ -128,7 +128,12 @@ def _check(budget: float, verdicts: int, seeds: int) -> None:
         raise CommandError(f"--seeds is {seeds}; give 1 or more")
 
 
-def _read(past: str, future: str) -> tuple[Predictions, Predictions]:
+def read_files(past: str, future: str) -> tuple[Predictions, Predictions]:
+    """The past and the future of one or two files.
+
+    Raises:
+        CommandError: a file cannot be played on; names the line.
+    """
     before = _read_file(past)
     if future:
         after = _read_file(future)
