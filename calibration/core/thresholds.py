@@ -218,7 +218,7 @@ def plan_reach(*, expected_error: npt.ArrayLike, audits: float, alpha: float, de
 
 
 def _grid(falling: FloatArray, first: int) -> IndexArray:
-    """Numbers of audits at the cut-offs to test: from ``first``, growing by a tenth or by 1%.
+    """Numbers of audits at the cut-offs to test: from ``first``, growing by a 25th or by 1%.
 
     A cut-off takes all audits that tie with it; the last one takes the whole stratum.
     """
@@ -227,7 +227,7 @@ def _grid(falling: FloatArray, first: int) -> IndexArray:
     while wanted <= falling.size:
         n = int(np.searchsorted(-falling, -falling[wanted - 1], side="right"))
         counts.append(n)
-        wanted = n + max(ceil(n / 10), ceil(falling.size / 100))
+        wanted = n + max(ceil(n / 25), ceil(falling.size / 100))
     if counts and counts[-1] < falling.size:
         counts.append(falling.size)
     return np.array(counts, dtype=np.intp)
