@@ -112,7 +112,7 @@ def draw(points: Sequence[Point], *, oracle: float, budget: float, path: str) ->
         ylim=(0.0, 1.0),
         title=f"Share certified for at most {budget:.0%} errors: median, 10% to 90% of seeds",
     )
-    axes.title.set_size(10)
+    axes.title.set_fontsize(10)
     axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1.0, decimals=0))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dfe3e8", linewidth=0.8)
