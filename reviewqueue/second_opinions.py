@@ -23,8 +23,9 @@ from routing.models import Item
 AT_ONCE: Final = 8
 MOST_TRIES: Final = 3
 PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30))
-# Beyond the longest time a model may take, so that a row is not asked twice at a time.
-LEASE: Final = timedelta(seconds=90)
+# Beyond the longest that a model may take, a minute to connect and one until it answers, so that a
+# row is not asked twice at a time.
+LEASE: Final = timedelta(seconds=150)
 
 CLAIM_DUE: Final = """
     UPDATE reviewqueue_remoteask SET tries = tries + 1, token = gen_random_uuid(),
