@@ -108,7 +108,7 @@ def settle_ask(*, ask_id: UUID, token: UUID | None, answer: RemoteAnswer) -> Rem
 
 
 def _withdraw_seat(item: Item) -> bool:
-    """Take back the item's open seat, which nobody has had in hand; whether there was one."""
+    """Take back the item's open seat, which nobody holds or has answered; whether there was one."""
     free = ReviewTask.objects.open().filter(item=item, verdicts__isnull=True)
     seat = free.select_for_update(of=("self",), skip_locked=True).first()
     if seat is None or item.state == Item.State.SETTLED:
