@@ -23,8 +23,9 @@ from routing.models import Item
 AT_ONCE: Final = 8
 MOST_TRIES: Final = 3
 PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30))
-# Beyond the longest time a model may take, so that a row is not asked twice at a time.
-LEASE: Final = timedelta(seconds=90)
+# Beyond the longest that a model may take, a minute to connect and one until it answers, so that a
+# row is not asked twice at a time.
+LEASE: Final = timedelta(seconds=150)
 
 CLAIM_DUE: Final = """
     UPDATE reviewqueue_remoteask SET tries = tries + 1, token = gen_random_uuid(),
@@ -107,7 +108,7 @@ def settle_ask(*, ask_id: UUID, token: UUID | None, answer: RemoteAnswer) -> Rem
 
 
 def _withdraw_seat(item: Item) -> bool:
-    """Take back the item's open seat, which nobody has had in hand; whether there was one."""
+    """Take back the item's open seat, which nobody holds or has answered; whether there was one."""
     free = ReviewTask.objects.open().filter(item=item, verdicts__isnull=True)
     seat = free.select_for_update(of=("self",), skip_locked=True).first()
     if seat is None or item.state == Item.State.SETTLED:
