@@ -246,6 +246,18 @@ def test_worker_that_died_asking_is_made_up_for(
     assert last_decision().queue == "flagged"
 
 
+def test_worker_without_patience_leaves_the_rest_to_the_next_sweep(
+    stream: Stream, upstream: Upstream, model: ModelServer
+) -> None:
+    for number in range(9):
+        post(upstream, f"HD-{number}")
+    model.answer = says(SURE)
+    assert ask_due_models(patience=0.0) == 0
+    assert ask_due_models(patience=1e-9) in (0, 8)
+    ask_due_models()
+    assert set(RemoteAsk.objects.values_list("state", flat=True)) == {"answered"}
+
+
 def test_same_item_again_is_not_asked_again(
     stream: Stream, upstream: Upstream, model: ModelServer
 ) -> None:
