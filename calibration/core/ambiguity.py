@@ -3,13 +3,15 @@
 A label puts weight w = 1/pi on every pair of what the model said, i, and what would have been
 right, j; where several would have been right the weight is shared between them. With
 
-    C_ij   weight of errors between i and j, either way round
-    r_i    weight of errors where the model said i,   c_j   where j was right,   W  of all errors
-    lift   (C_ij / W) / ((r_i c_j + r_j c_i) / sum of r_k c_l over k != l)
+    C_ij   weight of errors between i and j, either way round;   W  of all errors
+    E_ij   a_i b_j for i != j, with a and b such that as many errors as observed say i and belong
+           to j: quasi-independence, found by iterative proportional fitting
+    lift   C_ij / (E_ij + E_ji)
 
 the lift is how much oftener the pair occurs among the errors than if what the model wrongly says
-had nothing to do with what is right: 1 for a pair that is mixed up merely because both are common.
-The interval of the lift is that of C_ij / W (Korn and Graubard's, see `estimates`) over the same
+had nothing to do with what is right: 1 for a pair that is mixed up merely because both are common
+(Goodman, JASA 63, 1968; plain independence would count right answers as expected errors). The
+interval of the lift is that of C_ij / W (Korn and Graubard's, see `estimates`) over the same
 expectation.
 
 People who answer *ambiguous* name pairs too: that no one could say which of the two is right.
@@ -29,6 +31,8 @@ from calibration.core.estimates import Draw, FloatArray, as_vector, inclusion_we
 CodeArray = npt.NDArray[np.integer]
 
 CLOSE_MARGIN = 0.15
+_MOST_ROUNDS = 1000
+_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,7 @@ def confused_pairs(
     mass = (weights[row] * share)[wrong]
     table = np.zeros((categories, categories))
     np.add.at(table, (model, right), mass)
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0))
-    np.fill_diagonal(expected, 0.0)
-    total, scale = float(table.sum()), float(expected.sum())
+    expected, total = _fit_quasi_independence(table), float(table.sum())
     low, high = np.minimum(model, right), np.maximum(model, right)
     pair = low * categories + high
     found = []
@@ -108,7 +110,7 @@ def confused_pairs(
         here = pair == number
         first, second = divmod(int(number), categories)
         draw = _estimate_share(mass, here, total)
-        chance = float(expected[first, second] + expected[second, first]) / scale
+        chance = float(expected[first, second] + expected[second, first]) / total
         lower, upper = draw.interval(0.95)
         found.append(
             ConfusedPair(
@@ -201,6 +203,26 @@ def _spread(
     answer = _as_codes("truth", flat, categories)
     row = np.repeat(np.arange(size.size), size)
     return answer, row, 1.0 / size[row]
+
+
+def _fit_quasi_independence(table: FloatArray) -> FloatArray:
+    """(K, K) a_i b_j with an empty diagonal and the rows' and columns' sums of ``table``.
+
+    The table itself has these sums and an empty diagonal, so the fitting converges.
+    """
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    fitted = np.ones_like(table)
+    np.fill_diagonal(fitted, 0.0)
+    for _ in range(_MOST_ROUNDS):
+        fitted *= _divide(rows, fitted.sum(axis=1))[:, None]
+        fitted *= _divide(columns, fitted.sum(axis=0))
+        if np.abs(fitted.sum(axis=1) - rows).max() <= _TOLERANCE * rows.sum():
+            break
+    return fitted
+
+
+def _divide(wanted: FloatArray, present: FloatArray) -> FloatArray:
+    return np.where(present > 0.0, wanted / np.where(present > 0.0, present, 1.0), 0.0)
 
 
 def _estimate_share(mass: FloatArray, here: npt.NDArray[np.bool_], total: float) -> Draw:
