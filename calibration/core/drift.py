@@ -42,11 +42,12 @@ _MOST_CAPITAL = 1e200
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One direction of the test: ``capital`` by lambda (10,), its ``evidence``, and the number of
-    the audit at which it first reached the threshold, None while there is no alarm."""
+    """One direction of the test: ``capital`` by lambda (10,), its ``evidence`` now and at its
+    ``peak``, and the number of the audit that first took it to the threshold, None for no alarm."""
 
     capital: tuple[float, ...]
     evidence: float
+    peak: float
     alarm_at: int | None
 
     def to_json(self) -> dict[str, object]:
@@ -54,6 +55,7 @@ class Side:
         return {
             "capital": list(self.capital),
             "evidence": self.evidence,
+            "peak": self.peak,
             "alarm_at": self.alarm_at,
         }
 
@@ -66,6 +68,7 @@ class Side:
         return cls(
             tuple(_read_number("capital", value) for value in capital),
             _read_number("evidence", document["evidence"]),
+            _read_number("peak", document["peak"]),
             None if alarm_at is None else int(_read_number("alarm_at", alarm_at)),
         )
 
@@ -139,7 +142,7 @@ def start_drift_test(*, largest_risk: float, alpha: float = ALPHA) -> DriftState
         raise CalibrationError("alpha", f"{alpha} is no chance; give a number between 0 and 1")
     if not 0.0 < largest_risk <= 1.0:
         raise CalibrationError("largest_risk", f"{largest_risk} is not in (0, 1]")
-    nothing = Side((0.0,) * _STAKES.size, 1.0, None)
+    nothing = Side((0.0,) * _STAKES.size, 1.0, 1.0, None)
     return DriftState(alpha, largest_risk, 0, 0, 0.0, nothing, nothing)
 
 
@@ -215,13 +218,15 @@ def _advance(
 
 
 def _play(side: Side, factors: FloatArray, state: DriftState) -> Side:
-    capital, evidence, alarm_at = np.array(side.capital), side.evidence, side.alarm_at
+    capital, evidence = np.array(side.capital), side.evidence
+    peak, alarm_at = side.peak, side.alarm_at
     for number, factor in enumerate(factors, state.audits + 1):
         capital, reached = _advance(capital, number, factor)
         evidence = float(reached)
+        peak = max(peak, evidence)
         if alarm_at is None and evidence >= state.threshold:
             alarm_at = number
-    return Side(tuple(capital.tolist()), evidence, alarm_at)
+    return Side(tuple(capital.tolist()), evidence, peak, alarm_at)
 
 
 def _read_number(field: str, value: object) -> float:

@@ -99,7 +99,7 @@ def test_alarm_stays_at_its_first_audit() -> None:
     first = state.more.alarm_at
     assert first is not None
     assert first <= 10
-    assert state.more.evidence < state.threshold
+    assert state.more.evidence < state.threshold <= state.more.peak
     assert watch([0] * first).more.alarm_at == first
     assert watch([0] * (first - 1)).more.alarm_at is None
 
@@ -167,5 +167,5 @@ def test_broken_state_names_what_is_wrong() -> None:
         DriftState.from_json(document | {"audits": float("nan")})
     with pytest.raises(CalibrationError, match="capital: must be a list of 10"):
         DriftState.from_json(
-            document | {"more": {"capital": [1.0], "evidence": 1.0, "alarm_at": None}}
+            document | {"more": {"capital": [1.0], "evidence": 1.0, "peak": 1.0, "alarm_at": None}}
         )
