@@ -21,8 +21,11 @@ class Stretch:
     since: datetime
 
 
-def find_stretch(*, stream: Stream, model_version: str) -> Stretch | None:
-    """The stretch that lasts to the policy in force; None where no policy is published."""
+def find_stretch(*, stream: Stream, model_version: str | None) -> Stretch | None:
+    """The stretch that lasts to the policy in force; None where no policy is published.
+
+    Without a model version the maps count, whatever models they were fitted on.
+    """
     found: list[Policy] = []
     versions = Policy.objects.published().filter(stream=stream).order_by("-version")
     for policy in versions.only("version", "maps", "model_versions", "published_at").iterator(20):
@@ -37,7 +40,7 @@ def find_stretch(*, stream: Stream, model_version: str) -> Stretch | None:
     return Stretch(
         policy_ids=tuple(policy.id for policy in reversed(found)),
         first_version=first.version or 0,
-        model_version=model_version,
+        model_version=model_version or "",
         since=first.published_at or first.created_at,
     )
 
@@ -48,7 +51,7 @@ def find_watch(*, stream: Stream) -> tuple[DriftWatch | None, Stretch | None]:
     Of several model versions it is the one whose watch moved last.
     """
     watch = DriftWatch.objects.filter(stream=stream).order_by("-updated_at", "-id").first()
-    version = watch.model_version if watch else ""
+    version = watch.model_version if watch else None
     stretch = find_stretch(stream=stream, model_version=version)
     if watch is None or stretch is None or watch.policy_id != stretch.policy_ids[0]:
         return None, stretch
@@ -77,5 +80,6 @@ def unanswered_alarms(*, stream: Stream) -> list[DriftAlarm]:
     return list(alarms if last is None else alarms.filter(raised_at__gt=last))
 
 
-def _applied_maps(policy: Policy, model_version: str) -> object:
-    return policy.maps if model_version in policy.model_versions else {}
+def _applied_maps(policy: Policy, model_version: str | None) -> object:
+    known = model_version is None or model_version in policy.model_versions
+    return policy.maps if known else {}

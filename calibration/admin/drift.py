@@ -29,12 +29,12 @@ class DriftWords:
 
 
 def read_drift(stream: Stream) -> DriftWords:
-    """What the drift watch says of a stream, the newest alarms first, `SHOWN` at most."""
+    """What the drift watch says of a stream; alarms of all categories together come first."""
     watch, stretch = find_watch(stream=stream)
     if stretch is None:
         nothing = _("Nothing is published yet, so there is no promise to watch.")
         return DriftWords(nothing, "", [])
-    alarms = list(watch.alarms.order_by("-id")[: SHOWN + 1]) if watch else []
+    alarms = list(watch.alarms.order_by("category", "-id")[: SHOWN + 1]) if watch else []
     return DriftWords(
         _word_promise(watch, stretch.first_version, alarms),
         _word_shift(watch),
@@ -121,8 +121,8 @@ def _word_index(found: dict[str, Any]) -> str:
         return _("not enough items to compare")
     words = {
         "stable": _("stable (index %(value)s)"),
-        "moved": _("moved (index %(value)s, from .10 on)"),
-        "shifted": _("shifted (index %(value)s, from .25 on)"),
+        "moved": _("moved (index %(value)s, under 0.10 is stable)"),
+        "shifted": _("shifted (index %(value)s, under 0.10 is stable)"),
     }
     return words[found["verdict"]] % {"value": f"{found['value']:.2f}"}
 
@@ -143,9 +143,7 @@ class DriftAlarmAdmin(ReadOnly):
         "stream",
         "in_category",
         "side",
-        "audits",
-        "errors",
-        "promised",
+        "found",
         "strength",
     )
     list_filter = (StreamFilter, "side", "raised_at")
@@ -157,9 +155,7 @@ class DriftAlarmAdmin(ReadOnly):
         "in_category",
         "side",
         "raised_at",
-        "audits",
-        "errors",
-        "promised",
+        "found",
         "strength",
     )
 
@@ -171,9 +167,13 @@ class DriftAlarmAdmin(ReadOnly):
     def in_category(self, alarm: DriftAlarm) -> str:
         return alarm.category or _("all categories")
 
-    @admin.display(description=gettext_lazy("errors promised"))
-    def promised(self, alarm: DriftAlarm) -> str:
-        return _show_promised(alarm)
+    @admin.display(description=gettext_lazy("errors"))
+    def found(self, alarm: DriftAlarm) -> str:
+        return _("%(errors)s in %(audits)s audits, %(promised)s promised") % {
+            "errors": alarm.errors,
+            "audits": formats.number_format(alarm.audits),
+            "promised": _show_promised(alarm),
+        }
 
     @admin.display(description=gettext_lazy("evidence"))
     def strength(self, alarm: DriftAlarm) -> str:

@@ -21,7 +21,7 @@ from calibration.core.estimates import FloatArray
 
 DIRECTIONS = 60
 SMALLEST_CLUSTER = 10
-MOST_TEXTS = 10_000
+MOST_TEXTS = 5_000
 TERMS = 6
 EXAMPLES = 3
 
@@ -78,7 +78,7 @@ def find_clusters(
     none_fits: Sequence[bool | None] | None = None,
     smallest: int = SMALLEST_CLUSTER,
 ) -> Clusters:
-    """Clusters of at least ``smallest`` texts among 10,000 at most.
+    """Clusters of at least ``smallest`` texts among 5,000 at most.
 
     ``none_fits`` says of each text whether people found that no category fits, None where nobody
     has judged it. The same texts and seed give the same clusters. Raises CalibrationError for too

@@ -110,13 +110,19 @@ def whatif_curve(
     outcomes = as_outcomes("correct", correct, promise.size)
     mass = as_weights("weights", weights, promise.size)
     frame = _read_frame(frame_confidence, frame_count)
-    order = np.argsort(promise)[::-1]
-    falling, w = promise[order], mass[order]
-    wrong = 1.0 - outcomes[order]
-    last = np.append(np.flatnonzero(falling[1:] != falling[:-1]), falling.size - 1)
+    order = np.argsort(promise)[::-1].copy()
+    # One gather for both: the weight, negative where the model was wrong.
+    signed = np.take(np.where(outcomes > 0.0, mass, -mass), order)
+    falling = np.take(promise, order)
+    ends = np.empty(falling.size, dtype=np.bool_)
+    np.not_equal(falling[1:], falling[:-1], out=ends[:-1])
+    ends[-1] = True
+    last = np.flatnonzero(ends)
+    w, wrong = np.abs(signed), np.maximum(-signed, 0.0)
     sums = np.empty((4, last.size))
-    for row, column in enumerate((w, w * wrong, w * w, w * w * wrong)):
-        sums[row] = np.cumsum(column)[last]
+    for row, column in enumerate((w, wrong, w * w, wrong * wrong)):
+        reached = np.cumsum(column)
+        sums[row] = reached if last.size == reached.size else reached[last]
     cut_off = falling[last]
     share = sums[0] / sums[0, -1] if frame is None else _share_above(*frame, cut_off)
     return Curve(cut_off, share, sums[1] / sums[0], last + 1, sums, frame)

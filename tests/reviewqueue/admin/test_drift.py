@@ -53,6 +53,13 @@ def test_stream_without_audits_says_since_when(root: Client, stream: Stream) -> 
     assert "Compared from a week after new maps are published." in page
 
 
+def test_stream_without_audits_since_new_maps_says_since_when(root: Client, stream: Stream) -> None:
+    maps = {"": {"kind": "platt", "parameters": [1.0, -1.0], "knots": []}}
+    publish(stream, maps=maps, model_versions=[VERSION])
+    publish(stream, maps=maps, model_versions=[VERSION], auto=0.85)
+    assert "No audited item has been settled since version 2." in page_of(root, stream)
+
+
 def test_kept_promise_is_said_with_its_evidence(root: Client, stream: Stream) -> None:
     audit(stream, 60, right=57)
     evidence = DriftWatch.objects.get().evidence
@@ -88,7 +95,7 @@ def test_shift_is_said_in_words(root: Client, stream: Stream) -> None:
         }
     )
     page = page_of(root, stream)
-    assert "Scores of the last week: shifted (index 0.31, from .25 on)." in page
+    assert "Scores of the last week: shifted (index 0.31, under 0.10 is stable)." in page
     assert "Queue shares: not enough items to compare." in page
 
 
@@ -102,6 +109,7 @@ def test_alarms_are_listed_for_those_who_administer_the_stream(stream: Stream) -
     own = log_in(make_staff("ada", stream, "view_driftalarm"))
     page = own.get(LIST).content.decode()
     assert "all categories" in page
+    assert "30 in 60 audits, 3.0 promised" in page
     assert page.count("more errors than promised") >= 2
     foreign = log_in(make_staff("bo", make_bare_stream("other"), "view_driftalarm"))
     assert "0 drift alarms" in foreign.get(LIST).content.decode()
