@@ -84,14 +84,7 @@ def find_clusters(
     has judged it. The same texts and seed give the same clusters. Raises CalibrationError for too
     many texts, or where the two do not go together.
     """
-    if len(texts) > MOST_TEXTS:
-        raise CalibrationError(
-            "texts", f"{len(texts)} are too many; give the {MOST_TEXTS} least confident ones"
-        )
-    if none_fits is not None and len(none_fits) != len(texts):
-        raise CalibrationError("none_fits", f"has {len(none_fits)} for {len(texts)} texts")
-    if smallest < 2:
-        raise CalibrationError("smallest", f"{smallest} is too few; give 2 or more")
+    _check(texts, none_fits, smallest)
     if len(texts) < 2 * smallest:
         reason = f"{len(texts)} texts, {2 * smallest} are needed"
         return Clusters(alone=len(texts), reason=reason)
@@ -118,6 +111,17 @@ def find_clusters(
         )
     found.sort(key=lambda cluster: (-cluster.size, cluster.members))
     return Clusters(tuple(found), int((label < 0).sum()))
+
+
+def _check(texts: Sequence[str], none_fits: Sequence[bool | None] | None, smallest: int) -> None:
+    if len(texts) > MOST_TEXTS:
+        raise CalibrationError(
+            "texts", f"{len(texts)} are too many; give the {MOST_TEXTS} least confident ones"
+        )
+    if none_fits is not None and len(none_fits) != len(texts):
+        raise CalibrationError("none_fits", f"has {len(none_fits)} for {len(texts)} texts")
+    if smallest < 2:
+        raise CalibrationError("smallest", f"{smallest} is too few; give 2 or more")
 
 
 def _weigh_words(texts: Sequence[str]) -> tuple[_Matrix, npt.NDArray[np.str_]] | None:
