@@ -10,6 +10,7 @@ import numpy as np
 
 from calibration.core.calibrators import fit_platt
 from calibration.core.scores import expected_calibration_error
+from calibration.core.whatif import whatif_curve
 
 POINTS = 1_000_000
 ROUNDS = 5
@@ -27,6 +28,7 @@ def run() -> dict[str, float]:
             confidence=raw, correct=correct, weights=weights
         ),
         "platt_vs_sort": lambda: fit_platt(raw=raw, correct=correct, weights=weights),
+        "whatif_vs_sort": lambda: whatif_curve(confidence=raw, correct=correct, weights=weights),
     }
     best = dict.fromkeys(work, float("inf"))
     for _ in range(ROUNDS):

@@ -18,6 +18,11 @@ from routing.models import Stream
 MONTHS_PER_QUARTER: Final = 3
 
 
+def day_of(stream: Stream, at: datetime) -> str:
+    """Day in the stream's time zone, such as 2026-11-22."""
+    return at.astimezone(ZoneInfo(stream.time_zone)).date().isoformat()
+
+
 def week_of(stream: Stream, at: datetime) -> str:
     """ISO week in the stream's time zone, such as 2026-W47."""
     year, week, _ = at.astimezone(ZoneInfo(stream.time_zone)).isocalendar()

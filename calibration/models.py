@@ -24,6 +24,8 @@ class AuditDraw(models.Model):
     pi = models.FloatField()
     drawn_at = models.DateTimeField(default=timezone.now)
     opened_at = models.DateTimeField(null=True)
+    # When the drift watch took its label: each is looked at once, however often it is settled.
+    watched_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["stream", "-drawn_at"]
@@ -37,6 +39,12 @@ class AuditDraw(models.Model):
                 fields=["stream", "drawn_at"],
                 name="draw_unopened",
                 condition=Q(opened_at__isnull=True),
+            ),
+            # The drift watch: what it has not looked at yet.
+            models.Index(
+                fields=["stream", "drawn_at"],
+                name="draw_unwatched",
+                condition=Q(watched_at__isnull=True),
             ),
         ]
 
@@ -231,3 +239,71 @@ class CalibrationRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stream}: {self.get_kind_display()} {self.created_at:%Y-%m-%d}"
+
+
+class DriftWatch(models.Model):
+    """What the drift test remembers of one stretch of unchanged maps and one model version.
+
+    `policy` is the first version with these maps. `state` is the test of all audits, under the
+    empty key, and of each category's (`calibration.core.drift.DriftState`); the first one's number
+    of audits, evidence and threshold stand beside it for the pages. `shift` compares scores and
+    queue shares of the last week with the stretch's first ones (`calibration.shifts`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
+    model_version = models.CharField(max_length=100, blank=True)
+    state = models.JSONField(default=dict)
+    audits = models.PositiveIntegerField(default=0)
+    evidence = models.FloatField(null=True)
+    threshold = models.FloatField(null=True)
+    shift = models.JSONField(default=dict)
+    started_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        verbose_name_plural = "drift watches"
+        constraints: ClassVar = [
+            # Also finds the watch of now.
+            models.UniqueConstraint(
+                fields=["stream", "policy", "model_version"], name="drift_watch_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy}: {self.model_version}"
+
+
+class DriftAlarm(models.Model):
+    """That audits broke the promise, of all categories or of one; raised once. Append-only."""
+
+    class Side(models.TextChoices):
+        MORE = "more", _("more errors than promised")
+        FEWER = "fewer", _("fewer errors than promised")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    watch = models.ForeignKey(DriftWatch, models.PROTECT, related_name="alarms")
+    category = models.CharField(max_length=100, blank=True)
+    side = models.CharField(max_length=10, choices=Side)
+    audits = models.PositiveIntegerField()
+    errors = models.PositiveIntegerField()
+    promised_errors = models.FloatField()
+    evidence = models.FloatField()
+    threshold = models.FloatField()
+    raised_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            # Also finds the alarms of a watch.
+            models.UniqueConstraint(
+                fields=["watch", "category", "side"], name="drift_alarm_unique"
+            ),
+        ]
+        triggers: ClassVar = append_only()
+
+    def __str__(self) -> str:
+        return f"{self.category or self.watch}: {self.get_side_display()}"

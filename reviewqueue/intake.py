@@ -75,7 +75,7 @@ class Taken:
 
 
 def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | IntakeError]:
-    """What would be decided about each post, with nothing stored.
+    """What would be decided about each post, with nothing stored; capacity is left out of account.
 
     Raises:
         NoPolicyError: the stream has no published policy.

@@ -1,11 +1,18 @@
 """Recalibrating a stream with what is known of its reviewers' pace."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
-from calibration.models import CalibrationRun
+from django.utils.text import Truncator
+
+from calibration.jobs import day_of, run_once
+from calibration.models import LONGEST_REASON, CalibrationRun, DriftAlarm, JobRun
 from calibration.runs import FITTED_DAYS, recalibrate
+from calibration.watches import unanswered_alarms
 from reviewqueue.pace import seconds_per_review
 from routing.models import Stream
+
+DRIFT_RECALIBRATION: Final = "drift_recalibration"
 
 
 def recalibrate_stream(
@@ -27,3 +34,28 @@ def recalibrate_stream(
             stream=stream, start=at - timedelta(days=days), end=at
         ),
     )
+
+
+def recalibrate_after_alarm(*, stream: Stream, at: datetime) -> JobRun | None:
+    """Recalibrate where a drift alarm was raised since the last refit, once a day at most.
+
+    None where there is no such alarm, or where it was done.
+    """
+
+    def work() -> dict[str, object] | None:
+        alarms = unanswered_alarms(stream=stream)
+        if not alarms:
+            return None
+        run = recalibrate_stream(stream=stream, at=at, reason=_give_reason(alarms))
+        return {"run": str(run.id), "draft": str(run.draft_id) if run.draft_id else None}
+
+    return run_once(
+        stream=stream, job=DRIFT_RECALIBRATION, period=day_of(stream, at), at=at, work=work
+    )
+
+
+def _give_reason(alarms: list[DriftAlarm]) -> str:
+    found = [
+        f"{alarm.get_side_display()} in {alarm.category or 'all categories'}" for alarm in alarms
+    ]
+    return Truncator(f"drift alarm: {', '.join(found)}").chars(LONGEST_REASON)

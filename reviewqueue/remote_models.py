@@ -15,6 +15,7 @@ import requests
 from django.conf import settings
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from routing.core.chain import RemoteAnswer
 from routing.models import Item, RemoteModel
@@ -35,7 +36,8 @@ def ask_model(
 ) -> RemoteAnswer:
     """What the model says about the item, or the error in what it says.
 
-    `timeout` in seconds bounds the whole exchange.
+    `timeout` in seconds bounds connecting and every wait for bytes; once it is over no more of the
+    body is read.
 
     Raises:
         NoAnswerError: it is unreachable, too slow or out of order for now.
@@ -68,9 +70,9 @@ def ask_model(
         )
     except requests.exceptions.InvalidURL:
         return RemoteAnswer(error="its address is no URL")
-    except requests.Timeout:
+    except (requests.Timeout, ReadTimeoutError):
         raise NoAnswerError(f"it did not answer within {timeout:g} s") from None
-    except (requests.RequestException, UnicodeError) as error:
+    except (requests.RequestException, HTTPError, UnicodeError) as error:
         raise NoAnswerError(f"it could not be reached ({type(error).__name__})") from None
 
 
@@ -90,8 +92,9 @@ def _open_session(timeout: float) -> requests.Session:
 
 
 def _read_body(response: requests.Response, until: float) -> bytes:
+    """The body as it comes: a read that waits for a whole chunk of a slow one outlasts the time."""
     body = bytearray()
-    for chunk in response.iter_content(CHUNK):
+    while chunk := response.raw.read1(CHUNK, decode_content=True):
         body += chunk
         if len(body) > LONGEST_ANSWER:
             return bytes(body)

@@ -28,6 +28,7 @@ SWEEPS: Final = (
     Sweep("Second opinions", "reviewqueue.tasks.ask_remote_models", 15),
     Sweep("Fold frame counts", "calibration.tasks.fold_frame_deltas", MINUTE),
     Sweep("Weekly audit", "reviewqueue.tasks.sweep_audits", HOUR),
+    Sweep("Daily drift watch", "reviewqueue.tasks.sweep_drift", HOUR),
     Sweep("Monthly table", "reviewqueue.tasks.sweep_tables", HOUR),
     Sweep("Quarterly recalibration", "reviewqueue.tasks.sweep_recalibrations", HOUR),
 )

@@ -7,6 +7,7 @@ hand meanwhile is faster: the answer is dropped.
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
@@ -23,8 +24,11 @@ from routing.models import Item
 AT_ONCE: Final = 8
 MOST_TRIES: Final = 3
 PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30))
-# Beyond the longest time a model may take, so that a row is not asked twice at a time.
-LEASE: Final = timedelta(seconds=90)
+# Beyond the longest that a model may take, a minute to connect and one until it answers, so that a
+# row is not asked twice at a time.
+LEASE: Final = timedelta(seconds=150)
+# Well within the time that a task may take, with a round of the slowest models after it.
+PATIENCE: Final = 60.0
 
 CLAIM_DUE: Final = """
     UPDATE reviewqueue_remoteask SET tries = tries + 1, token = gen_random_uuid(),
@@ -37,10 +41,14 @@ CLAIM_DUE: Final = """
 """
 
 
-def ask_due_models() -> int:
-    """Ask about everything that is due, a few at a time; returns how many were asked."""
+def ask_due_models(*, patience: float = PATIENCE) -> int:
+    """Ask about what is due, a few at a time; returns how many were asked.
+
+    After `patience` seconds nothing more is begun: the next sweep goes on.
+    """
     asked = 0
-    while due := _claim_due():
+    until = monotonic() + patience
+    while monotonic() < until and (due := _claim_due()):
         with ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(_ask, due))
         for ask, answer in zip(due, answers, strict=True):
@@ -107,7 +115,7 @@ def settle_ask(*, ask_id: UUID, token: UUID | None, answer: RemoteAnswer) -> Rem
 
 
 def _withdraw_seat(item: Item) -> bool:
-    """Take back the item's open seat, which nobody has had in hand; whether there was one."""
+    """Take back the item's open seat, which nobody holds or has answered; whether there was one."""
     free = ReviewTask.objects.open().filter(item=item, verdicts__isnull=True)
     seat = free.select_for_update(of=("self",), skip_locked=True).first()
     if seat is None or item.state == Item.State.SETTLED:

@@ -14,11 +14,13 @@ from django.utils import timezone
 from calibration.core.calibrators import FEWEST_LABELS
 from calibration.jobs import quarter_of, run_once
 from calibration.labels import count_labels, find_cohort
+from calibration.monitoring import watch_audits
 from calibration.runs import FITTED_DAYS
+from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
 from reviewqueue import claims, second_opinions
 from reviewqueue.doorbell import Task, ring
-from reviewqueue.recalibrations import recalibrate_stream
+from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
 from routing.models import Policy, Stream
 
@@ -62,6 +64,12 @@ def sweep_recalibrations() -> None:
 
 
 @shared_task  # type: ignore[untyped-decorator]
+def sweep_drift() -> None:
+    """Ring for the daily drift watch of every stream."""
+    _ring_for_streams(watch_drift)
+
+
+@shared_task  # type: ignore[untyped-decorator]
 def open_weekly_audit(stream_id: str) -> None:
     """Open this week's audit seats of a stream."""
     stream = Stream.objects.get(id=stream_id)
@@ -87,6 +95,20 @@ def recalibrate_quarter(stream_id: str) -> None:
     done = run_once(stream=stream, job=QUARTERLY_RECALIBRATION, period=quarter, at=at, work=work)
     if done is not None:
         logger.info("%s: recalibration of %s: %s", stream.key, quarter, done.result)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def watch_drift(stream_id: str) -> None:
+    """Show the drift test today's audits, and recalibrate if it raised an alarm.
+
+    Each step is a job of its own, so an alarm stands even where the recalibration fails.
+    """
+    stream = Stream.objects.get(id=stream_id)
+    at = timezone.now()
+    for step in (watch_audits, measure_shift, recalibrate_after_alarm):
+        done = step(stream=stream, at=at)
+        if done is not None:
+            logger.info("%s: %s of %s: %s", stream.key, done.job, done.period, done.result)
 
 
 def _ring_for_streams(task: Task) -> None:

@@ -9,16 +9,18 @@ count of one beside one open audit would say it all.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypedDict
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Func, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import WithAnnotations
 
 from calibration.models import AuditDraw
 from reviewqueue.models import ReviewTask, Verdict
+from routing.core.policy import STREAM_WIDE
 from routing.models import Category, CategoryRule, Decision, Item, Stream
 
 PAGE: Final = 25
@@ -37,6 +39,11 @@ class Stage(models.TextChoices):
     SETTLED = "settled", _("Settled")
 
 
+# In a policy's maps, by key: the predicted category's own, or the stream's under the empty one.
+HAS_MAP: Final = Q(policy__maps__has_key=STREAM_WIDE) | Q(
+    Func("policy__maps", "predicted", function="jsonb_exists", output_field=models.BooleanField())
+)
+
 STAGES: Final[Mapping[str, Q]] = {
     Stage.WAITING: Q(item__state=Item.State.WAITING),
     Stage.ACTED: Q(
@@ -46,6 +53,16 @@ STAGES: Final[Mapping[str, Q]] = {
     Stage.REFUSED: Q(item__state=Item.State.ROUTED, action=Decision.Action.REFUSE),
     Stage.SETTLED: Q(item__state=Item.State.SETTLED),
 }
+
+
+class HasMap(TypedDict):
+    """What `listed` notes on each decision."""
+
+    has_map: bool
+
+
+if TYPE_CHECKING:
+    Listed = WithAnnotations[Decision, HasMap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +77,13 @@ class WatchedCategory:
 class Watched:
     """One entry of a watch list: the decision with its item, and what became of it.
 
-    `seat_queue` is where a person's judgement is still to come, empty where none is; `verdict` the
-    one that stands, None before its undo window is over or while another seat is open.
+    `has_map`: its policy has a map for what it is predicted as. `seat_queue` is where a person's
+    judgement is still to come, empty where none is; `verdict` the one that stands, None before its
+    undo window is over or while another seat is open.
     """
 
     decision: Decision
+    has_map: bool
     seat_queue: str
     verdict: Verdict | None
 
@@ -125,7 +144,7 @@ def _watched(stream: Stream) -> QuerySet[Decision]:
     return Decision.objects.filter(stream=stream).exclude(watch=[])
 
 
-def listed(decisions: QuerySet[Decision]) -> QuerySet[Decision]:
+def listed(decisions: QuerySet[Decision]) -> "QuerySet[Listed]":
     """Those that are their item's latest and give nothing away to somebody who judges blind."""
     later = Decision.objects.filter(item_id=OuterRef("item_id"), id__gt=OuterRef("id"))
     blind_seats = ReviewTask.objects.unanswered().filter(
@@ -139,10 +158,10 @@ def listed(decisions: QuerySet[Decision]) -> QuerySet[Decision]:
     )
     return decisions.exclude(
         Exists(later) | Exists(blind_seats) | Exists(undoable) | Exists(draws)
-    ).annotate(has_maps=~Q(policy__maps={}))
+    ).annotate(has_map=HAS_MAP)
 
 
-def _with_outcomes(decisions: list[Decision]) -> tuple[Watched, ...]:
+def _with_outcomes(decisions: "list[Listed]") -> tuple[Watched, ...]:
     item_ids = [decision.item_id for decision in decisions]
     seats = dict(
         ReviewTask.objects.unanswered()
@@ -159,6 +178,7 @@ def _with_outcomes(decisions: list[Decision]) -> tuple[Watched, ...]:
     return tuple(
         Watched(
             decision=decision,
+            has_map=decision.has_map,
             seat_queue=(queue := seats.get(decision.item_id, "")),
             verdict=None if queue else verdicts.get(decision.item_id),
         )

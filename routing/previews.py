@@ -1,7 +1,7 @@
 """What a policy would do with the items that came last. Nothing is stored.
 
 An item is routed again by the signals of its latest decision. They hold for any policy over the
-categories that decision was made with, unless most of the scores stood outside of them. There,
+categories that decision was made with, unless others had as much as the best of them. There,
 where a policy has other categories, where a tie could break differently and where a watch level is
 met within the rounding of a sum, the scores are read instead.
 """

@@ -53,8 +53,8 @@ class RecentItems:
     """What stands of n items, the newest first; indices that are -1 are in none of the lists.
 
     ids (n,) 16 bytes; received (n,) seconds since 1970; made_with (n,) into `taxonomies`, -1 also
-    where most of the scores stood outside of the taxonomy; predicted (n,) into `categories`;
-    version (n,) into `versions`; watch_scores (n, W) as posted, for `watched`.
+    where categories outside of the taxonomy had as much as its best; predicted (n,) into
+    `categories`; version (n,) into `versions`; watch_scores (n, W) as posted, for `watched`.
     """
 
     ids: NDArray[np.void]
@@ -78,8 +78,8 @@ class RecentItems:
         return UUID(bytes=self.ids[row].tobytes())
 
     def received_at(self, row: int) -> datetime | None:
-        seconds = self.received[row] if len(self) else None
-        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        """When the item of a row came; None where there are no rows."""
+        return datetime.fromtimestamp(self.received[row], UTC) if len(self) else None
 
     def model_versions(self) -> list[str]:
         """The model version of each row; one that no policy lists is a name that none can list."""

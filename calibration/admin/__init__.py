@@ -1,5 +1,6 @@
 """The admin's pages for labels, samples and runs, and what they say beside a policy's fields."""
 
+from calibration.admin.drift import DriftAlarmAdmin
 from calibration.admin.policies import MeasuredPolicyAdmin
 from calibration.admin.records import AuditDrawAdmin, FrameCountAdmin, GroundTruthAdmin, JobRunAdmin
 from calibration.admin.runs import CalibrationRunAdmin
@@ -7,6 +8,7 @@ from calibration.admin.runs import CalibrationRunAdmin
 __all__ = [
     "AuditDrawAdmin",
     "CalibrationRunAdmin",
+    "DriftAlarmAdmin",
     "FrameCountAdmin",
     "GroundTruthAdmin",
     "JobRunAdmin",

@@ -1,6 +1,6 @@
 """Streams with the people on them, how their payloads are shown, and recalibration on demand."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.people import RolesOnStreamInline
 from reviewqueue.models import Verdict
@@ -80,6 +81,14 @@ class StreamWithPeopleAdmin(StreamAdmin):
     form = ShownStreamForm
     inlines: ClassVar = [JudgedCategoryInline, RolesOnStreamInline]
     change_form_template = "admin/routing/stream/change_form.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        stream: Stream | None = context["original"]
+        if stream is not None:
+            context |= {"drift": read_drift(stream)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.recalibrate_view)

@@ -161,7 +161,8 @@ def describe_machine(
 ) -> Machine:
     """What the machine said of an item, by the policy that it was decided under."""
     cut_offs = policy.effective(decision.predicted)
-    calibrated = is_calibrated(decision, has_maps=bool(policy.maps))
+    has_map = policy.map_for(decision.predicted) is not None
+    calibrated = is_calibrated(decision, has_map=has_map)
     return Machine(
         key=decision.predicted,
         label=label_of(decision.predicted),
@@ -175,10 +176,13 @@ def describe_machine(
     )
 
 
-def is_calibrated(decision: Decision, *, has_maps: bool) -> bool:
-    """Whether the confidence went through a map; with some reasons it did not."""
+def is_calibrated(decision: Decision, *, has_map: bool) -> bool:
+    """Whether the confidence went through a map; with some reasons it did not.
+
+    `has_map`: the policy has one for the predicted category, its own or the stream's.
+    """
     codes = {reason.get("code") for reason in decision.reasons}
-    return has_maps and codes.isdisjoint(UNCALIBRATED_BY)
+    return has_map and codes.isdisjoint(UNCALIBRATED_BY)
 
 
 def percent_apart(value: float, *limits: float) -> str:

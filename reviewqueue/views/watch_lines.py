@@ -76,7 +76,7 @@ def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) ->
         levels=_read_levels(decision, label_of),
         predicted=label_of(decision.predicted),
         figure=percent_apart(decision.confidence),
-        calibrated=is_calibrated(decision, has_maps=getattr(decision, "has_maps", False)),
+        calibrated=is_calibrated(decision, has_map=entry.has_map),
         queue=_name_queue_of(decision),
         status=_word_status(entry, label_of),
         at=decision.decided_at,

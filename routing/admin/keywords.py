@@ -12,7 +12,7 @@ from routing.admin.rows import name_row
 from routing.core.keywords import KeywordRule as KeywordRuleSpec
 from routing.core.policy import PolicyError
 from routing.models import Category, KeywordRule, Policy
-from routing.policies import active_keys, build_spec
+from routing.policies import build_spec
 
 if TYPE_CHECKING:
     KeywordRuleModelForm = forms.ModelForm[KeywordRule]
@@ -67,15 +67,7 @@ class KeywordRuleForm(KeywordRuleModelForm):
 class KeywordRuleFormSet(RowsOfPolicy):
     """The rows together with the chain that asks them."""
 
-    def clean(self) -> None:
-        super().clean()
-        if any(self.errors):
-            return
-        keys = active_keys(self.instance.stream_id)
-        try:
-            build_spec(self.instance, keys=keys, rules=())
-        except PolicyError:
-            return  # the policy's own fields say so
+    def check_rows(self, keys: tuple[str, ...]) -> None:
         try:
             build_spec(self.instance, keys=keys, rules=(), keyword_rules=self.kept_rules())
         except PolicyError as error:

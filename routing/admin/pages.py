@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 else:
     PolicyModelAdmin = object
 
+INVALID = 422  # the status of a form that is shown again with its errors
+
 
 class PolicyPages(PolicyModelAdmin):
     """Views besides the admin's own; `PolicyAdmin` gives them addresses."""

@@ -7,7 +7,9 @@ from django.contrib import admin
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
+from routing.core.policy import PolicyError
 from routing.models import Category, Policy
+from routing.policies import active_keys, build_spec
 
 if TYPE_CHECKING:
     FormSet = BaseInlineFormSet[Any, Policy, Any]
@@ -25,7 +27,10 @@ class CategoryChoice(forms.TypedChoiceField):
 
 
 class RowsOfPolicy(FormSet):
-    """Rows with a category each; their forms have `offer(categories, policy)`."""
+    """Rows with a category each; their forms have `offer(categories, policy)`.
+
+    `check_rows` checks what they say together, once each row and the policy itself are right.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,6 +42,21 @@ class RowsOfPolicy(FormSet):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         form.offer(self.categories, self.instance)
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors):
+            return
+        keys = active_keys(self.instance.stream_id)
+        try:
+            build_spec(self.instance, keys=keys, rules=())
+        except PolicyError:
+            return  # the policy's own fields say so
+        self.check_rows(keys)
+
+    def check_rows(self, keys: tuple[str, ...]) -> None:
+        """Add the errors of the kept rows under a policy over the categories `keys`."""
+        raise NotImplementedError
 
     def kept_forms(self) -> list[Any]:
         """Of rows without errors, those that are filled in and stay."""

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from routing.admin.bands import list_bands
 from routing.admin.differences import load_as_published
-from routing.admin.pages import PolicyPages
+from routing.admin.pages import INVALID, PolicyPages
 from routing.admin.policy_rows import RowsOfPolicy
 from routing.admin.shares import list_reviewed, list_shares
 from routing.core.keywords import KeywordRule as KeywordRuleSpec
@@ -24,8 +24,6 @@ from routing.core.policy import PolicyError
 from routing.models import Policy
 from routing.policies import active_keys, build_spec, published_spec
 from routing.previews import preview_change
-
-INVALID = 422
 
 
 class PreviewPages(PolicyPages):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from routing.admin.bands import list_bands
 from routing.admin.differences import Comparison, compare
-from routing.admin.pages import PolicyPages
+from routing.admin.pages import INVALID, PolicyPages
 from routing.admin.rules import LIFT
 from routing.core.policy import PolicyError
 from routing.models import Policy, Stream
@@ -123,7 +123,7 @@ class PublishingPages(PolicyPages):
                 "bands": list_bands(comparison.new.cut_offs),
                 "bands_before": list_bands(comparison.old.cut_offs) if comparison.old else [],
             }
-        status = 422 if request.method == "POST" else 200
+        status = INVALID if request.method == "POST" else 200
         return TemplateResponse(
             request, "admin/routing/policy/publish.html", context, status=status
         )

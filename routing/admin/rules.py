@@ -15,7 +15,7 @@ from routing.core.difference import find_lifted
 from routing.core.policy import Policy as PolicySpec
 from routing.core.policy import PolicyError
 from routing.models import Category, CategoryRule, Policy
-from routing.policies import active_keys, build_spec, find_published_spec
+from routing.policies import build_spec, find_published_spec
 
 if TYPE_CHECKING:
     RuleModelForm = forms.ModelForm[CategoryRule]
@@ -69,16 +69,8 @@ class RuleFormSet(RowsOfPolicy):
 
     user: User | AnonymousUser
 
-    def clean(self) -> None:
-        super().clean()
-        if any(self.errors):
-            return
+    def check_rows(self, keys: tuple[str, ...]) -> None:
         kept = {form.instance.category.key: form for form in self.kept_forms()}
-        keys = active_keys(self.instance.stream_id)
-        try:
-            build_spec(self.instance, keys=keys, rules=())
-        except PolicyError:
-            return  # the policy's own fields say so
         try:
             spec = build_spec(self.instance, keys=keys, rules=self.kept_rules())
         except PolicyError as error:

@@ -13,13 +13,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from routing.admin.bands import list_bands
-from routing.admin.pages import PolicyPages
+from routing.admin.pages import INVALID, PolicyPages
 from routing.admin.scope import streams_administered_by
 from routing.core.presets import PRESETS, find_preset
 from routing.drafts import start_policy
 from routing.models import Category, Stream
-
-INVALID = 422
 
 
 class StartForm(forms.Form):

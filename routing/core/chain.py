@@ -1,12 +1,13 @@
 """The fallback chain at work: what becomes of the items that their own signals leave unhandled.
 
-An item at hold or reject by band, gate or distrust alone goes down its policy's chain, and so does
-one that is mostly outside the policy, but for the second opinions, which would be acted on against
-its own model. A second
-opinion is routed by the policy's own cut-offs and gates with its source's map: where it would be
-acted on, the item is acted on as the opinion says and reviewed, `flagged` at most; where it
-meets mandatory review, a watch level or escalation, the chain ends; in every other case, one that
-errs included, the next step follows. Where no step settles it, the first queue stands.
+An item at hold or reject by band, gate or distrust alone goes down its policy's chain. So does one
+whose scores outside the policy come to as much as its best inside, but past the second opinions,
+which would be acted on against its own model.
+
+A second opinion is routed by the policy's own cut-offs and gates with its source's map: where it
+would be acted on, the item is acted on as the opinion says and reviewed, `flagged` at most; where
+it meets mandatory review, a watch level or escalation, the chain ends; in every other case, one
+that errs included, the next step follows. Where no step settles it, the first queue stands.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,29 +17,26 @@ from typing import Final
 import numpy as np
 
 from routing.core.fallback import SOURCES
-from routing.core.policy import Policy
+from routing.core.policy import FLAGGED, HOLD, QUEUES, REJECT, Policy
 from routing.core.reasons import Cause, Reason
 from routing.core.routes import (
+    ACT_AND_REVIEW,
     ACTIONS,
     ENDS_FALLBACK,
-    FLAGGED,
-    HOLD,
-    QUEUES,
     REFUSE,
-    REJECT,
+    WAIT,
     Routes,
     route,
 )
 from routing.core.signals import Signals, compute_signals, score_matrix
 
-WAIT: Final = HOLD
 LARGEST: Final = 10**300  # no whole number under it is too large for a float
 _WORDS: Final = {"secondary": "second opinion", "rules": "keyword rules"}
 _MISSING: Final = {
     "secondary": "no second opinion was posted",
     "rules": "no keyword rule matches",
 }
-_SKIPPED: Final = "no second opinion is asked: its own model is mostly outside the policy"
+_SKIPPED: Final = "no second opinion is asked: its own scores point outside the policy"
 _ENDED_BY: Final = (
     (int(Cause.MANDATORY), "mandatory_review", "which always goes to a person"),
     (int(Cause.WATCH), "watch", "which reaches a watch level"),
@@ -222,7 +220,7 @@ def _take(second: _Second, row: int, ending: Ending) -> bool:
         ending.watch = tuple(key for key, here in zip(watched, reached, strict=True) if here)
         reason = _step(source, "ended", f"{said}, {why}: it stays", by=by, **numbers)
     elif queue <= FLAGGED:
-        ending.queue, ending.action = FLAGGED, FLAGGED
+        ending.queue, ending.action = FLAGGED, ACT_AND_REVIEW
         ending.source, ending.category = source, category
         reason = _step(source, "lifted", f"{said}: acted on and reviewed", **numbers)
     else:

@@ -21,6 +21,8 @@ from routing.core.signals import BoolArray, IndexArray, round_signal, show_numbe
 __all__ = ["BANDS", "CategoryRule", "CutOffs", "Policy", "PolicyError", "PolicyTable"]
 
 BANDS: Final = ("auto", "flagged", "hold")
+QUEUES: Final = (*BANDS, "reject")
+FLAGGED, HOLD, REJECT = 1, 2, 3  # indices into QUEUES, by growing care
 STREAM_WIDE: Final = ""
 REJECT_ACTIONS: Final = ("refuse", "escalate")
 OTHER_MODEL: Final = ("warn", "flagged", "hold")

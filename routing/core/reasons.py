@@ -17,30 +17,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.core.maps import FloatArray
-from routing.core.policy import Policy
+from routing.core.policy import QUEUES, REJECT, Policy
 from routing.core.signals import (
     DECIMALS,
     BoolArray,
     IndexArray,
     Outside,
     Signals,
+    shorten,
     show_number,
 )
 
 
 class Cause(IntFlag):
-    """The rules that fired on an item, as bits in the order of application."""
+    """The rules that fired on an item, as bits in the order of application; never stored."""
 
     OTHER_MODEL = 1
-    BAND = 2
-    MARGIN = 4
-    ENTROPY = 8
-    DISTRUST = 16
-    MANDATORY = 32
-    WATCH = 64
-    ESCALATION = 128
-    UNCALIBRATED = 256
-    OUTSIDE = 1024
+    UNCALIBRATED = 2
+    BAND = 4
+    MARGIN = 8
+    ENTROPY = 16
+    DISTRUST = 32
+    OUTSIDE = 64
+    MANDATORY = 128
+    WATCH = 256
+    ESCALATION = 512
 
 
 class Reason(NamedTuple):
@@ -126,12 +127,12 @@ def _explain_band(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     table, predicted = facts.policy.table, facts.signals.predicted[items]
     band, values = facts.band[items], facts.confidence[items]
     # A rejected item is measured by the bound it missed; any other by what would have made it auto.
-    limits = np.where(band == 3, table.hold[predicted], table.auto[predicted]).tolist()
+    limits = np.where(band == REJECT, table.hold[predicted], table.auto[predicted]).tolist()
     yield _Part(
         items,
         _say(values, limits, _Words("confidence", "under")),
         [
-            {"confidence": value, "cut_off": limit, "band": _BAND_NAMES[place]}
+            {"confidence": value, "cut_off": limit, "band": QUEUES[place]}
             for value, limit, place in zip(values.tolist(), limits, band.tolist(), strict=True)
         ],
     )
@@ -179,7 +180,7 @@ def _explain_outside(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     for place, item in enumerate(items.tolist()):
         outside, top = facts.outside[item], float(facts.signals.raw_confidence[item])
         key, more = outside.keys[0], len(outside.keys) - 1
-        named = f"{_shorten(key)} and {more} more" if more else _shorten(key)
+        named = f"{shorten(key)} and {more} more" if more else shorten(key)
         message = (
             f"{outside.mass:.2f} on {named}, which this policy does not have; "
             f"its own best has {top:.2f}"
@@ -228,7 +229,6 @@ def _explain_escalation(facts: Facts, items: IndexArray) -> Iterator[_Part]:
 
 Build = Callable[[Facts, IndexArray], Iterator[_Part]]
 
-_BAND_NAMES: Final = ("auto", "flagged", "hold", "reject")
 # Each rule's stable code and what explains it, in the order of the reasons.
 _RULES: Final[Mapping[Cause, tuple[str, Build]]] = {
     Cause.OTHER_MODEL: ("model_version", _explain_model),
@@ -297,8 +297,4 @@ def _show_limit(limit: float) -> tuple[str, int]:
 
 
 def _name_version(version: str) -> str:
-    return f'model version "{_shorten(version)}"' if version else "an unnamed model version"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f'model version "{shorten(version)}"' if version else "an unnamed model version"

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from routing.core.maps import CalibrationMap, FloatArray
-from routing.core.policy import STREAM_WIDE, Policy
+from routing.core.policy import FLAGGED, HOLD, REJECT, STREAM_WIDE, Policy
 from routing.core.reasons import Cause
 from routing.core.signals import (
     DECIMALS,
@@ -41,11 +41,9 @@ from routing.core.signals import (
     round_signal,
 )
 
-QUEUES: Final = ("auto", "flagged", "hold", "reject")
 ACTIONS: Final = ("act", "act_and_review", "wait", "refuse", "escalate")
 
-FLAGGED, HOLD, REJECT = 1, 2, 3
-REFUSE, ESCALATE = 3, 4
+ACT_AND_REVIEW, WAIT, REFUSE, ESCALATE = 1, 2, 3, 4  # indices into ACTIONS
 ENDS_FALLBACK: Final = int(Cause.MANDATORY | Cause.WATCH | Cause.ESCALATION)
 _FLOORS: Final = {"warn": 0, "flagged": FLAGGED, "hold": HOLD}
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from routing.core.chain import Ending, Opinions, RemoteAnswer, follow_chain, turn_away
 from routing.core.maps import FloatArray
-from routing.core.policy import Policy
+from routing.core.policy import HOLD, QUEUES, Policy
 from routing.core.reasons import Cause, Facts, Reason, explain
-from routing.core.routes import ACTIONS, FLAGGED, HOLD, QUEUES, Routes, apply_maps, route
+from routing.core.routes import ACT_AND_REVIEW, ACTIONS, Routes, apply_maps, route
 from routing.core.signals import IndexArray, ScoreMatrix, Signals, compute_signals, rank_listed
 
 __all__ = [
@@ -146,7 +146,7 @@ def _list_acted_on(policy: Policy, signals: Signals, routes: Routes) -> list[str
     """What the items' own scores let be acted on."""
     keys = np.array([*policy.categories, None], dtype=object)
     found: list[str | None] = keys[
-        np.where(routes.action <= FLAGGED, signals.predicted, -1)
+        np.where(routes.action <= ACT_AND_REVIEW, signals.predicted, -1)
     ].tolist()
     return found
 

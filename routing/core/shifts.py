@@ -5,15 +5,12 @@ Outcomes are actions, not queues: a reject that goes to an expert is not one tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from routing.core.reasons import Cause, Reason
 from routing.core.rules import ACTIONS, Decision, Routes
 from routing.core.signals import BoolArray, IndexArray
-
-_CODES: Final = tuple(cause for cause in Cause)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +82,5 @@ def _describe(before: Routes, after: Routes, rows: IndexArray, most_rows: int) -
 
 
 def _count_causes(fired: Sequence[int]) -> tuple[tuple[Cause, int], ...]:
-    counts = [(cause, sum(1 for bits in fired if bits & cause)) for cause in _CODES]
+    counts = [(cause, sum(1 for bits in fired if bits & cause)) for cause in Cause]
     return tuple(sorted((pair for pair in counts if pair[1]), key=lambda pair: -pair[1]))

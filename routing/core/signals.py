@@ -117,10 +117,16 @@ def show_number(value: float) -> str:
     return f"{whole}.{decimals:0<2}"
 
 
+def shorten(key: object) -> str:
+    """`key` as text of 60 characters at most, for messages: it may be upstream's."""
+    text = str(key)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def show_value(value: object) -> str:
     """`value` in a few words; never its whole text, which may be long or refuse to be printed."""
     if isinstance(value, str):
-        return repr(_shorten(value))
+        return repr(shorten(value))
     if isinstance(value, (float, np.floating)):
         return f"{value:.12g}"
     if isinstance(value, bool) or value is None:
@@ -334,7 +340,7 @@ def _explain_range(categories: Sequence[str], row: FloatArray) -> ScoreError:
 
 def _explain_value(key: str, value: object) -> ScoreError:
     return ScoreError(
-        f"{_shorten(key)} is {show_value(value)}; give a number from 0 to 1",
+        f"{shorten(key)} is {show_value(value)}; give a number from 0 to 1",
         field=f"scores.{key}",
         value=value,
     )
@@ -344,7 +350,7 @@ def _explain_unknown(
     row: Mapping[str, float], known: frozenset[str], others: frozenset[str]
 ) -> UnknownCategoryError:
     key = next(key for key in row if key not in known and key not in others)
-    shown = _shorten(key)
+    shown = shorten(key)
     whose, mend = (
         ("stream", "add it to the stream")
         if others
@@ -375,8 +381,3 @@ def _explain_sum(total: float, count: int) -> ScoreError:
             "send probabilities that sum to 1, or only the top ones"
         )
     return ScoreError(message, field="scores", value=total)
-
-
-def _shorten(key: object) -> str:
-    text = str(key)
-    return text if len(text) <= 60 else text[:57] + "..."

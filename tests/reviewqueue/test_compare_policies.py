@@ -71,7 +71,7 @@ def test_compare_policies_can_be_asked_the_other_way_round_about_few_items(
 def test_compare_policies_says_where_the_chain_lifts(stream: Stream) -> None:
     publish(stream, auto=0.95, flagged=0.85, min_margin=0.55, fallback_steps=["uncertain"])
     said = say("helpdesk", "2", "3")
-    assert said[9:11] == ["wait -> refuse: 4", "  by the fallback chain"]
+    assert said[9:11] == ["wait -> refuse: 4", "  by the reject action or the fallback chain"]
 
 
 def test_compare_policies_of_a_version_with_itself_moves_nothing(stream: Stream) -> None:

@@ -103,12 +103,18 @@ def test_slow_answer_is_given_up(model: ModelServer) -> None:
         ask(model.url, timeout=0.2)
 
 
-def test_answer_that_drips_is_given_up(model: ModelServer) -> None:
+@pytest.mark.parametrize("length", [1, 1 << 16])
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": str(60 << 16)}])
+def test_answer_that_drips_is_given_up(
+    model: ModelServer, headers: dict[str, str], length: int
+) -> None:
     def drip(handler: Handler) -> None:
         handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name, value)
         handler.end_headers()
         for _ in range(60):
-            handler.wfile.write(b" " * (1 << 16))
+            handler.wfile.write(b" " * length)
             time.sleep(0.05)
 
     model.answer = drip
@@ -116,6 +122,19 @@ def test_answer_that_drips_is_given_up(model: ModelServer) -> None:
     with pytest.raises(NoAnswerError, match=r"it did not answer within 0\.3 s"):
         ask(model.url, timeout=0.3)
     assert time.monotonic() - began < 2.0
+
+
+def test_answer_that_breaks_off_may_be_asked_again(model: ModelServer) -> None:
+    def break_off(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100")
+        handler.end_headers()
+        handler.wfile.write(b'{"scores"')
+        handler.close_connection = True
+
+    model.answer = break_off
+    with pytest.raises(NoAnswerError, match="it could not be reached"):
+        ask(model.url)
 
 
 @pytest.mark.parametrize(

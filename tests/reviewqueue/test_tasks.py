@@ -61,15 +61,16 @@ def test_expired_leases_are_freed() -> None:
 def test_quarter_is_recalibrated_once_there_are_labels_for_a_fit() -> None:
     stream = make_audited_stream()
     now = timezone.now()
-    decisions = post_items(stream, 40, confidence=0.95, at=now)
+    decisions = post_items(stream, 80, confidence=0.95, at=now)
     label_items(decisions[:29], right=15)
     tasks.recalibrate_quarter(str(stream.id))
     assert not JobRun.objects.exists()
-    label_items(decisions[29:], right=5)
+    # So many that the fit has enough of them without any of its folds.
+    label_items(decisions[29:], right=25)
     tasks.recalibrate_quarter(str(stream.id))
     tasks.recalibrate_quarter(str(stream.id))
     run = CalibrationRun.objects.get()
-    assert (run.kind, run.labels) == ("refit", 40)
+    assert (run.kind, run.labels) == ("refit", 80)
     assert run.draft_id is not None
     job = JobRun.objects.get()
     assert (job.job, job.period) == ("quarterly_recalibration", quarter_of(stream, now))

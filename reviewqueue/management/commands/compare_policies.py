@@ -92,6 +92,6 @@ def _describe_change(change: Change) -> list[str]:
     reasons = ", ".join(f"{CODES[cause]} {count:,}" for cause, count in change.causes)
     return [
         f"{change.before} -> {change.after}: {change.items:,}",
-        f"  by {reasons or 'the fallback chain'}",
+        f"  by {reasons or 'the reject action or the fallback chain'}",
         *(f"  {each.external_id}: {'; '.join(each.reasons)}" for each in change.examples),
     ]

@@ -279,6 +279,27 @@ def test_entry_shows_the_item_and_what_the_machine_said(stream: Stream, plain: C
     assert "Review what waits in Hold" in page
 
 
+@pytest.mark.parametrize(
+    ("mapped", "said", "shown"),
+    [
+        ("security_incident", " not calibrated", "Not calibrated"),
+        ("vpn_issue", "", "Calibrated"),
+        ("", "", "Calibrated"),
+    ],
+)
+def test_entry_is_calibrated_where_a_map_applies_to_its_category(
+    stream: Stream, plain: Client, mapped: str, said: str, shown: str
+) -> None:
+    maps = {mapped: {"kind": "platt", "parameters": [1.0, 0.0], "knots": []}}
+    rules = {"security_incident": {"watch": 0.25}}
+    scenes.publish(stream, rules, maps=maps, model_versions=[""])
+    decision = post(stream, "a")
+    [line] = lines_of(plain.get(PATH).content.decode())
+    assert re.findall(r" VPN issue \d+%(.*) Hold", line) == [said]
+    page = text_of(plain.get(f"{PATH}{decision.id}/").content.decode())
+    assert re.findall(r"(Not calibrated|Calibrated) VPN issue", page) == [shown]
+
+
 def test_analyst_reads_an_entry_and_is_sent_to_no_queue(stream: Stream) -> None:
     decision = post(stream, "a")
     client = Client()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from calibration.frames import fold_deltas
-from calibration.models import AuditDraw, JobRun
+from calibration.models import AuditDraw, DriftAlarm, DriftWatch, JobRun
 from reviewqueue.claims import claim_next
 from reviewqueue.intake import take_in
 from reviewqueue.models import Membership, RemoteAsk
@@ -39,7 +39,7 @@ def worked(db: None) -> Stream:
 
 
 def add_work(stream: Stream, name: str) -> None:
-    """One more of each: items in two queues, a draw, a verdict with its truth, a job."""
+    """One more of each: items in two queues, a draw, a verdict with its truth, a job, an alarm."""
     post(stream, name)
     take_in(stream=stream, posts=[Post(external_id=f"{name}-sure", payload={}, scores=SURE)])
     user = User.objects.create_user(f"rev-{name}")
@@ -53,6 +53,20 @@ def add_work(stream: Stream, name: str) -> None:
     )
     fold_deltas()
     JobRun.objects.create(stream=stream, job="weekly_audit", period=name, result={"opened": 1})
+    drifted, _made = DriftWatch.objects.get_or_create(
+        stream=stream, policy=stream.policies.get(version=1)
+    )
+    DriftAlarm.objects.create(
+        stream=stream,
+        watch=drifted,
+        category=name,
+        side="more",
+        audits=60,
+        errors=30,
+        promised_errors=3.0,
+        evidence=50.0,
+        threshold=40.0,
+    )
     model, _made = RemoteModel.objects.get_or_create(
         stream=stream, name="second", url="https://second.example/"
     )
@@ -63,6 +77,7 @@ def test_records_are_all_that_the_machine_and_people_did() -> None:
     assert RECORDS == [
         "calibration.AuditDraw",
         "calibration.CalibrationRun",
+        "calibration.DriftAlarm",
         "calibration.FrameCount",
         "calibration.GroundTruth",
         "calibration.JobRun",
