@@ -28,8 +28,8 @@ from calibration.judgements import judge_maps
 from calibration.labels import Cohort, Evidence, FrameRows, Labels, OpenLabels, name_stratum
 from calibration.proposals import Budget, Proposal, maps_in_force, propose
 from routing.core.maps import CalibrationMap
-from routing.core.policy import STREAM_WIDE, CutOffs, Policy
-from routing.core.routes import QUEUES, Routes, route
+from routing.core.policy import QUEUES, STREAM_WIDE, CutOffs, Policy
+from routing.core.routes import Routes, route
 from routing.core.signals import Signals, compute_signals, score_matrix
 from routing.models import Stream
 
