@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from calibration.core.reliability import TOLERATED_GAP, Cell
-from calibration.core.selection import Selection, Trial, describe_selection, select_maps
+from calibration.core.selection import Selection, Trial, select_maps
 from calibration.judgements import (
     MINIMUM,
     Judgement,
@@ -91,7 +91,7 @@ def propose(
     strange = bool(policy.maps) and version not in policy.model_versions
     in_force = maps_in_force(policy, version)
     selected = refit_maps(evidence, current, in_force)
-    notes = [describe_selection(selected)]
+    notes = [selected.note]
     maps, versions, judgement = policy.maps, policy.model_versions, current
     if selected.maps is not None:
         maps, versions = selected.maps, (version,)

@@ -42,8 +42,8 @@ class Report(TypedDict, total=False):
     findings     the cells that break their promise
     certificate  what the audits of the automatic queue allow to promise
     notes        what keeps the numbers from saying more, what was decided and why
-    candidates   the kinds of map that were compared, simplest first: name, fit, against, gain and
-                 error in log loss (null where not tried), won, outcome
+    candidates   the kinds of map, simplest first: name, fit, saving over the maps in force, simpler
+                 and over_simpler, outcome; a saving is [gain, standard error] in log loss or null
     changes      how the draft differs from the policy in force
     cut_offs     by band: calibrated_now, raw_now, calibrated_draft, raw_draft; own_now and
                  own_draft, least and greatest raw cut-off of the categories with their own map

@@ -67,9 +67,9 @@ class CandidateRow:
 
     name: str
     fit: str
-    against: str
     saved: str
-    error: str
+    simpler: str
+    saved_over_simpler: str
     outcome: str
     is_chosen: bool
 
@@ -152,17 +152,21 @@ def _read_cell(cell: Mapping[str, object], labels: Mapping[str, str]) -> BandRow
 
 
 def _read_candidate(trial: Mapping[str, object]) -> CandidateRow:
-    gain, error = _number(trial.get("gain")), _number(trial.get("error"))
     outcome = str(trial.get("outcome") or "")
     return CandidateRow(
         name=str(trial.get("name") or ""),
         fit=str(trial.get("fit") or ""),
-        against=str(trial.get("against") or NOTHING),
-        saved=NOTHING if gain is None else f"{gain:+.4f}",
-        error=_figure(error),
+        saved=_saving(trial.get("saving")),
+        simpler=str(trial.get("simpler") or ""),
+        saved_over_simpler=_saving(trial.get("over_simpler")),
         outcome=outcome,
         is_chosen=outcome == "chosen",
     )
+
+
+def _saving(value: object) -> str:
+    gain, error = (_number(each) for each in value) if _is_pair(value) else (None, None)
+    return NOTHING if gain is None or error is None else f"{gain:+.4f} ± {error:.4f}"
 
 
 def _pair_scores(run: CalibrationRun, scores: Mapping[str, object]) -> list[Pair]:

@@ -1,75 +1,70 @@
 """Which maps the labels support: the simplest that nothing more complex beats beyond doubt.
 
-A candidate is tried from as many effective labels as its kind needs:
+Every candidate is cross-fitted: the labels of a part get their confidence from a fit on the other
+parts. What one set of confidences saves over another is the mean of the differences g in log loss,
+beyond doubt if it exceeds two standard errors:
 
-    30      one Platt map for the stream
-    1,000   one beta map
-    200     a shrunk intercept for each category
-    200     of one category: its own slope as well
-    4,000   one isotonic map
+    gain = sum w g / sum w,   error = sqrt(sum w^2 (g - gain)^2) / sum w
 
-Each is cross-fitted: the labels of a part get their confidence from a fit on the other parts. From
-the simplest on, a candidate replaces what is in place, at first the maps in force, if the weighted
-log loss that it saves, gain = sum w g / sum w, exceeds two of its standard errors,
-sqrt(sum w^2 (g - gain)^2) / sum w. So a fit that would make things worse is never chosen, and one
-that makes them no better than noise would is not either.
+The simplest candidate leads until a more complex one saves something over it beyond doubt. The last
+leader that saves something over the maps in force beyond doubt is chosen. So a fit that would make
+things worse never is, and neither is one that is better by no more than noise.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from calibration.core.calibrators import (
-    FEWEST_LABELS,
-    Fit,
-    Sample,
-    explain_refusal,
-    fit_beta,
-    fit_platt,
-    read_sample,
+from calibration.core.calibrators import FEWEST_LABELS, Sample, explain_refusal, read_sample
+from calibration.core.candidates import (
+    Candidate,
+    Codes,
+    Labels,
+    Maps,
+    list_candidates,
+    predict_unseen,
 )
 from calibration.core.estimates import FloatArray, as_probabilities, hajek_mean
-from calibration.core.intercepts import (
-    OWN_SLOPE_FROM,
-    CategoryFit,
-    categories_with_slope,
-    fit_intercepts,
-)
-from calibration.core.isotonic import fit_isotonic
 from calibration.core.scores import label_losses
-from routing.core.maps import CalibrationMap
-from routing.core.policy import STREAM_WIDE
-from routing.core.rules import apply_maps
-from routing.core.signals import round_signal
-
-Codes = npt.NDArray[np.integer]
-Maps = Mapping[str, CalibrationMap]
 
 STANDARD_ERRORS: Final = 2.0
-INTERCEPTS_FROM: Final = 200.0
-BETA_FROM: Final = 1_000.0
-ISOTONIC_FROM: Final = 4_000.0
+
+
+class Saving(NamedTuple):
+    """Mean log loss saved per item on labels that no fit had seen, and its standard error."""
+
+    gain: float
+    error: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether something is saved beyond doubt."""
+        return self.gain > STANDARD_ERRORS * self.error
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether something is lost beyond doubt."""
+        return self.gain < -STANDARD_ERRORS * self.error
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A candidate: what it was compared with, what it saved, and what became of it, in words.
+    """A candidate, the numbers fitted, what it saved over others, and what became of it, in words.
 
-    ``gain`` is the mean log loss saved per item on labels that the fit had not seen and ``error``
-    its standard error; both are None where it was not tried, and ``outcome`` says why.
+    ``saving`` is over the maps in force and ``over_simpler`` over the candidate ``simpler`` that
+    led until then; None and "" where there was no such comparison.
     """
 
     name: str
-    fit: str
-    against: str
-    gain: float | None
-    error: float | None
-    won: bool
-    outcome: str
+    fit: str = ""
+    saving: Saving | None = None
+    simpler: str = ""
+    over_simpler: Saving | None = None
+    outcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,7 @@ class Selection:
     """The maps to propose, None to keep those in force, and how they were arrived at.
 
     ``held_out`` (n,) are the labels' confidences under fits that did not see them, or those in
-    force. ``flagged`` says that the labels support no map at all and ``note`` why.
+    force. ``note`` says in a sentence what decided, and ``flagged`` that the labels support no map.
     """
 
     maps: Maps | None
@@ -89,25 +84,16 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class _Labels:
-    sample: Sample
-    category: Codes
-    keys: tuple[str, ...]
-
-    def part(self, kept: npt.NDArray[np.bool_]) -> "_Labels":
-        return _Labels(self.sample.part(kept), self.category[kept], self.keys)
-
-
-_Fitter = Callable[[_Labels], CategoryFit]
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A kind of map: how it is fitted, or why it is not tried."""
+class _Entry:
+    """A candidate that was tried: its maps on all labels, and (n,) confidences of those unseen."""
 
     name: str
-    fit: _Fitter
-    obstacle: str = ""
+    fit: str
+    maps: Maps
+    held_out: FloatArray
+    saving: Saving
+    simpler: str
+    over_simpler: Saving | None
 
 
 def select_maps(
@@ -124,150 +110,98 @@ def select_maps(
     """The maps that (n,) labels support against the confidences ``current`` (n,) in force.
 
     ``category`` (n,) indexes ``keys``, ``fold`` (n,) numbers the part of each label, and
-    ``current_name`` is what the trials call the present confidences.
+    ``current_name`` is what the words call the present confidences.
     Raises CalibrationError for what is no probability, outcome, weight or category.
     """
-    labels = _Labels(read_sample(raw, correct, weights), category, tuple(keys))
-    sample = labels.sample
-    held_out = as_probabilities("current", current, sample.raw.size)
-    if refusal := explain_refusal(sample):
-        return Selection(None, held_out, sample.n_eff, True, refusal, ())
-    maps: Maps | None = None
-    against = current_name
-    trials: list[Trial] = []
-    fits: list[CategoryFit] = []
-    for candidate in _list_candidates(labels):
-        if candidate.obstacle:
-            trials.append(_leave_out(candidate, candidate.obstacle))
-            continue
-        fit = candidate.fit(labels)
-        fits.append(fit)
-        if fit.flagged:
-            trials.append(_leave_out(candidate, fit.note))
-            continue
-        tried = _predict_unseen(candidate, labels, fold)
-        gain, error = _compare(sample, tried=tried, in_place=held_out)
-        won, worse = gain > STANDARD_ERRORS * error, gain < -STANDARD_ERRORS * error
-        outcome = "worse" if worse else "no better beyond doubt"
-        trials.append(Trial(candidate.name, fit.note, against, gain, error, won, outcome))
-        if won:
-            maps, held_out, against = fit.maps, tried, candidate.name
-    # A model whose accuracy does not rise with its confidence bears none of these maps.
-    flagged = all(fit.flagged for fit in fits)
-    note = fits[0].note if flagged else ""
-    return Selection(maps, held_out, sample.n_eff, flagged, note, _name_outcomes(trials, against))
-
-
-def describe_selection(selected: Selection) -> str:
-    """What was chosen or why nothing was, in one sentence with the figures that decided it."""
-    if selected.flagged:
-        what = "not enough labels" if selected.n_eff < FEWEST_LABELS else "no new map"
-        return f"{what}: {selected.note.removeprefix('identity: ')}"
-    if selected.maps is not None:
-        last = [trial for trial in selected.trials if trial.won][-1]
-        return (
-            f"proposed: {last.fit}; {last.name} saves {last.gain:.4f} of log loss against "
-            f"{last.against} on labels that it had not seen, standard error {last.error:.4f}"
-        )
-    tried = [trial for trial in selected.trials if trial.gain is not None]
-    best = max(tried, key=lambda trial: trial.gain or 0.0)
-    gain = best.gain or 0.0
-    kinds = "the only kind of map tried" if len(tried) == 1 else f"best of {len(tried)} kinds tried"
-    change = "saves" if gain >= 0.0 else "would make things worse and costs"
-    doubt = ", which is not beyond two of them" if gain >= 0.0 else ""
-    return (
-        f"no new map: {best.name}, {kinds}, {change} {abs(gain):.4f} of log loss against "
-        f"{best.against} on labels that it had not seen, standard error {best.error:.4f}{doubt}"
-    )
-
-
-def _list_candidates(labels: _Labels) -> list[_Candidate]:
-    """Every kind of map, from the fewest fitted numbers to the most."""
+    labels = Labels(read_sample(raw, correct, weights), category, tuple(keys))
     n_eff = labels.sample.n_eff
-    sloped = categories_with_slope(
-        weights=labels.sample.weights, category=labels.category, keys=labels.keys
+    in_force = as_probabilities("current", current, labels.sample.raw.size)
+    if refusal := explain_refusal(labels.sample):
+        what = "not enough labels" if n_eff < FEWEST_LABELS else "no new map"
+        note = f"{what}: {refusal.removeprefix('identity: ')}"
+        return Selection(None, in_force, n_eff, True, note, ())
+    results: list[_Entry | Trial] = []
+    leaders: list[_Entry] = []
+    for candidate in list_candidates(labels):
+        result = _try_out(candidate, labels, fold, in_force, leaders[-1] if leaders else None)
+        results.append(result)
+        if isinstance(result, _Entry) and (not result.over_simpler or result.over_simpler.is_sure):
+            leaders.append(result)
+    chosen = next((leader for leader in reversed(leaders) if leader.saving.is_sure), None)
+    trials = tuple(
+        result if isinstance(result, Trial) else _close(result, leaders, chosen, current_name)
+        for result in results
     )
-    lone = "all labels are of one category" if np.unique(labels.category).size < 2 else ""
-    steep = "" if sloped else f"no category has {OWN_SLOPE_FROM:,.0f} effective labels of its own"
-    return [
-        _Candidate("Platt", _stream_wide(fit_platt), _lack(n_eff, FEWEST_LABELS)),
-        _Candidate("beta", _stream_wide(fit_beta), _lack(n_eff, BETA_FROM)),
-        _Candidate(
-            "Platt with category intercepts",
-            _by_category(()),
-            lone or _lack(n_eff, INTERCEPTS_FROM),
-        ),
-        _Candidate(
-            "Platt with category intercepts and slopes",
-            _by_category(sloped),
-            lone or _lack(n_eff, INTERCEPTS_FROM) or steep,
-        ),
-        _Candidate("isotonic", _stream_wide(fit_isotonic), _lack(n_eff, ISOTONIC_FROM)),
-    ]
+    if not leaders:
+        # A model whose accuracy does not rise with its confidence bears none of these maps.
+        return Selection(None, in_force, n_eff, True, f"no new map: {trials[0].outcome}", trials)
+    if chosen is None:
+        note = _describe_doubt(leaders[-1], current_name)
+        return Selection(None, in_force, n_eff, False, note, trials)
+    note = f"proposed: {chosen.fit}; {chosen.name} saves {_figures(chosen.saving, current_name)}"
+    return Selection(chosen.maps, chosen.held_out, n_eff, False, note, trials)
 
 
-def _lack(n_eff: float, needed: float) -> str:
-    if n_eff >= needed:
-        return ""
-    return f"needs {needed:,.0f} effective labels, there are {n_eff:,.0f}"
+def _try_out(
+    candidate: Candidate,
+    labels: Labels,
+    fold: Codes,
+    in_force: FloatArray,
+    leader: _Entry | None,
+) -> _Entry | Trial:
+    """Fit, cross-fit and compare the candidate; a trial without figures if that cannot be."""
+    if candidate.obstacle:
+        return Trial(candidate.name, outcome=candidate.obstacle)
+    fit = candidate.fit(labels)
+    if fit.flagged:
+        return Trial(candidate.name, outcome=fit.note)
+    held_out = predict_unseen(candidate, labels, fold)
+    return _Entry(
+        name=candidate.name,
+        fit=fit.note,
+        maps=fit.maps,
+        held_out=held_out,
+        saving=_compare(labels.sample, held_out, in_force),
+        simpler=leader.name if leader else "",
+        over_simpler=_compare(labels.sample, held_out, leader.held_out) if leader else None,
+    )
 
 
-def _stream_wide(fit_one: Callable[..., Fit]) -> _Fitter:
-    def fit(labels: _Labels) -> CategoryFit:
-        sample = labels.sample
-        one = fit_one(raw=sample.raw, correct=sample.correct, weights=sample.weights)
-        return CategoryFit({STREAM_WIDE: one.map}, one.n_eff, one.flagged, one.note)
-
-    return fit
-
-
-def _by_category(sloped: Sequence[str]) -> _Fitter:
-    def fit(labels: _Labels) -> CategoryFit:
-        sample = labels.sample
-        return fit_intercepts(
-            raw=sample.raw,
-            correct=sample.correct,
-            weights=sample.weights,
-            category=labels.category,
-            keys=labels.keys,
-            sloped=sloped,
-        )
-
-    return fit
-
-
-def _predict_unseen(candidate: _Candidate, labels: _Labels, fold: Codes) -> FloatArray:
-    """(n,) confidences of the labels, each from a fit on the parts that it is not in."""
-    held_out = np.empty_like(labels.sample.raw)
-    for number in np.unique(fold):
-        here = fold == number
-        unseen = labels.part(here)
-        held_out[here] = apply_maps(
-            candidate.fit(labels.part(~here)).maps,
-            raw=unseen.sample.raw,
-            predicted=unseen.category,
-            categories=labels.keys,
-        )
-    return round_signal(held_out)
-
-
-def _compare(sample: Sample, *, tried: FloatArray, in_place: FloatArray) -> tuple[float, float]:
-    """Mean log loss that ``tried`` (n,) saves over ``in_place`` (n,), and its standard error."""
+def _compare(sample: Sample, tried: FloatArray, in_place: FloatArray) -> Saving:
+    """What the confidences ``tried`` (n,) save over those ``in_place`` (n,)."""
     saved = label_losses(in_place, sample.correct)[0] - label_losses(tried, sample.correct)[0]
     gain = hajek_mean(saved, sample.weights)
     spread = sqrt(float(np.dot(sample.weights**2, (saved - gain) ** 2)))
-    return gain, spread / float(sample.weights.sum())
+    return Saving(gain, spread / float(sample.weights.sum()))
 
 
-def _leave_out(candidate: _Candidate, why: str) -> Trial:
-    return Trial(candidate.name, "", "", None, None, False, why)
+def _close(
+    entry: _Entry, leaders: Sequence[_Entry], chosen: _Entry | None, current_name: str
+) -> Trial:
+    """The trial of an entry once it is known what became of all."""
+    trial = Trial(entry.name, entry.fit, entry.saving, entry.simpler, entry.over_simpler)
+    if entry is chosen:
+        return replace(trial, outcome="chosen")
+    if entry.over_simpler and not entry.over_simpler.is_sure:
+        return replace(trial, outcome=_word(entry.over_simpler, entry.simpler))
+    if entry.saving.is_sure:
+        return replace(trial, outcome=f"beaten by {leaders[-1].name}")
+    return replace(trial, outcome=_word(entry.saving, current_name))
 
 
-def _name_outcomes(trials: Sequence[Trial], chosen: str) -> tuple[Trial, ...]:
-    """The trials, the winners told apart by whether something more complex still beat them."""
-    return tuple(
-        replace(trial, outcome="chosen" if trial.name == chosen else f"beaten by {chosen}")
-        if trial.won
-        else trial
-        for trial in trials
+def _word(saving: Saving, other: str) -> str:
+    return f"worse than {other}" if saving.is_loss else f"not better than {other} beyond doubt"
+
+
+def _describe_doubt(leader: _Entry, current_name: str) -> str:
+    figures = _figures(leader.saving, current_name)
+    if leader.saving.gain < 0.0:
+        return f"no new map: {leader.name} would make things worse, it costs {figures}"
+    return f"no new map: {leader.name} saves {figures}, which is not beyond doubt"
+
+
+def _figures(saving: Saving, current_name: str) -> str:
+    return (
+        f"{abs(saving.gain):.4f} of log loss against {current_name} on labels that it had not "
+        f"seen, standard error {saving.error:.4f}"
     )
