@@ -31,14 +31,9 @@ def fit_isotonic(
     sample = read_sample(raw, correct, weights)
     if refusal := explain_refusal(sample):
         return refuse(sample, refusal)
-    ends = float(sample.raw.min()), float(sample.raw.max())
-    x, y = pool_adjacent(
-        np.append(sample.raw, np.repeat(ends, 2)),
-        np.append(sample.correct, [0.0, 1.0, 0.0, 1.0]),
-        np.append(sample.normalised, np.full(4, _HALF)),
-    )
+    x, y = pool_adjacent(sample.raw, sample.correct, sample.normalised, at_ends=_HALF)
     knots = tuple(zip(x.tolist(), y.tolist(), strict=True))
-    flagged = ends[0] < ends[1] and y[0] == y[-1]
+    flagged = x[0] < x[-1] and y[0] == y[-1]
     note = f"isotonic, {len(knots)} knots"
     if flagged:
         note = "accuracy does not rise with the raw confidence: every item gets the mean accuracy"
@@ -46,16 +41,17 @@ def fit_isotonic(
 
 
 def pool_adjacent(
-    points: FloatArray, outcomes: FloatArray, weights: FloatArray
+    points: FloatArray, outcomes: FloatArray, weights: FloatArray, *, at_ends: float = 0.0
 ) -> tuple[FloatArray, FloatArray]:
     """Ends x (k,), strictly rising, and levels y (k,) of the steps that fit (n,) outcomes best.
 
-    A step over one value has one end.
+    A step over one value has one end. ``at_ends`` is the weight of a label of each outcome that
+    is added to the lowest and to the highest point.
     """
     order = np.argsort(points)
     x = points[order]
     # One array carries weight and outcome through the sort: an item is reached once, not twice.
-    signed = np.where(outcomes == 1.0, weights, -weights)[order]
+    signed = (weights * (2.0 * outcomes - 1.0))[order]
     total = np.abs(signed)
     positive = np.maximum(signed, 0.0)
     first = np.append(0, np.flatnonzero(x[1:] != x[:-1]) + 1)
@@ -65,6 +61,9 @@ def pool_adjacent(
             np.add.reduceat(total, first),
             np.add.reduceat(positive, first),
         )
+    for lowest_or_highest in (0, -1):
+        total[lowest_or_highest] += 2.0 * at_ends
+        positive[lowest_or_highest] += at_ends
     fitted = isotonic_regression(positive / total, weights=total)
     begin, end = fitted.blocks[:-1], fitted.blocks[1:] - 1
     level = np.clip(fitted.x[begin], 0.0, 1.0)
