@@ -258,9 +258,14 @@ def _describe_maps(policy: Policy, maps: Maps, versions: Sequence[str]) -> list[
 def _name_maps(maps: Maps) -> str:
     if not maps:
         return "none"
-    named = [_name_map(key, maps[key]) for key in sorted(maps)[:MAPS_NAMED]]
-    rest = len(maps) - len(named)
-    return ", ".join([*named, *([f"and those of {rest} more categories"] if rest else [])])
+    own = sorted(key for key in maps if key != STREAM_WIDE)
+    named = [STREAM_WIDE] if STREAM_WIDE in maps else []
+    if len(own) <= MAPS_NAMED:
+        named += own
+    words = [_name_map(key, maps[key]) for key in named]
+    if len(own) > MAPS_NAMED:
+        words.append(f"maps of their own for {len(own)} categories")
+    return ", ".join(words)
 
 
 def _name_map(key: str, one: CalibrationMap) -> str:

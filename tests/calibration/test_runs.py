@@ -271,10 +271,14 @@ def test_categories_that_differ_get_maps_of_their_own_right_through(stream: Stre
     chosen = [each["name"] for each in run.report["candidates"] if each["outcome"] == "chosen"]
     assert chosen == ["Platt with category intercepts"]
     assert run.report["notes"][-1].startswith("proposed: platt, slope 0.")
-    assert run.report["changes"][0].startswith("calibration: platt ")
-    assert run.report["changes"][0].endswith(
-        "and those of 1 more categories instead of none, for model 'model-1'"
+    slope, intercept = draft.maps[""]["parameters"]
+    own = ", ".join(
+        f"{key}: platt {slope:.4f} {draft.maps[key]['parameters'][1]:.4f}" for key in sorted(KEYS)
     )
+    assert run.report["changes"] == [
+        f"calibration: platt {slope:.4f} {intercept:.4f}, {own} instead of none, "
+        "for model 'model-1'"
+    ]
     cells = [cell for cell in run.report["table"]["after"]["categories"] if cell["n"]]
     assert {cell["verdict"] for cell in cells} == {"calibrated"}
     low, high = run.report["cut_offs"]["flagged"]["own_draft"]
