@@ -248,14 +248,15 @@ def _keeps(cell: Cell | None, promise: float) -> bool:
 def _describe_maps(policy: Policy, maps: Maps, versions: Sequence[str]) -> list[str]:
     if maps == policy.maps:
         return []
-    before, after = _name_maps(policy.maps), _name_maps(maps)
+    before, after = name_maps(policy.maps), name_maps(maps)
     return [
         f"calibration: {after} instead of {before}, "
         f"for model {', '.join(repr(version) for version in versions)}"
     ]
 
 
-def _name_maps(maps: Maps) -> str:
+def name_maps(maps: Maps) -> str:
+    """The maps in one line: the stream's, and the categories' own, counted if there are many."""
     if not maps:
         return "none"
     own = sorted(key for key in maps if key != STREAM_WIDE)

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from calibration.models import CalibrationRun
 from calibration.runs import RunReasonError, measure, recalibrate
+from routing.core.difference import find_differences
 from routing.core.maps import IDENTITY
 from routing.models import Category, CategoryRule, Event, Policy, Stream
 from routing.policies import NoPolicyError, copy_policy, load_spec, publish_policy
@@ -284,6 +285,10 @@ def test_categories_that_differ_get_maps_of_their_own_right_through(stream: Stre
     low, high = run.report["cut_offs"]["flagged"]["own_draft"]
     assert low < 0.82 < (high or 1.0)
     assert run.report["cut_offs"]["flagged"]["own_now"] is None
+
+    before = load_spec(stream.policies.get(version=1))
+    changed = find_differences(before, load_spec(draft))
+    assert [each.category for each in changed if each.field == "map"] == ["", *KEYS]
 
     published = publish_policy(policy_id=draft.id, reason="recalibrated", published_by_id=None)
     spec = load_spec(published)
