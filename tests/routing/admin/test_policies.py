@@ -377,7 +377,7 @@ def test_five_hundred_keyword_rules_are_saved_at_once(root_client: Client, draft
     for n in range(500):
         rows |= {
             f"keyword_rules-{n}-name": f"rule-{n}",
-            f"keyword_rules-{n}-kind": "keyword",
+            f"keyword_rules-{n}-kind": "regex",
             f"keyword_rules-{n}-pattern": f"word {n}",
             f"keyword_rules-{n}-field": "",
             f"keyword_rules-{n}-category": str(vpn.id),
