@@ -10,7 +10,7 @@ Each from as many effective labels as it needs:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -36,6 +36,7 @@ Maps = Mapping[str, CalibrationMap]
 INTERCEPTS_FROM: Final = 200.0
 BETA_FROM: Final = 1_000.0
 ISOTONIC_FROM: Final = 4_000.0
+MIXES_ORDER: Final = "would not keep the raw order, by which an error budget is certified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,11 @@ class Candidate:
     keeps_order: bool = False
 
 
-def list_candidates(labels: Labels) -> list[Candidate]:
-    """Every kind of map, simplest first, also those that the labels are too few for."""
+def list_candidates(labels: Labels, *, keep_order: bool = False) -> list[Candidate]:
+    """Every kind of map, simplest first, also those that stand no chance and why.
+
+    With `keep_order` these are also the ones under which items do not keep their raw order.
+    """
     n_eff = labels.sample.n_eff
     sloped = categories_with_slope(
         weights=labels.sample.weights, category=labels.category, keys=labels.keys
@@ -76,9 +80,9 @@ def list_candidates(labels: Labels) -> list[Candidate]:
     alone = "all labels are of one category" if np.unique(labels.category).size < 2 else ""
     by_category = alone or _lack(n_eff, INTERCEPTS_FROM)
     steep = "" if sloped else f"no category has {OWN_SLOPE_FROM:,.0f} effective labels of its own"
-    return [
-        Candidate("Platt", _stream_wide(fit_platt), _lack(n_eff, FEWEST_LABELS), True),
-        Candidate("beta", _stream_wide(fit_beta), _lack(n_eff, BETA_FROM), True),
+    found = [
+        Candidate("Platt", _stream_wide(fit_platt), _lack(n_eff, FEWEST_LABELS), keeps_order=True),
+        Candidate("beta", _stream_wide(fit_beta), _lack(n_eff, BETA_FROM), keeps_order=True),
         Candidate("Platt with category intercepts", _by_category(()), by_category),
         Candidate(
             "Platt with category intercepts and slopes",
@@ -86,6 +90,12 @@ def list_candidates(labels: Labels) -> list[Candidate]:
             by_category or steep,
         ),
         Candidate("isotonic", _stream_wide(fit_isotonic), _lack(n_eff, ISOTONIC_FROM)),
+    ]
+    if not keep_order:
+        return found
+    return [
+        one if one.keeps_order else replace(one, obstacle=one.obstacle or MIXES_ORDER)
+        for one in found
     ]
 
 

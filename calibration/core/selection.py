@@ -32,7 +32,6 @@ from calibration.core.estimates import FloatArray, as_probabilities, hajek_mean
 from calibration.core.scores import label_losses
 
 STANDARD_ERRORS: Final = 2.0
-MIXES_ORDER: Final = "would not keep the raw order, by which an error budget is certified"
 
 
 class Saving(NamedTuple):
@@ -125,9 +124,7 @@ def select_maps(
         return Selection(None, in_force, n_eff, True, note, ())
     results: list[_Entry | Trial] = []
     leaders: list[_Entry] = []
-    for candidate in list_candidates(labels):
-        if keep_order and not candidate.keeps_order:
-            candidate = replace(candidate, obstacle=candidate.obstacle or MIXES_ORDER)
+    for candidate in list_candidates(labels, keep_order=keep_order):
         result = _try_out(candidate, labels, fold, in_force, leaders[-1] if leaders else None)
         results.append(result)
         if isinstance(result, _Entry) and (not result.over_simpler or result.over_simpler.is_sure):
