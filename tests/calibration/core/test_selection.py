@@ -41,6 +41,7 @@ def select(
     weights: FloatArray | None = None,
     current: FloatArray | None = None,
     keys: Sequence[str] = KEYS,
+    keep_order: bool = False,
 ) -> Selection:
     return select_maps(
         raw=raw,
@@ -51,6 +52,7 @@ def select(
         current=raw if current is None else current,
         current_name="the raw confidence",
         fold=np.arange(raw.size) % 5,
+        keep_order=keep_order,
     )
 
 
@@ -82,6 +84,16 @@ def test_kinds_tried_grow_with_the_labels(labels: int, tried: tuple[str, ...]) -
     selected = select(*overconfident(labels, seed=1))
     assert names_tried(selected) == list(tried)
     assert [trial.name for trial in selected.trials] == list(KINDS)
+
+
+def test_order_is_kept_where_a_budget_wants_it() -> None:
+    selected = select(*overconfident(4000, seed=1), keep_order=True)
+    assert names_tried(selected) == ["Platt", "beta"]
+    assert selected.maps is not None
+    assert list(selected.maps) == [""]
+    assert outcomes(selected)["isotonic"] == (
+        "would not keep the raw order, by which an error budget is certified"
+    )
 
 
 def test_effective_labels_count_not_labels() -> None:
