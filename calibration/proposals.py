@@ -34,8 +34,8 @@ NEVER: Final = 1.0
 MAPS_NAMED: Final = 3
 OVERCONFIDENT: Final = "overconfident_certain"
 NOT_IN_RAW_ORDER: Final = (
-    "not certifiable under maps by category or steps, since a budget's cut-offs are tested in the "
-    "order of the raw confidences; publish one Platt or beta map for the stream first"
+    "one map for the whole stream instead of maps by category or in steps, since an error budget "
+    "is certified in the order of the raw confidences"
 )
 
 DistrustedCells = frozenset[tuple[str, int]]
@@ -114,13 +114,18 @@ def propose(
     version = evidence.cohort.model_version
     strange = bool(policy.maps) and version not in policy.model_versions
     in_force = maps_in_force(policy, version)
+    mixed = budget is not None and not _keep_order(in_force)
+    if mixed:
+        # However good they are, no budget can be certified under them: another has to come.
+        in_force = {}
+        current = judge_maps(evidence, in_force, edges=edges)
     selected = refit_maps(evidence, current, in_force, keep_order=budget is not None)
-    notes = [selected.note]
+    notes = [NOT_IN_RAW_ORDER, selected.note] if mixed else [selected.note]
     maps, versions, judgement = policy.maps, policy.model_versions, current
     if selected.maps is not None:
         maps, versions = selected.maps, (version,)
         judgement = judge_maps(evidence, maps, edges=edges, held_out=selected.held_out)
-    elif strange and not selected.flagged:
+    elif mixed or (strange and not selected.flagged):
         maps, versions = {STREAM_WIDE: IDENTITY}, (version,)
     elif strange:
         notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
@@ -128,8 +133,6 @@ def propose(
     certificate = None
     if budget is None:
         cut_offs, cut_off_notes = _raise_auto(evidence, policy, judgement)
-    elif not _keep_order(maps):
-        cut_offs, cut_off_notes = policy.cut_offs, [NOT_IN_RAW_ORDER]
     else:
         certificate = certify_budget(
             evidence=evidence,

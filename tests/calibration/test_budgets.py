@@ -8,11 +8,19 @@ import pytest
 from calibration.budgets import certify_budget, choose_audits, spend_delta
 from calibration.judgements import judge_maps
 from calibration.labels import Cohort, Evidence, FrameRows, Labels, OpenLabels, name_stratum
-from calibration.models import CalibrationRun
+from calibration.models import AuditDraw, CalibrationRun
+from calibration.proposals import NOT_IN_RAW_ORDER
 from calibration.runs import recalibrate
 from routing.models import Policy, Stream
 from routing.policies import publish_policy
-from tests.calibration.cohorts import NOON, label_items, make_audited_stream, post_items
+from tests.calibration.cohorts import (
+    NOON,
+    VERSION,
+    label_items,
+    make_audited_stream,
+    post_items,
+)
+from tests.scenes import make_bare_stream, publish
 
 DAY = date(2026, 11, 18)
 AT = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -184,3 +192,29 @@ def test_failed_certificate_keeps_the_map_of_the_cut_off_in_force(stream: Stream
     first, second = (Policy.objects.get(id=one.draft_id or "") for one in (run, again))
     assert (second.maps, second.auto) == (first.maps, first.auto)
     assert second.distrusted != first.distrusted
+
+
+def test_maps_by_category_give_way_to_one_that_keeps_the_order(stream: Stream) -> None:
+    platt = {"kind": "platt", "parameters": [1.0, 0.0], "knots": []}
+    publish(stream, maps={"": platt, "vpn_issue": platt}, model_versions=[VERSION])
+    settle(stream, 500, right=500, confidence=0.98)
+    settle(stream, 300, right=210, confidence=0.92)
+    run = refit(stream)
+    assert NOT_IN_RAW_ORDER in run.report["notes"]
+    draft = Policy.objects.get(id=run.draft_id or "")
+    assert list(draft.maps) == [""]
+    assert draft.auto == run.report["certificate"]["cut_off"]
+
+
+def test_top_up_is_drawn_besides_from_its_confidence_up(db: None) -> None:
+    stream = make_bare_stream(audit_rate=0.2, topup_rate=0.5, topup_from=0.95)
+    publish(stream)
+    sure = post_items(stream, 400, confidence=0.97)
+    others = post_items(stream, 400, confidence=0.92)
+    assert {one.label_pi for one in sure} == {0.2 + 0.5 * 0.8}
+    assert {one.label_pi for one in others} == {0.2}
+    drawn = dict(AuditDraw.objects.values_list("decision_id", "pi"))
+    taken = [one for one in sure if drawn.get(one.id) == one.label_pi]
+    # 240 expected, standard deviation under 10.
+    assert 190 <= len(taken) <= 290
+    assert len([one for one in others if drawn.get(one.id) == 0.2]) == len(drawn) - len(taken)
