@@ -10,6 +10,8 @@ from typing import Final, TypedDict
 
 import numpy as np
 
+from calibration.core.errors import CalibrationError
+from calibration.core.population import FOLDS, estimate_population
 from calibration.core.thresholds import certified_cut_off
 from calibration.forecasts import expected_hours, forecast_routing
 from calibration.judgements import (
@@ -19,6 +21,7 @@ from calibration.judgements import (
     describe_labels,
     list_cautions,
     list_findings,
+    split_labels,
 )
 from calibration.labels import Evidence
 from calibration.proposals import Proposal, describe_certificate, raw_cut_off
@@ -40,6 +43,7 @@ class Report(TypedDict, total=False):
     scores       before and, of a refit, after: ece, adaptive_ece and smooth_ece, each with its
                  noise floor, brier, log_loss, clipped
     findings     the cells that break their promise
+    population   accuracy of everything that was routed, by AIPW: value, low, high, labels, items
     certificate  what the audits of the automatic queue allow to promise
     notes        what keeps the numbers from saying more, what was decided and why
     candidates   the kinds of map, simplest first: name, fit, saving over the maps in force, simpler
@@ -56,6 +60,7 @@ class Report(TypedDict, total=False):
     table: dict[str, object]
     scores: dict[str, object]
     findings: list[str]
+    population: dict[str, object] | None
     certificate: dict[str, object] | None
     notes: list[str]
     candidates: list[dict[str, object]]
@@ -69,6 +74,7 @@ def report_current(evidence: Evidence, policy: Policy, judgement: Judgement) -> 
     """What every run reports: the maps in force, judged by the cohort's labels."""
     cohort = evidence.cohort
     described = describe_judgement(judgement)
+    population, accuracy = _estimate_accuracy(evidence)
     certificate: dict[str, object] | None = None
     promise: list[str] = []
     if evidence.cohort.stream.error_budget is None:
@@ -83,8 +89,9 @@ def report_current(evidence: Evidence, policy: Policy, judgement: Judgement) -> 
         "scores": {"before": described.pop("scores")},
         "table": {"before": described},
         "findings": list_findings(judgement),
+        "population": population,
         "certificate": certificate,
-        "notes": [*list_cautions(evidence, judgement), *promise],
+        "notes": [*accuracy, *list_cautions(evidence, judgement), *promise],
     }
 
 
@@ -145,6 +152,31 @@ def report_volume(
     now, draft = forecasts[0], forecasts[-1]
     report["queues"] = {"items": now.items, "now": now.queues, "draft": draft.queues}
     report["review"] = {"items": items, "hours_now": hours[0], "hours_draft": hours[-1]}
+
+
+def _estimate_accuracy(evidence: Evidence) -> tuple[dict[str, object] | None, list[str]]:
+    """The accuracy of all items, in numbers and words; the reason where it cannot be said."""
+    labels, frame = evidence.labels, evidence.frame
+    if not len(labels):
+        return None, []
+    routed = frame.count > 0.0
+    try:
+        found = estimate_population(
+            raw=labels.raw,
+            correct=labels.correct,
+            pi=labels.pi,
+            fold=split_labels(labels.tail, FOLDS),
+            frame_raw=frame.raw[routed],
+            frame_pi=evidence.stratum_pi[frame.stratum[routed]],
+            frame_count=frame.count[routed],
+        )
+    except CalibrationError as error:
+        return None, [f"the accuracy of all items cannot be estimated: {error}"]
+    said = (
+        f"accuracy of all {found.items:,.0f} items: {found.value:.1%} "
+        f"(95% interval {found.low:.1%} to {found.high:.1%})"
+    )
+    return asdict(found), [said]
 
 
 def _certify(

@@ -470,3 +470,26 @@ def test_query_count_does_not_grow_with_labels_and_cells(stream: Stream) -> None
         post_labelled(stream, 60, right=40, confidence=0.85, predicted=key)
         post_labelled(stream, 60, right=40, confidence=0.75, predicted=key)
     assert count_queries() == few
+
+
+@pytest.mark.django_db
+def test_run_says_how_right_everything_was() -> None:
+    stream = make_audited_stream()
+    post_labelled(stream, 300, right=270, confidence=0.95)
+    run = measure(stream=stream, at=NOON, reason="the month")
+    found = run.report["population"]
+    assert (found["value"], found["labels"], found["items"]) == (0.9, 300, 300.0)
+    assert 0.85 < found["low"] < 0.9 < found["high"] < 0.94
+    assert run.report["notes"][0] == (
+        f"accuracy of all 300 items: 90.0% (95% interval {found['low']:.1%} to {found['high']:.1%})"
+    )
+
+
+@pytest.mark.django_db
+def test_run_says_where_the_accuracy_of_all_cannot_be_told() -> None:
+    stream = make_audited_stream(audit_rate=0.0)
+    post_labelled(stream, 60, right=54, confidence=0.95)
+    run = measure(stream=stream, at=NOON, reason="the month")
+    assert run.report["population"] is None
+    [note] = [one for one in run.report["notes"] if one.startswith("the accuracy of all items")]
+    assert note.startswith("the accuracy of all items cannot be estimated: frame_pi")
