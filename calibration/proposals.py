@@ -5,34 +5,39 @@ stay where they are while a map can keep them: the map moves the raw confidence 
 begin. They move only where what is acted on alone stays certainly overconfident under the map.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from calibration.budgets import certify_budget
-from calibration.core.reliability import TOLERATED_GAP, Cell
 from calibration.core.selection import Selection, Trial, select_maps
-from calibration.core.thresholds import Certificate
+from calibration.core.thresholds import (
+    Certificate,
+    CostCutOffs,
+    Costs,
+)
+from calibration.cut_offs import (
+    NEVER,
+    OVERCONFIDENT,
+    follow_certificate,
+    follow_costs,
+    raise_auto,
+)
 from calibration.judgements import (
-    MINIMUM,
     Judgement,
     Maps,
     judge_maps,
     split_labels,
-    tabulate,
 )
 from calibration.labels import Evidence
 from routing.core.maps import IDENTITY, CalibrationMap
-from routing.core.policy import STREAM_WIDE, CutOffs, Policy, PolicyError
+from routing.core.policy import STREAM_WIDE, CutOffs, Policy
 from routing.core.signals import show_number
 
 FOLDS: Final = 5
-CANDIDATES: Final = 20
-NEVER: Final = 1.0
 MAPS_NAMED: Final = 3
-OVERCONFIDENT: Final = "overconfident_certain"
 NOT_IN_RAW_ORDER: Final = (
     "one map for the whole stream instead of maps by category or in steps, since an error budget "
     "is certified in the order of the raw confidences"
@@ -54,6 +59,7 @@ class Proposal:
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     certificate: Certificate | None = None
+    rule_cut_offs: Mapping[str, CostCutOffs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,14 @@ def propose(
     edges: Sequence[float],
     categories: Collection[str],
     budget: Budget | None = None,
+    costs: Mapping[str, Costs] | None = None,
 ) -> Proposal | None:
     """What to change, or None where there is not a single label.
 
     `current` is the judgement of the maps in force, `edges` are the stream's reporting bands and
     `categories` those that a draft may name: the stream's that are not retired. With a `budget` the
-    auto cut-off is the lowest one that the audits certify for it, and stays where none is.
+    auto cut-off is the lowest one that the audits certify for it, and stays where none is. With
+    `costs`, by category and for the stream under "", the cut-offs are the cheapest ones.
     """
     if not len(evidence.labels):
         return None
@@ -131,8 +139,11 @@ def propose(
         notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
     maps = {key: one for key, one in maps.items() if key == STREAM_WIDE or key in categories}
     certificate = None
-    if budget is None:
-        cut_offs, cut_off_notes = _raise_auto(evidence, policy, judgement)
+    rule_cut_offs: Mapping[str, CostCutOffs] = {}
+    if budget is None and costs:
+        cut_offs, rule_cut_offs, cut_off_notes = follow_costs(policy, costs, categories)
+    elif budget is None:
+        cut_offs, cut_off_notes = raise_auto(evidence, policy, judgement)
     else:
         certificate = certify_budget(
             evidence=evidence,
@@ -141,7 +152,7 @@ def propose(
             delta=budget.delta,
             planned_from=budget.planned_from,
         )
-        cut_offs, cut_off_notes = _follow_certificate(policy, certificate)
+        cut_offs, cut_off_notes = follow_certificate(policy, certificate)
         if certificate.cut_off is None and policy.maps and policy.cut_offs.auto < NEVER:
             maps, versions, judgement = policy.maps, policy.model_versions, current
             cut_off_notes.append("the map stays with the cut-off that was certified under it")
@@ -150,6 +161,10 @@ def propose(
         *_describe_maps(policy, maps, versions),
         *_describe_distrusted(policy.distrusted, distrusted),
         *_describe_cut_offs(policy.cut_offs, cut_offs),
+        *(
+            f"{key}: auto from {show_number(own.auto)}, flagged from {show_number(own.flagged)}"
+            for key, own in rule_cut_offs.items()
+        ),
     )
     return Proposal(
         maps,
@@ -161,6 +176,7 @@ def propose(
         changes,
         (*notes, *cut_off_notes),
         certificate,
+        rule_cut_offs,
     )
 
 
@@ -220,109 +236,6 @@ def _list_distrusted(
         and verdicts.get(cell, "not_enough_labels") == "not_enough_labels"
     }
     return frozenset((key, band) for key, band in found | kept if key is not None)
-
-
-def _raise_auto(
-    evidence: Evidence, policy: Policy, judgement: Judgement
-) -> tuple[CutOffs, list[str]]:
-    """A higher auto cut-off where everything above the present one is certainly overconfident.
-
-    The lowest of twenty steps of volume from which the labels keep the present cut-off's promise:
-    accuracy at or above it, and the 95% interval at most five points below. Looking at many
-    cut-offs on the same labels is optimistic; the note says so.
-    """
-    old = policy.cut_offs
-    acted_on = _judge_above(evidence, judgement, old.auto)
-    if acted_on is None or acted_on.verdict != OVERCONFIDENT:
-        return old, []
-    new = next(
-        (
-            step
-            for step in _list_steps(evidence, judgement, old.auto)
-            if _keeps(_judge_above(evidence, judgement, step), old.auto)
-        ),
-        NEVER,
-    )
-    # A policy without a flagged band keeps none: what leaves auto is held, not acted on anyway.
-    raised = CutOffs(new, new if old.flagged == old.auto else old.flagged, old.hold)
-    share = 100.0 * (acted_on.accuracy or 0.0)
-    why = f"{share:.1f}% of what is at {show_number(old.auto)} or above is right"
-    try:
-        replace(policy, cut_offs=raised)
-    except PolicyError as error:
-        return old, [f"{why}: auto belongs at {show_number(new)}, but {error}; change it by hand"]
-    found = "no cut-off kept the promise" if new == NEVER else "exploratory, not certified"
-    notes = [f"{why}, so auto is proposed from {show_number(new)} ({found})"]
-    certain = int(evidence.frame.count[judgement.frame_confidence >= NEVER].sum())
-    if new == NEVER and certain:
-        notes.append(
-            f"{certain} items have confidence 1 and pass any cut-off; "
-            "review their categories by mandate"
-        )
-    return raised, notes
-
-
-def _follow_certificate(policy: Policy, certificate: Certificate) -> tuple[CutOffs, list[str]]:
-    """The certified auto cut-off; bands that were empty stay so, and none may stand above it."""
-    old, promise = policy.cut_offs, describe_certificate(certificate)
-    if certificate.cut_off is None:
-        return old, [promise]
-    auto = certificate.cut_off
-    flagged = auto if old.flagged == old.auto else min(old.flagged, auto)
-    hold = flagged if old.hold == old.flagged else min(old.hold, flagged)
-    moved = CutOffs(auto, flagged, hold)
-    try:
-        replace(policy, cut_offs=moved)
-    except PolicyError as error:
-        return old, [promise, f"the cut-off stays, since {error}; change it by hand"]
-    return moved, [promise]
-
-
-def describe_certificate(certificate: Certificate) -> str:
-    """What is promised, or how much is wanting, in one sentence."""
-    promise = (
-        f"at most {100.0 * certificate.alpha:.4g}% errors among automatic items, "
-        f"at {100.0 * (1.0 - certificate.delta):.4g}% confidence"
-    )
-    if certificate.cut_off is not None:
-        where = f"from {show_number(certificate.cut_off)} up, on {certificate.audits} audits"
-        return f"certified: {promise}, {where} with {certificate.errors} errors"
-    needed = certificate.audits_needed
-    more = "more errors than that were seen" if needed is None else f"about {needed} more audits"
-    return f"not certifiable yet: {promise}; {more}"
-
-
-def _list_steps(evidence: Evidence, judgement: Judgement, auto: float) -> list[float]:
-    """Confidences above `auto`, rising, at equal steps of the frame's volume."""
-    routed = judgement.frame_confidence
-    above = routed > auto
-    order = np.argsort(routed[above], kind="stable")
-    rising, counts = routed[above][order], evidence.frame.count[above][order]
-    if not counts.sum():
-        return []
-    reached = np.cumsum(counts) / counts.sum()
-    steps = np.searchsorted(reached, np.arange(CANDIDATES) / CANDIDATES, side="right")
-    return [float(step) for step in np.unique(rising[np.minimum(steps, rising.size - 1)])]
-
-
-def _judge_above(evidence: Evidence, judgement: Judgement, cut_off: float) -> Cell | None:
-    """The one cell from `cut_off` up; None where a cut-off at an end leaves no band."""
-    if not 0.0 < cut_off < 1.0:
-        return None
-    cells = tabulate(
-        evidence,
-        judgement.confidence,
-        judgement.frame_confidence,
-        edges=[cut_off],
-        by_category=False,
-    )
-    return cells[-1] if cells else None
-
-
-def _keeps(cell: Cell | None, promise: float) -> bool:
-    if cell is None or cell.n < MINIMUM or cell.accuracy is None or cell.low is None:
-        return False
-    return cell.accuracy >= promise and cell.low >= promise - TOLERATED_GAP
 
 
 def _describe_maps(policy: Policy, maps: Maps, versions: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from calibration.core.errors import CalibrationError
 from calibration.core.population import FOLDS, estimate_population
 from calibration.core.thresholds import certified_cut_off
+from calibration.cut_offs import describe_certificate
 from calibration.forecasts import expected_hours, forecast_routing
 from calibration.judgements import (
     Judgement,
@@ -24,7 +25,7 @@ from calibration.judgements import (
     split_labels,
 )
 from calibration.labels import Evidence
-from calibration.proposals import Proposal, describe_certificate, raw_cut_off
+from calibration.proposals import Proposal, raw_cut_off
 from routing.core.policy import BANDS, STREAM_WIDE, Policy
 from routing.core.signals import DECIMALS
 from routing.models import Decision

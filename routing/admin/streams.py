@@ -54,7 +54,10 @@ class CategoryForm(FixedKeyForm):
 
     class Meta:
         model = Category
-        fields = ("position", "key", "label", "definition", "audit_rate")
+        fields = (
+            *("position", "key", "label", "definition"),
+            *("audit_rate", "cost_error", "cost_delay"),
+        )
         widgets: ClassVar = {
             "definition": forms.Textarea(attrs={"rows": 2, "cols": 30}),
             "key": forms.TextInput(),
@@ -63,6 +66,10 @@ class CategoryForm(FixedKeyForm):
             "audit_rate": forms.NumberInput(
                 attrs={"class": "narrow", "min": 0, "max": 1, "step": "any"}
             ),
+            **{
+                name: forms.NumberInput(attrs={"class": "narrow", "min": 0, "step": "any"})
+                for name in ("cost_error", "cost_delay")
+            },
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -118,7 +125,10 @@ class CategoryInline(CategoryInlineBase):
     form = CategoryForm
     formset = CategoryFormSet
     extra = 1
-    fields = ("position", "key", "label", "definition", "audit_rate", "retired")
+    fields = (
+        *("position", "key", "label", "definition"),
+        *("audit_rate", "cost_error", "cost_delay", "retired"),
+    )
     verbose_name_plural = _("categories, in the order of the taxonomy")
 
 
@@ -143,7 +153,15 @@ class StreamAdmin(StreamModelAdmin):
                 )
             },
         ),
-        (_("Promise"), {"fields": ("error_budget",)}),
+        (
+            _("Promise and costs"),
+            {
+                "fields": (
+                    "error_budget",
+                    ("cost_error", "cost_review", "cost_delay", "irreversible"),
+                )
+            },
+        ),
         (_("Shown to people"), {"fields": ("payload_fields", "reporting_edges")}),
     )
 

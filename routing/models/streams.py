@@ -13,6 +13,7 @@ from django.core.validators import (
     RegexValidator,
 )
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,10 +21,22 @@ from routing.core.policy import DEFAULT_EDGES
 from routing.ids import uuid7
 from routing.models.guards import PROBABILITY, probability_check
 
+LARGEST_COST = 1e12
+COST = (MinValueValidator(0.0), MaxValueValidator(LARGEST_COST))
 KEY_PATTERN = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9_./?-]{0,99}\Z",
     _("Use letters, digits and _ - . / ?, at most 100, starting with a letter or digit."),
 )
+
+
+def cost_check(name: str, *fields: str) -> models.CheckConstraint:
+    """Each of `fields` is unset or a finite number from 0 up (NaN is above all to PostgreSQL)."""
+    condition = Q()
+    for field in fields:
+        condition &= Q(**{f"{field}__isnull": True}) | Q(
+            **{f"{field}__gte": 0.0, f"{field}__lte": LARGEST_COST}
+        )
+    return models.CheckConstraint(condition=condition, name=name)
 
 
 def default_edges() -> list[float]:
@@ -88,6 +101,26 @@ class Stream(models.Model):
             "0.02. Recalibrations then propose the lowest cut-off that the audits certify for it."
         ),
     )
+    cost_error = models.FloatField(
+        null=True,
+        blank=True,
+        validators=COST,
+        help_text=_(
+            "What an error costs that is acted on, in any unit. With the two below, recalibrations "
+            "propose the cheapest cut-offs, unless there is an error budget."
+        ),
+    )
+    cost_review = models.FloatField(
+        null=True, blank=True, validators=COST, help_text=_("What one review costs.")
+    )
+    cost_delay = models.FloatField(
+        null=True, blank=True, validators=COST, help_text=_("What holding one item back costs.")
+    )
+    irreversible = models.FloatField(
+        default=0.5,
+        validators=PROBABILITY,
+        help_text=_("Share of an error's harm that a later correction does not undo."),
+    )
     bulk_label_rate = models.FloatField(
         default=0.10,
         validators=PROBABILITY,
@@ -132,12 +165,14 @@ class Stream(models.Model):
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["key"], name="stream_key_unique"),
+            cost_check("stream_costs", "cost_error", "cost_review", "cost_delay"),
             probability_check(
                 "stream_rates",
                 "audit_rate",
                 "topup_rate",
                 "topup_from",
                 "error_budget",
+                "irreversible",
                 "bulk_label_rate",
                 "blind_rate",
             ),
@@ -170,6 +205,15 @@ class Category(models.Model):
         validators=PROBABILITY,
         help_text=_("Overrides the stream's rate; the rarest and costliest may need all."),
     )
+    cost_error = models.FloatField(
+        null=True, blank=True, validators=COST, help_text=_("Overrides the stream's cost.")
+    )
+    cost_delay = models.FloatField(
+        null=True,
+        blank=True,
+        validators=COST,
+        help_text=_("Overrides the stream's; a dangerous miss is a dear delay."),
+    )
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -178,6 +222,7 @@ class Category(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["stream", "key"], name="category_key_unique"),
             probability_check("category_rates", "audit_rate"),
+            cost_check("category_costs", "cost_error", "cost_delay"),
         ]
 
     def __str__(self) -> str:
