@@ -305,7 +305,9 @@ def _copy_labels(cohort: Cohort, keys: list[str]) -> npt.NDArray[np.void]:
             "bound",
         )
     )
-    statement = connection.ops.compose_sql(*found.query.sql_with_params())
+    statement = connection.ops.compose_sql(  # type: ignore[attr-defined]  # PostgreSQL's own
+        *found.query.sql_with_params()
+    )
     buffer = bytearray()
     with (
         connection.cursor() as cursor,

@@ -282,6 +282,7 @@ class RunRequest(models.Model):
 
     class Meta:
         ordering: ClassVar = ["stream", "-requested_at"]
+        verbose_name = "recalibration request"
         constraints: ClassVar = [
             # Also finds what workers have to do, and a stream's request under way.
             models.UniqueConstraint(

@@ -18,6 +18,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from calibration.models import CalibrationRun, RunRequest
+from reviewqueue.recalibrations import recalibrate_stream
 from routing.events import record_event
 from routing.models import Stream
 from routing.policies import NoPolicyError, current_spec
@@ -109,9 +110,6 @@ def _take_next() -> RunRequest | None:
 
 
 def _work(request: RunRequest) -> None:
-    # Here, since pages that ask for a run should not wait for scipy.
-    from reviewqueue.recalibrations import recalibrate_stream  # noqa: PLC0415
-
     token = request.token
 
     def tell(step: str, share: float) -> None:

@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "ordering": ["stream", "-requested_at"],
+                "ordering": ["stream", "-requested_at"], "verbose_name": "recalibration request",
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("state__in", ["queued", "running"])),
