@@ -15,6 +15,12 @@ from typing import Final
 
 import numpy as np
 
+from benchmarks.drift_studies import (
+    WEEKS,
+    false_alarm_share,
+    median_delay,
+    naive_alarm_share,
+)
 from calibration.core.estimates import FloatArray, Stratum, estimate_proportion
 from calibration.core.scores import expected_calibration_error
 from calibration.core.thresholds import certified_cut_off, fewest_audits
@@ -62,6 +68,7 @@ def simulate(*, draws: int, seed: int) -> Iterator[Finding]:
     yield from _weigh(random, max(draws // 20, 20))
     yield _certify("certified cut-off", random, draws, best_looking=False)
     yield _certify("best-looking cut-off", random, draws, best_looking=True)
+    yield from _watch(max(draws // 5, 40), seed)
 
 
 def _cover(
@@ -179,6 +186,23 @@ def _choose_best(rank: FloatArray, correct: FloatArray) -> float | None:
     enough = seen >= fewest_audits(alpha=ALPHA, delta=DELTA)
     within = np.flatnonzero((errors <= ALPHA * seen) & enough)
     return float(rank[order][within[-1]]) if within.size else None
+
+
+def _watch(streams: int, seed: int) -> Iterator[Finding]:
+    """The drift watch over two years at 60 audits a week, and a weekly test beside it."""
+    false = false_alarm_share(streams=streams, weeks=WEEKS, seed=seed)
+    limit = DELTA + 2.0 * sqrt(DELTA * (1.0 - DELTA) / streams)
+    what, promised = "drift watch, false alarm in two years", f"at most {DELTA:.0%}"
+    yield Finding(what, promised, f"{false:.2%}", streams, false <= limit)
+    naive = naive_alarm_share(streams=streams, weeks=WEEKS, seed=seed)
+    yield Finding(
+        "weekly test at p < .05, false alarm in two years", "nothing", f"{naive:.1%}", streams, True
+    )
+    few = max(streams // 2, 20)
+    for factor in (2.0, 3.0, 5.0):
+        delay = median_delay(streams=few, factor=factor, seed=seed)
+        what = f"drift watch, median delay where errors grow {factor:g}-fold"
+        yield Finding(what, "nothing", f"{delay:g} weeks", few, True)
 
 
 def print_table(findings: Iterator[Finding], write: Callable[[str], object] = print) -> bool:

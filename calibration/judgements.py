@@ -13,11 +13,14 @@ import numpy as np
 from calibration.core.estimates import LARGEST_QUIET_WEIGHT, FloatArray, kish_size
 from calibration.core.reliability import Cell, Coded, Frame, reliability_table
 from calibration.core.scores import (
+    adaptive_calibration_error,
+    adaptive_noise_floor,
     brier_score,
     ece_noise_floor,
     expected_calibration_error,
     log_loss,
 )
+from calibration.core.smooth import smooth_calibration_error, smooth_noise_floor
 from calibration.labels import CodeArray, Evidence, TailArray
 from routing.core.maps import CalibrationMap
 from routing.core.rules import apply_maps
@@ -26,6 +29,10 @@ Maps = Mapping[str, CalibrationMap]
 
 MINIMUM: Final = 50
 SEED: Final = 0
+# Streams simulated for a noise floor: fewer of a large one, whose scores hardly vary.
+MOST_DRAWS: Final = 100
+FEWEST_DRAWS: Final = 20
+SIMULATED: Final = 5_000_000
 WORDS: Final = {
     "overconfident_certain": "overconfident, certain",
     "overconfident_possible": "overconfident, possible",
@@ -36,10 +43,14 @@ WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Weighted scores of the labels; `noise_floor` is the ECE of a perfectly calibrated stream."""
+    """Weighted scores; a noise floor is what a perfectly calibrated stream of that design has."""
 
     ece: float
     noise_floor: float
+    adaptive_ece: float
+    adaptive_noise_floor: float
+    smooth_ece: float
+    smooth_noise_floor: float
     brier: float
     log_loss: float
     clipped: int
@@ -117,14 +128,20 @@ def _score(evidence: Evidence, promised: FloatArray) -> Scores | None:
     labels = evidence.labels
     if not len(labels):
         return None
-    weights = labels.weights
-    loss = log_loss(confidence=promised, correct=labels.correct, weights=weights)
+    right, weights = labels.correct, labels.weights
+    draws = min(MOST_DRAWS, max(FEWEST_DRAWS, SIMULATED // len(labels)))
+    floor = {"seed": SEED, "draws": draws}
+    loss = log_loss(confidence=promised, correct=right, weights=weights)
     return Scores(
-        ece=expected_calibration_error(
-            confidence=promised, correct=labels.correct, weights=weights
+        ece=expected_calibration_error(confidence=promised, correct=right, weights=weights),
+        noise_floor=ece_noise_floor(confidence=promised, weights=weights, **floor),
+        adaptive_ece=adaptive_calibration_error(
+            confidence=promised, correct=right, weights=weights
         ),
-        noise_floor=ece_noise_floor(confidence=promised, weights=weights, seed=SEED),
-        brier=brier_score(confidence=promised, correct=labels.correct, weights=weights),
+        adaptive_noise_floor=adaptive_noise_floor(confidence=promised, weights=weights, **floor),
+        smooth_ece=smooth_calibration_error(confidence=promised, correct=right, weights=weights),
+        smooth_noise_floor=smooth_noise_floor(confidence=promised, weights=weights, **floor),
+        brier=brier_score(confidence=promised, correct=right, weights=weights),
         log_loss=loss.value,
         clipped=loss.clipped,
     )

@@ -5,15 +5,15 @@ stay where they are while a map can keep them: the map moves the raw confidence 
 begin. They move only where what is acted on alone stays certainly overconfident under the map.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from calibration.budgets import certify_budget
-from calibration.core.calibrators import FEWEST_LABELS, Refit, refit_platt
 from calibration.core.reliability import TOLERATED_GAP, Cell
+from calibration.core.selection import Selection, Trial, select_maps
 from calibration.core.thresholds import Certificate
 from calibration.judgements import (
     MINIMUM,
@@ -31,7 +31,12 @@ from routing.core.signals import show_number
 FOLDS: Final = 5
 CANDIDATES: Final = 20
 NEVER: Final = 1.0
+MAPS_NAMED: Final = 3
 OVERCONFIDENT: Final = "overconfident_certain"
+NOT_IN_RAW_ORDER: Final = (
+    "not certifiable under maps by category or steps, since a budget's cut-offs are tested in the "
+    "order of the raw confidences; publish one Platt or beta map for the stream first"
+)
 
 DistrustedCells = frozenset[tuple[str, int]]
 
@@ -45,6 +50,7 @@ class Proposal:
     distrusted: DistrustedCells
     cut_offs: CutOffs
     judgement: Judgement
+    trials: tuple[Trial, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     certificate: Certificate | None = None
@@ -67,18 +73,24 @@ def maps_in_force(policy: Policy, model_version: str) -> Maps:
     return policy.maps if model_version in policy.model_versions else {}
 
 
-def refit_map(evidence: Evidence, current: Judgement) -> Refit:
-    """Platt scaling on all labels, compared out of fold with the maps in force.
+def refit_maps(
+    evidence: Evidence, current: Judgement, in_force: Maps, *, keep_order: bool = False
+) -> Selection:
+    """The maps that the labels support, compared out of fold with those `in_force`.
 
     A label's fold hangs on its item's id alone, so every run splits the same labels the same way.
     """
     labels = evidence.labels
-    return refit_platt(
+    return select_maps(
         raw=labels.raw,
         correct=labels.correct,
         weights=labels.weights,
+        category=labels.category,
+        keys=evidence.categories,
         current=current.confidence,
+        current_name="the maps in force" if in_force else "the raw confidence",
         fold=split_labels(labels.tail, FOLDS),
+        keep_order=keep_order,
     )
 
 
@@ -101,13 +113,14 @@ def propose(
         return None
     version = evidence.cohort.model_version
     strange = bool(policy.maps) and version not in policy.model_versions
-    refit = refit_map(evidence, current)
-    notes = [_describe_fit(refit)]
+    in_force = maps_in_force(policy, version)
+    selected = refit_maps(evidence, current, in_force, keep_order=budget is not None)
+    notes = [selected.note]
     maps, versions, judgement = policy.maps, policy.model_versions, current
-    if refit.wins:
-        maps, versions = {STREAM_WIDE: refit.fit.map}, (version,)
-        judgement = judge_maps(evidence, maps, edges=edges, held_out=refit.held_out)
-    elif strange and not refit.fit.flagged:
+    if selected.maps is not None:
+        maps, versions = selected.maps, (version,)
+        judgement = judge_maps(evidence, maps, edges=edges, held_out=selected.held_out)
+    elif strange and not selected.flagged:
         maps, versions = {STREAM_WIDE: IDENTITY}, (version,)
     elif strange:
         notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
@@ -115,6 +128,8 @@ def propose(
     certificate = None
     if budget is None:
         cut_offs, cut_off_notes = _raise_auto(evidence, policy, judgement)
+    elif not _keep_order(maps):
+        cut_offs, cut_off_notes = policy.cut_offs, [NOT_IN_RAW_ORDER]
     else:
         certificate = certify_budget(
             evidence=evidence,
@@ -139,10 +154,16 @@ def propose(
         distrusted,
         cut_offs,
         judgement,
+        selected.trials,
         changes,
         (*notes, *cut_off_notes),
         certificate,
     )
+
+
+def _keep_order(maps: Maps) -> bool:
+    """Whether confidences under these maps stand in the order of the raw ones."""
+    return all(key == STREAM_WIDE and one.kind != "isotonic" for key, one in maps.items())
 
 
 def draft_fields(proposal: Proposal) -> dict[str, object]:
@@ -301,40 +322,34 @@ def _keeps(cell: Cell | None, promise: float) -> bool:
     return cell.accuracy >= promise and cell.low >= promise - TOLERATED_GAP
 
 
-def _describe_fit(refit: Refit) -> str:
-    if refit.fit.flagged:
-        what = "not enough labels" if refit.fit.n_eff < FEWEST_LABELS else "no new map"
-        return f"{what}: {refit.fit.note.removeprefix('identity: ')}"
-    outcome = "proposed" if refit.wins else "no new map"
-    return (
-        f"{outcome}: {refit.fit.note}; on labels that it had not seen it lowers the log loss by "
-        f"{refit.gain:.4f}, standard error {refit.error:.4f}"
-    )
-
-
 def _describe_maps(policy: Policy, maps: Maps, versions: Sequence[str]) -> list[str]:
     if maps == policy.maps:
         return []
-    before, after = _name_maps(policy.maps), _name_maps(maps)
+    before, after = name_maps(policy.maps), name_maps(maps)
     return [
         f"calibration: {after} instead of {before}, "
         f"for model {', '.join(repr(version) for version in versions)}"
     ]
 
 
-def _name_maps(maps: Mapping[str, CalibrationMap]) -> str:
+def name_maps(maps: Maps) -> str:
+    """The maps in one line: the stream's, and the categories' own, counted if there are many."""
     if not maps:
         return "none"
-    return ", ".join(
-        " ".join(
-            [
-                f"{key}:" if key else "",
-                one.kind,
-                *(f"{number:.4f}" for number in one.parameters),
-            ]
-        ).strip()
-        for key, one in sorted(maps.items())
-    )
+    own = sorted(key for key in maps if key != STREAM_WIDE)
+    named = [STREAM_WIDE] if STREAM_WIDE in maps else []
+    if len(own) <= MAPS_NAMED:
+        named += own
+    words = [_name_map(key, maps[key]) for key in named]
+    if len(own) > MAPS_NAMED:
+        words.append(f"maps of their own for {len(own)} categories")
+    return ", ".join(words)
+
+
+def _name_map(key: str, one: CalibrationMap) -> str:
+    numbers = [f"{number:.4f}" for number in one.parameters]
+    knots = [f"of {len(one.knots)} knots"] if one.knots else []
+    return " ".join([*([f"{key}:"] if key else []), one.kind, *numbers, *knots])
 
 
 def _describe_distrusted(before: DistrustedCells, after: DistrustedCells) -> list[str]:

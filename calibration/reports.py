@@ -14,6 +14,7 @@ from calibration.core.thresholds import certified_cut_off
 from calibration.forecasts import expected_hours, forecast_routing
 from calibration.judgements import (
     Judgement,
+    Maps,
     describe_judgement,
     describe_labels,
     list_cautions,
@@ -36,12 +37,16 @@ class Report(TypedDict, total=False):
     labels       n, n_eff, items, open, open_share, accuracy_if_open_wrong, accuracy_if_open_right,
                  by_category: {key: {n, right}}
     table        before and, of a refit, after: {"aggregate": [cell], "categories": [cell]}
-    scores       before and, of a refit, after: ece, noise_floor, brier, log_loss, clipped
+    scores       before and, of a refit, after: ece, adaptive_ece and smooth_ece, each with its
+                 noise floor, brier, log_loss, clipped
     findings     the cells that break their promise
     certificate  what the audits of the automatic queue allow to promise
     notes        what keeps the numbers from saying more, what was decided and why
+    candidates   the kinds of map, simplest first: name, fit, saving over the maps in force, simpler
+                 and over_simpler, outcome; a saving is [gain, standard error] in log loss or null
     changes      how the draft differs from the policy in force
-    cut_offs     by band: calibrated_now, raw_now, calibrated_draft, raw_draft
+    cut_offs     by band: calibrated_now, raw_now, calibrated_draft, raw_draft; own_now and
+                 own_draft, least and greatest raw cut-off of the categories with their own map
     queues       items, and by queue the share now and draft
     review       items of the window, hours_now and hours_draft; null where no pace is known
     """
@@ -53,8 +58,9 @@ class Report(TypedDict, total=False):
     findings: list[str]
     certificate: dict[str, object] | None
     notes: list[str]
+    candidates: list[dict[str, object]]
     changes: list[str]
-    cut_offs: dict[str, dict[str, float | None]]
+    cut_offs: dict[str, dict[str, object]]
     queues: dict[str, object]
     review: dict[str, object]
 
@@ -84,6 +90,7 @@ def report_current(evidence: Evidence, policy: Policy, judgement: Judgement) -> 
 
 def report_proposal(report: Report, policy: Policy, proposal: Proposal | None) -> None:
     """Add what a refit proposes instead of `policy`; None where there was nothing to fit."""
+    report["candidates"] = []
     report["changes"] = []
     report["cut_offs"] = {}
     if proposal is None:
@@ -91,21 +98,35 @@ def report_proposal(report: Report, policy: Policy, proposal: Proposal | None) -
     described = describe_judgement(proposal.judgement)
     report["scores"]["after"] = described.pop("scores")
     report["table"]["after"] = described
+    report["candidates"] = [asdict(trial) for trial in proposal.trials]
     report["changes"] = list(proposal.changes)
     if proposal.certificate is not None:
         report["certificate"] = asdict(proposal.certificate)
     report["notes"] += proposal.notes
     if not proposal.changes:
         report["notes"].append(NOTHING_TO_CHANGE)
-    now, draft = policy.maps.get(STREAM_WIDE), proposal.maps.get(STREAM_WIDE)
     for band in BANDS:
         before, after = getattr(policy.cut_offs, band), getattr(proposal.cut_offs, band)
         report["cut_offs"][band] = {
             "calibrated_now": before,
-            "raw_now": raw_cut_off(now, before),
+            "raw_now": raw_cut_off(policy.maps.get(STREAM_WIDE), before),
+            "own_now": _span_own_cut_offs(policy.maps, before),
             "calibrated_draft": after,
-            "raw_draft": raw_cut_off(draft, after),
+            "raw_draft": raw_cut_off(proposal.maps.get(STREAM_WIDE), after),
+            "own_draft": _span_own_cut_offs(proposal.maps, after),
         }
+
+
+def _span_own_cut_offs(maps: Maps, cut_off: float) -> list[float | None] | None:
+    """Least and greatest raw confidence of `cut_off` among the categories' own maps.
+
+    The greatest is None where some category never reaches it; None if no category has a map.
+    """
+    own = [raw_cut_off(one, cut_off) for key, one in maps.items() if key != STREAM_WIDE]
+    reached = [raw for raw in own if raw is not None]
+    if not reached:
+        return None
+    return [min(reached), max(reached) if len(reached) == len(own) else None]
 
 
 def report_volume(

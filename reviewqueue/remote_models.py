@@ -7,16 +7,17 @@ unless the deployment allows them, and the address that was checked is the one t
 
 import json
 import math
-import time
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import requests
 from django.conf import settings
 from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from reviewqueue.cutting import cut_after
 from routing.core.chain import RemoteAnswer
 from routing.models import Item, RemoteModel
 
@@ -36,8 +37,7 @@ def ask_model(
 ) -> RemoteAnswer:
     """What the model says about the item, or the error in what it says.
 
-    `timeout` in seconds bounds connecting and every wait for bytes; once it is over no more of the
-    body is read.
+    `timeout` in seconds bounds the whole exchange.
 
     Raises:
         NoAnswerError: it is unreachable, too slow or out of order for now.
@@ -52,17 +52,19 @@ def ask_model(
     headers = {"Accept": "application/json"}
     if model.token:
         headers["Authorization"] = f"Bearer {model.token}"
-    until = time.monotonic() + timeout
     try:
         with (
             _open_session(timeout) as session,
+            cut_after(session, timeout) as cut,
+            _naming_the_cut(cut),
             session.post(model.url, json=body, headers=headers, stream=True) as response,
         ):
             if response.status_code in TRY_AGAIN:
                 raise NoAnswerError(f"it answered {response.status_code}")
             if response.status_code != requests.codes.ok:
                 return RemoteAnswer(error=f"it answered {response.status_code} instead of 200")
-            return _read_answer(_read_body(response, until))
+            answer = _read_body(response)
+        return _read_answer(answer)
     except InvalidIPAddress:
         return RemoteAnswer(
             error="its address is private; the deployment may allow it with "
@@ -70,9 +72,9 @@ def ask_model(
         )
     except requests.exceptions.InvalidURL:
         return RemoteAnswer(error="its address is no URL")
-    except (requests.Timeout, ReadTimeoutError):
+    except requests.Timeout:
         raise NoAnswerError(f"it did not answer within {timeout:g} s") from None
-    except (requests.RequestException, HTTPError, UnicodeError) as error:
+    except (requests.RequestException, UnicodeError) as error:
         raise NoAnswerError(f"it could not be reached ({type(error).__name__})") from None
 
 
@@ -91,15 +93,25 @@ def _open_session(timeout: float) -> requests.Session:
     return session
 
 
-def _read_body(response: requests.Response, until: float) -> bytes:
-    """The body as it comes: a read that waits for a whole chunk of a slow one outlasts the time."""
+@contextmanager
+def _naming_the_cut(cut: threading.Event) -> Iterator[None]:
+    """A connection that was cut ends in any way that connections end; say the one that it was."""
+    try:
+        yield
+    except requests.RequestException as error:
+        if cut.is_set():
+            raise requests.Timeout from error
+        raise
+    if cut.is_set():
+        raise requests.Timeout
+
+
+def _read_body(response: requests.Response) -> bytes:
     body = bytearray()
-    while chunk := response.raw.read1(CHUNK, decode_content=True):
+    for chunk in response.iter_content(CHUNK):
         body += chunk
         if len(body) > LONGEST_ANSWER:
-            return bytes(body)
-        if time.monotonic() > until:
-            raise requests.Timeout
+            break
     return bytes(body)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -62,11 +62,25 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateRow:
+    """A kind of map that was tried, or why it was not, in figures."""
+
+    name: str
+    fit: str
+    saved: str
+    simpler: str
+    saved_over_simpler: str
+    outcome: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What the page of a run shows."""
 
     tables: Sequence[Table]
     pairs: Sequence[Pair]
+    candidates: Sequence[CandidateRow]
     changes: Sequence[str]
     findings: Sequence[str]
     notes: Sequence[str]
@@ -83,6 +97,7 @@ def read_findings(run: CalibrationRun, labels: Mapping[str, str]) -> Findings:
             *_pair_queues(_mapping(report.get("queues")), has_draft=run.draft_id is not None),
             *_pair_hours(_mapping(report.get("review")), has_draft=run.draft_id is not None),
         ],
+        candidates=[_read_candidate(each) for each in _mappings(report.get("candidates"))],
         changes=_texts(report.get("changes")),
         findings=_texts(report.get("findings")),
         notes=_texts(report.get("notes")),
@@ -136,11 +151,33 @@ def _read_cell(cell: Mapping[str, object], labels: Mapping[str, str]) -> BandRow
     )
 
 
+def _read_candidate(trial: Mapping[str, object]) -> CandidateRow:
+    outcome = str(trial.get("outcome") or "")
+    return CandidateRow(
+        name=str(trial.get("name") or ""),
+        fit=str(trial.get("fit") or ""),
+        saved=_saving(trial.get("saving")),
+        simpler=str(trial.get("simpler") or ""),
+        saved_over_simpler=_saving(trial.get("over_simpler")),
+        outcome=outcome,
+        is_chosen=outcome == "chosen",
+    )
+
+
+def _saving(value: object) -> str:
+    gain, error = (_number(each) for each in value) if _is_pair(value) else (None, None)
+    return NOTHING if gain is None or error is None else f"{gain:+.4f} ± {error:.4f}"
+
+
 def _pair_scores(run: CalibrationRun, scores: Mapping[str, object]) -> list[Pair]:
     before, after = _mapping(scores.get("before")), _mapping(scores.get("after"))
     names = [
         ("ece", _("Expected calibration error")),
         ("noise_floor", _("… of a perfect stream with as many labels")),
+        ("adaptive_ece", _("Adaptive calibration error")),
+        ("adaptive_noise_floor", _("… of a perfect stream with as many labels")),
+        ("smooth_ece", _("Smooth calibration error")),
+        ("smooth_noise_floor", _("… of a perfect stream with as many labels")),
         ("brier", _("Brier score")),
         ("log_loss", _("Log loss")),
     ]
@@ -160,19 +197,34 @@ def _pair_cut_offs(cut_offs: Mapping[str, object]) -> list[Pair]:
     for band in QUEUES:
         found = _mapping(cut_offs.get(band))
         if found:
-            before = _cut_off(found.get("calibrated_now"), found.get("raw_now"))
-            after = _cut_off(found.get("calibrated_draft"), found.get("raw_draft"))
+            before, after = (
+                _cut_off(*(found.get(f"{what}_{when}") for what in ("calibrated", "raw", "own")))
+                for when in ("now", "draft")
+            )
             pairs.append(Pair(_("%(band)s from") % {"band": band}, before, after))
     return pairs
 
 
-def _cut_off(calibrated: object, raw: object) -> str:
+def _cut_off(calibrated: object, raw: object, own: object) -> str:
     value, below = _number(calibrated), _number(raw)
     if value is None:
         return NOTHING
+    words = {"value": show_number(value), "raw": "" if below is None else show_number(below)}
+    low, high = (_number(each) for each in own) if _is_pair(own) else (None, None)
+    if low is not None:
+        words |= {"low": _round(low), "high": _("never") if high is None else _round(high)}
+        return _("%(value)s (raw %(low)s to %(high)s by category)") % words
     if below is None:
-        return _("%(value)s (no raw confidence reaches it)") % {"value": show_number(value)}
-    return _("%(value)s (raw %(raw)s)") % {"value": show_number(value), "raw": show_number(below)}
+        return _("%(value)s (no raw confidence reaches it)") % words
+    return _("%(value)s (raw %(raw)s)") % words
+
+
+def _is_pair(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list) and len(value) == 2
+
+
+def _round(value: float) -> str:
+    return show_number(round(value, 4))
 
 
 def _pair_queues(queues: Mapping[str, object], *, has_draft: bool) -> list[Pair]:

@@ -1,22 +1,22 @@
-"""Fits of the maps from raw to calibrated confidence.
+"""Fits of one map for a whole stream, from raw to calibrated confidence.
 
-Platt scaling: calibrated = s(a z + b), z = ln(p / (1 - p)) of the clipped raw confidence, s the
-logistic function (Platt 1999; on logits Guo et al., arXiv 1706.04599). The weights are normalised
-to the Kish size n_eff = sum(w)^2 / sum(w^2), so that a ridge of fixed strength stays a prior:
+With z = ln(p / (1 - p)) of the clipped raw confidence p and s the logistic function
 
-    sum_i w_i logloss(y_i, s(a z_i + b)) + ridge / 2 ((a - 1)^2 + b^2)
+    platt         s(a z + b)                            Platt 1999; on logits Guo et al. 2017
+    temperature   s(z / T)                              Guo et al. 2017 (arXiv 1706.04599)
+    beta          s(a ln p - b ln(1 - p) + c), a, b >= 0    Kull, Silva Filho & Flach 2017
 
-pulls towards the identity a = 1, b = 0 where the labels do not say. The Newton steps are halved
-until the gradient shrinks; on a convex loss that always ends, where plain Newton diverges on a
-network whose scores are saturated.
+Each is the identity for some coefficients, and a ridge of fixed strength holds it there where the
+labels do not say otherwise: a = b = 1, intercepts 0, ln T = 0. So that the ridge stays a prior the
+weights are normalised to the Kish size n_eff = sum(w)^2 / sum(w^2), never to the number of items.
+Fewer than 30 effective labels, or labels that all say the same, give the identity, flagged.
 """
 
 from dataclasses import dataclass
-from math import sqrt
+from math import exp
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
 
 from calibration.core.estimates import (
     FloatArray,
@@ -26,18 +26,14 @@ from calibration.core.estimates import (
     hajek_mean,
     kish_size,
 )
-from calibration.core.scores import label_losses
+from calibration.core.logistic import Points, Prior, sigmoid, solve_logistic
 from routing.core.maps import CLIP, IDENTITY, CalibrationMap
-from routing.core.signals import round_signal
 
 FEWEST_LABELS = 30.0
 RIDGE = 1e-2
-_HISTOGRAM_BINS = 4096
-_HISTOGRAM_FROM = 4 * _HISTOGRAM_BINS
-_MOST_STEPS = 100
-_MOST_HALVINGS = 40
-# Squared distance to the minimum in standard errors at which the last step is taken.
-_TOLERANCE = 1e-12
+# ln T is sought within +-this: a slope of a thousandth to a thousand.
+_WIDEST = 7.0
+_BISECTIONS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,165 +50,160 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
-class Refit:
-    """A fit on all labels, the labels' confidences (n,) under fits that did not see them, and
-    the weighted log loss that those save over the maps in force, with its standard error."""
+class Sample:
+    """Checked labels, (n,) each: raw confidences, outcomes and weights."""
 
-    fit: Fit
-    held_out: FloatArray
-    gain: float
-    error: float
+    raw: FloatArray
+    correct: FloatArray
+    weights: FloatArray
 
     @property
-    def wins(self) -> bool:
-        """Whether the labels support the fit, and it is better by over two standard errors."""
-        return not self.fit.flagged and self.gain > 2.0 * self.error
+    def n_eff(self) -> float:
+        """Kish size of the weights."""
+        return kish_size(self.weights)
+
+    @property
+    def normalised(self) -> FloatArray:
+        """(n,) weights that sum to the Kish size."""
+        return np.asarray(self.weights * (self.n_eff / float(self.weights.sum())), dtype=np.float64)
+
+    def part(self, kept: npt.NDArray[np.bool_]) -> "Sample":
+        """The labels for which ``kept`` (n,) is true."""
+        return Sample(self.raw[kept], self.correct[kept], self.weights[kept])
 
 
-@dataclass(frozen=True, slots=True)
-class _Points:
-    """Grouped labels: logit, total weight and weight of the correct ones, each (m,)."""
-
-    z: FloatArray
-    total: FloatArray
-    positive: FloatArray
-
-
-def fit_platt(*, raw: npt.ArrayLike, correct: npt.ArrayLike, weights: npt.ArrayLike | None) -> Fit:
-    """Weighted Platt map of (n,) raw confidences, outcomes and weights w = 1/pi.
-
-    Fewer than 30 effective labels, or labels that all say the same, give the identity, flagged.
-    A slope that would turn the order of the scores round is held at 0 and flagged.
-    Raises CalibrationError for what is no probability, outcome or weight.
-    """
-    scores, outcomes, mass = _check_labels(raw, correct, weights)
-    n_eff = kish_size(mass)
-    refusal = _explain_refusal(n_eff, outcomes)
-    if refusal:
-        return Fit(IDENTITY, n_eff, True, refusal)
-    slope, intercept = _solve_platt(scores, outcomes, mass)
-    if slope > 0.0:
-        note = f"platt, slope {slope:.3f}, intercept {intercept:.3f}"
-        return Fit(CalibrationMap("platt", (slope, intercept)), n_eff, False, note)
-    level = float(logit(hajek_mean(outcomes, mass)))
-    note = (
-        "accuracy does not rise with the raw confidence: every item gets the mean accuracy; "
-        "check that these labels belong to this model"
-    )
-    return Fit(CalibrationMap("platt", (0.0, level)), n_eff, True, note)
-
-
-def refit_platt(
-    *,
-    raw: npt.ArrayLike,
-    correct: npt.ArrayLike,
-    weights: npt.ArrayLike | None,
-    current: FloatArray,
-    fold: npt.NDArray[np.integer],
-) -> Refit:
-    """Platt scaling on all labels, compared out of fold with the confidences ``current`` (n,).
-
-    ``fold`` (n,) numbers the part of each label; the labels of a part get their confidence from
-    a fit on the other parts. A flagged fit is not compared: its gain is 0.
-    """
-    scores, outcomes, mass = _check_labels(raw, correct, weights)
-    fit = fit_platt(raw=scores, correct=outcomes, weights=mass)
-    if fit.flagged:
-        return Refit(fit, current, 0.0, 0.0)
-    held_out = np.empty_like(scores)
-    for number in np.unique(fold):
-        away = fold != number
-        partial = fit_platt(raw=scores[away], correct=outcomes[away], weights=mass[away]).map
-        held_out[~away] = partial.apply(scores[~away])
-    held_out = round_signal(held_out)
-    saved = label_losses(current, outcomes)[0] - label_losses(held_out, outcomes)[0]
-    gain = hajek_mean(saved, mass)
-    error = sqrt(float(np.dot(mass**2, (saved - gain) ** 2))) / float(mass.sum())
-    return Refit(fit, held_out, gain, error)
-
-
-def _check_labels(
+def read_sample(
     raw: npt.ArrayLike, correct: npt.ArrayLike, weights: npt.ArrayLike | None
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+) -> Sample:
+    """Labels of (n,) arrays; CalibrationError for what is no probability, outcome or weight."""
     scores = as_probabilities("raw", raw)
-    return (
+    return Sample(
         scores,
         as_outcomes("correct", correct, scores.size),
         as_weights("weights", weights, scores.size),
     )
 
 
-def _explain_refusal(n_eff: float, outcomes: FloatArray) -> str:
+def fit_platt(*, raw: npt.ArrayLike, correct: npt.ArrayLike, weights: npt.ArrayLike | None) -> Fit:
+    """Weighted Platt map of (n,) raw confidences, outcomes and weights w = 1/pi.
+
+    A slope that would turn the order of the scores round is held at 0 and flagged.
+    Raises CalibrationError for what is no probability, outcome or weight.
+    """
+    sample = read_sample(raw, correct, weights)
+    if refusal := explain_refusal(sample):
+        return refuse(sample, refusal)
+    slope, intercept = solve_platt(sample, Prior(np.array([1.0, 0.0]), np.full(2, RIDGE))).tolist()
+    if slope <= 0.0:
+        return level_out(sample)
+    note = f"platt, slope {slope:.3f}, intercept {intercept:.3f}"
+    return Fit(CalibrationMap("platt", (slope, intercept)), sample.n_eff, False, note)
+
+
+def fit_temperature(
+    *, raw: npt.ArrayLike, correct: npt.ArrayLike, weights: npt.ArrayLike | None
+) -> Fit:
+    """Weighted temperature of (n,) raw confidences, outcomes and weights w = 1/pi.
+
+    Where no temperature above 0 brings the confidences nearer to the outcomes the identity is
+    given, flagged. Raises CalibrationError for what is no probability, outcome or weight.
+    """
+    sample = read_sample(raw, correct, weights)
+    if refusal := explain_refusal(sample):
+        return refuse(sample, refusal)
+    z, total = logit_of(sample.raw), sample.normalised
+    if float(np.dot(total * (0.5 - sample.correct), z)) >= 0.0:
+        return refuse(sample, "identity: hotter is always better, so no temperature fits")
+    low, high = -_WIDEST, _WIDEST
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2.0
+        scaled = z * exp(-middle)
+        rise = -float(np.dot(total * (sigmoid(scaled) - sample.correct), scaled)) + RIDGE * middle
+        low, high = (middle, high) if rise < 0.0 else (low, middle)
+    temperature = exp((low + high) / 2.0)
+    note = f"temperature {temperature:.3f}"
+    return Fit(CalibrationMap("temperature", (temperature,)), sample.n_eff, False, note)
+
+
+def fit_beta(*, raw: npt.ArrayLike, correct: npt.ArrayLike, weights: npt.ArrayLike | None) -> Fit:
+    """Weighted beta map of (n,) raw confidences, outcomes and weights w = 1/pi.
+
+    Coefficients that would be negative are held at 0; where both are, the map is flagged.
+    Raises CalibrationError for what is no probability, outcome or weight.
+    """
+    sample = read_sample(raw, correct, weights)
+    if refusal := explain_refusal(sample):
+        return refuse(sample, refusal)
+    a, b, c = _solve_beta(sample).tolist()
+    if a == b == 0.0:
+        return level_out(sample)
+    note = f"beta, a {a:.3f}, b {b:.3f}, c {c:.3f}"
+    return Fit(CalibrationMap("beta", (a, b, c)), sample.n_eff, False, note)
+
+
+def explain_refusal(sample: Sample) -> str:
+    """Why these labels support no map; empty where they do."""
+    n_eff = sample.n_eff
     if n_eff < FEWEST_LABELS:
         return f"identity: {n_eff:.1f} effective labels, {FEWEST_LABELS:.0f} are needed for a fit"
-    if outcomes.min() == outcomes.max():
-        what = "right" if outcomes[0] == 1.0 else "wrong"
+    if sample.correct.min() == sample.correct.max():
+        what = "right" if sample.correct[0] == 1.0 else "wrong"
         return f"identity: all labels say that the model was {what}, which fixes no slope"
     return ""
 
 
-def _solve_platt(scores: FloatArray, outcomes: FloatArray, mass: FloatArray) -> tuple[float, float]:
-    z: FloatArray = logit(np.clip(scores, CLIP, 1.0 - CLIP))
-    total = mass * (kish_size(mass) / float(mass.sum()))
-    points = _Points(z, total, total * outcomes)
-    start = (1.0, 0.0)
-    if z.size >= _HISTOGRAM_FROM:
-        start = _descend(_histogram(points), start)
-    return _descend(points, start)
+def refuse(sample: Sample, note: str) -> Fit:
+    """The identity, flagged."""
+    return Fit(IDENTITY, sample.n_eff, True, note)
 
 
-def _histogram(points: _Points) -> _Points:
-    """The points on 4,096 bins of the logit, each at its weighted mean: a cheap warm start."""
-    low, high = float(points.z.min()), float(points.z.max())
-    scale = (_HISTOGRAM_BINS - 1) / max(high - low, 1e-9)
-    number = ((points.z - low) * scale).astype(np.intp)
-    total, moment, positive = (
-        np.asarray(np.bincount(number, weights=weights), dtype=np.float64)
-        for weights in (points.total, points.total * points.z, points.positive)
+def level_out(sample: Sample) -> Fit:
+    """The mean accuracy for every item, flagged: what is left where no rising map fits."""
+    accuracy = hajek_mean(sample.correct, sample.weights)
+    level = float(np.log(accuracy / (1.0 - accuracy)))
+    note = (
+        "accuracy does not rise with the raw confidence: every item gets the mean accuracy; "
+        "check that these labels belong to this model"
     )
-    kept = total > 0.0
-    return _Points(moment[kept] / total[kept], total[kept], positive[kept])
+    return Fit(CalibrationMap("platt", (0.0, level)), sample.n_eff, True, note)
 
 
-def _descend(points: _Points, start: tuple[float, float]) -> tuple[float, float]:
-    """Damped Newton to the minimum of the ridged loss, from (slope, intercept) ``start``."""
-    a, b = start
-    gradient, hessian = _differentiate(points, a, b)
-    for _ in range(_MOST_STEPS):
-        step = np.linalg.solve(hessian, gradient)
-        if float(gradient @ step) < _TOLERANCE:
-            return a - float(step[0]), b - float(step[1])
-        norm, share = float(gradient @ gradient), 1.0
-        for _ in range(_MOST_HALVINGS):
-            next_a, next_b = a - share * float(step[0]), b - share * float(step[1])
-            gradient, hessian = _differentiate(points, next_a, next_b)
-            if float(gradient @ gradient) < norm:
+def logit_of(raw: FloatArray) -> FloatArray:
+    """(n,) ln(p / (1 - p)) of the clipped raw confidences."""
+    clipped = np.clip(raw, CLIP, 1.0 - CLIP)
+    return np.asarray(np.log(clipped / (1.0 - clipped)), dtype=np.float64)
+
+
+def solve_platt(sample: Sample, prior: Prior) -> FloatArray:
+    """Slope and intercept (2,) on these labels, held near ``prior``."""
+    z, total = logit_of(sample.raw), sample.normalised
+    columns = np.stack([z, np.ones_like(z)])
+    return solve_logistic(Points(columns, total, total * sample.correct), prior, along=z)
+
+
+def _solve_beta(sample: Sample) -> FloatArray:
+    """(a, b, c) of least ridged loss: free, or else on the best face of a, b >= 0."""
+    clipped = np.clip(sample.raw, CLIP, 1.0 - CLIP)
+    columns = np.stack([np.log(clipped), -np.log1p(-clipped), np.ones_like(clipped)])
+    total, along = sample.normalised, columns[0] + columns[1]
+    points = Points(columns, total, total * sample.correct)
+    prior = Prior(np.array([1.0, 1.0, 0.0]), np.full(3, RIDGE))
+    found = []
+    for free in ([0, 1, 2], [0, 2], [1, 2], [2]):
+        theta = np.zeros(3)
+        theta[free] = solve_logistic(
+            Points(columns[free], total, points.positive),
+            Prior(prior.mean[free], prior.precision[free]),
+            along=along,
+        )
+        if theta[:2].min() >= 0.0:
+            found.append((_ridged_loss(points, prior, theta), theta))
+            if len(free) == 3:
                 break
-            share /= 2.0
-        else:
-            return a, b
-        a, b = next_a, next_b
-    return a, b
+    return min(found, key=lambda each: each[0])[1]
 
 
-def _differentiate(points: _Points, a: float, b: float) -> tuple[FloatArray, FloatArray]:
-    """Gradient (2,) and Hessian (2, 2) of the ridged loss in slope and intercept."""
-    share: FloatArray = expit(a * points.z + b)
-    expected = points.total * share
-    residual = expected - points.positive
-    curvature = expected * (1.0 - share)
-    leverage = curvature * points.z
-    mixed = float(leverage.sum())
-    gradient = np.array(
-        [
-            float(np.dot(residual, points.z)) + RIDGE * (a - 1.0),
-            float(residual.sum()) + RIDGE * b,
-        ]
-    )
-    hessian = np.array(
-        [
-            [float(np.dot(leverage, points.z)) + RIDGE, mixed],
-            [mixed, float(curvature.sum()) + RIDGE],
-        ]
-    )
-    return gradient, hessian
+def _ridged_loss(points: Points, prior: Prior, theta: FloatArray) -> float:
+    linear = theta @ points.columns
+    loss = np.dot(points.total, np.logaddexp(0.0, linear)) - np.dot(points.positive, linear)
+    return float(loss + np.dot(prior.precision, (theta - prior.mean) ** 2) / 2.0)

@@ -30,7 +30,7 @@ FIELD_NAMES = {
     "model_versions": gettext_lazy("Fitted on"),
     "on_other_model": gettext_lazy("Another model version"),
     "uncalibrated": gettext_lazy("No calibration map"),
-    "fallback_steps": gettext_lazy("Steps"),
+    "fallback_steps": gettext_lazy("Fallback steps"),
     "remote_model": gettext_lazy("Remote model"),
     "categories": gettext_lazy("Categories"),
     "map": gettext_lazy("Calibration map"),
@@ -96,6 +96,9 @@ def _name_field(difference: Difference) -> str:
 
 
 def _name_value(difference: Difference, value: str) -> str:
+    if difference.field == "fallback_steps":
+        words = dict(Policy.FallbackStep.choices)
+        return ", ".join(str(words.get(step, step)) for step in value.split(", "))
     choices: dict[Any, Any] = {
         "reject_action": dict(Policy.RejectAction.choices),
         "on_other_model": dict(Policy.OtherModel.choices),

@@ -120,6 +120,25 @@ class PolicyAdmin(
             found.refresh_from_db()
         return found
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page; who saves what somebody else has published meanwhile is told so."""
+        if request.method == "POST":
+            found = super().get_object(request, object_id)
+            if found is not None and found.is_published and super().has_change_permission(request):
+                text = _(
+                    "%(policy)s is published by now, so nothing of yours was saved. Make a new "
+                    "version of it; your browser's back button shows what you had entered."
+                )
+                messages.error(request, text % {"policy": found})
+                return HttpResponseRedirect(reverse("admin:routing_policy_change", args=[found.pk]))
+        return super().change_view(request, object_id, form_url, extra_context)
+
     def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
         found = super().get_fieldsets(request, obj)
         if obj is None or not self.has_change_permission(request, obj):

@@ -61,7 +61,7 @@ class StartPages(PolicyPages):
         streams = list(streams_administered_by(request.user).order_by("name"))
         chosen = request.GET.get("stream")
         stream = next((each for each in streams if str(each.pk) == chosen), None)
-        if stream is None and len(streams) == 1:
+        if not chosen and len(streams) == 1:
             stream = streams[0]
         sent = request.POST if request.method == "POST" else None
         form = None if stream is None else StartForm(sent, stream=stream)

@@ -9,6 +9,7 @@ from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -68,6 +69,11 @@ class CategoryForm(FixedKeyForm):
         super().__init__(*args, **kwargs)
         self.initial["retired"] = self.instance.retired_at is not None
 
+    def has_changed(self) -> bool:
+        """A new row is empty while it has but the position that it was offered."""
+        offered = {"position"} if self.instance._state.adding else set()
+        return bool(set(self.changed_data) - offered)
+
     def save(self, commit: bool = True) -> Any:
         if "retired" in self.changed_data:
             self.instance.retired_at = timezone.now() if self.cleaned_data["retired"] else None
@@ -80,6 +86,13 @@ class CategoryFormSet(CategoryFormSetBase):
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         name_row(form, form.instance.label)
+        if form.instance._state.adding:
+            form.initial["position"] = self.end
+
+    @cached_property
+    def end(self) -> int:
+        """Where a new category goes: behind those that there are."""
+        return 1 + max((each.position for each in self.get_queryset()), default=-1)
 
     def clean(self) -> None:
         """Refuse before Django does, whose words do not say what to do instead."""

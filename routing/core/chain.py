@@ -118,6 +118,7 @@ def follow_chain(policy: Policy, routes: Routes, *, opinions: Opinions | None) -
 def turn_away(ending: Ending) -> None:
     """Answer "uncertain" at once where the item would have waited and no seat is free."""
     ending.queue, ending.action, ending.asks = REJECT, REFUSE, False
+    ending.reasons = tuple(map(_not_asking, ending.reasons))
     reason = Reason("capacity", "no seat in hold is free, so it is answered uncertain at once", {})
     ending.reasons += (reason,)
 
@@ -253,6 +254,13 @@ def _keep_waiting(ending: Ending) -> None:
     ending.asks = True
     if ending.action == REFUSE:
         ending.queue, ending.action = HOLD, WAIT
+
+
+def _not_asking(reason: Reason) -> Reason:
+    """The reason, or that nobody is asked where it says that somebody is."""
+    if reason.numbers.get("result") != "asking":
+        return reason
+    return _step("remote", "skipped", "no second opinion is asked: it would come too late")
 
 
 def _step(step: str, result: str, message: str, **numbers: float | str) -> Reason:

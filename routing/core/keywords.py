@@ -8,6 +8,7 @@ refused with the reason.
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import re2
@@ -69,18 +70,31 @@ class KeywordRule:
                 "give a number from 0 to 1",
                 field=f"{place}.confidence",
             )
-        self.compile()
+        # Words are escaped, so that RE2 takes any; they are compiled when they first may match.
+        if self.kind == "regex":
+            self.compile()
+
+    def necessary(self) -> str:
+        """An RE2 expression that matches wherever the rule does: its words without their edges.
+
+        The edges take a hundred times the memory of the words, for they name all letters there are.
+        """
+        if self.kind == "regex":
+            return f"(?i:{self.pattern})"
+        return f"(?i:{self._words()})"
 
     def expression(self) -> str:
         """The rule as an RE2 expression."""
         if self.kind == "regex":
-            return f"(?i:{self.pattern})"
-        words = self.pattern.split()
-        text = r"[\s\pZ]+".join(map(re2.escape, words))
+            return self.necessary()
+        words, text = self.pattern.split(), self._words()
         # An edge that is no letter or digit, as of "c++", is one whatever stands beside it.
         begin = rf"(?:^|[^{_OF_WORDS}])" if _is_of_word(words[0][0]) else ""
         end = rf"(?:$|[^{_OF_WORDS}])" if _is_of_word(words[-1][-1]) else ""
         return f"(?i:{begin}{text}{end})"
+
+    def _words(self) -> str:
+        return r"[\s\pZ]+".join(map(re2.escape, self.pattern.split()))
 
     def compile(self) -> Any:
         """The compiled expression.
@@ -109,10 +123,10 @@ class KeywordRule:
 
 @dataclass(frozen=True, slots=True)
 class KeywordRules:
-    """A policy's rules, compiled: one pass over a text finds every rule that matches."""
+    """A policy's rules, compiled: one pass over a text finds every rule that may match."""
 
     rules: tuple[KeywordRule, ...] = ()
-    _sets: Mapping[str, tuple[Any, tuple[str, ...]]] = field(
+    _sets: Mapping[str, tuple[Any, tuple[KeywordRule, ...]]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
 
@@ -132,10 +146,15 @@ class KeywordRules:
     def match(self, payload: Mapping[str, object]) -> tuple[str, ...]:
         """Ids of the rules that match, in the rules' order."""
         found: set[str] = set()
-        for name, (patterns, ids) in self._sets.items():
+        for name, (patterns, rules) in self._sets.items():
             text = payload_text(payload if name == ANY_FIELD else payload.get(name))
             # RE2's set answers None where nothing matches.
-            found.update(ids[place] for place in patterns.Match(text) or ())
+            maybe = (rules[place] for place in patterns.Match(text) or ())
+            found.update(
+                rule.id
+                for rule in maybe
+                if rule.kind == "regex" or _compile_once(rule).search(text) is not None
+            )
         return tuple(rule.id for rule in self.rules if rule.id in found)
 
     def scores(self, matched: Sequence[str]) -> dict[str, float]:
@@ -171,8 +190,13 @@ def _list_texts(value: object) -> Iterator[str]:
             stack.extend(reversed(one))
 
 
-def _compile_set(rules: Sequence[KeywordRule], name: str) -> tuple[Any, tuple[str, ...]]:
-    """The rules that read a field in one machine, and their ids in its order.
+@lru_cache(maxsize=4096)
+def _compile_once(rule: KeywordRule) -> Any:
+    return rule.compile()
+
+
+def _compile_set(rules: Sequence[KeywordRule], name: str) -> tuple[Any, tuple[KeywordRule, ...]]:
+    """What the rules that read a field need in one machine, and the rules in its order.
 
     Raises:
         PolicyError: together they need more memory than they may have.
@@ -180,7 +204,7 @@ def _compile_set(rules: Sequence[KeywordRule], name: str) -> tuple[Any, tuple[st
     patterns = re2.Set.SearchSet(_options(SET_MEMORY))
     mine = [rule for rule in rules if rule.field == name]
     for rule in mine:
-        patterns.Add(rule.expression())
+        patterns.Add(rule.necessary())
     try:
         patterns.Compile()
     except re2.error:
@@ -190,7 +214,7 @@ def _compile_set(rules: Sequence[KeywordRule], name: str) -> tuple[Any, tuple[st
             "shorten their repetitions or remove some",
             field="keyword_rules",
         ) from None
-    return patterns, tuple(rule.id for rule in mine)
+    return patterns, tuple(mine)
 
 
 def _options(memory: int) -> Any:

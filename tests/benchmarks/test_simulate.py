@@ -42,6 +42,12 @@ def test_weights_take_the_bias_away(findings: list[Finding]) -> None:
     assert float(unweighted.partition(" ")[0]) < -0.05
 
 
+def test_drift_watch_is_quiet_where_a_weekly_test_is_not(findings: list[Finding]) -> None:
+    # Of 40 streams at 5% more than 6 would alarm once in a hundred times.
+    assert share_of(find(findings, "drift watch, false alarm")) * 40 <= 6
+    assert share_of(find(findings, "weekly test")) > 0.8
+
+
 def test_table_says_whether_all_was_kept() -> None:
     lines: list[str] = []
     kept = Finding("a", "b", "c", 1_000, kept=True)

@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from calibration.models import CalibrationRun
 from calibration.runs import RunReasonError, measure, recalibrate
+from routing.core.difference import find_differences
+from routing.core.maps import IDENTITY
 from routing.models import Category, CategoryRule, Event, Policy, Stream
 from routing.policies import NoPolicyError, copy_policy, load_spec, publish_policy
 from tests.calibration.cohorts import (
@@ -238,19 +240,108 @@ def test_stream_without_items_is_measured_without_numbers(stream: Stream) -> Non
 def test_certainly_overconfident_category_is_distrusted_while_the_others_are_not(
     stream: Stream,
 ) -> None:
-    """The aggregate of .80 +- hides one bad category behind two good ones."""
-    post_labelled(stream, 300, right=247, confidence=0.82, predicted=KEYS[0])
-    post_labelled(stream, 300, right=262, confidence=0.82, predicted=KEYS[1])
-    post_labelled(stream, 300, right=156, confidence=0.82, predicted=KEYS[2])
-    post_labelled(stream, 300, right=165, confidence=0.55, predicted=KEYS[0])
+    """Right where it is shy and wrong where it is sure, on too few labels for its own slope."""
+    post_labelled(stream, 200, right=180, confidence=0.92, predicted=KEYS[0])
+    post_labelled(stream, 150, right=82, confidence=0.55, predicted=KEYS[0])
+    post_labelled(stream, 80, right=73, confidence=0.55, predicted=KEYS[2])
+    post_labelled(stream, 110, right=66, confidence=0.92, predicted=KEYS[2])
     run = refit(stream)
     draft = draft_of(run)
     assert [key for key, _ in draft.distrusted] == [KEYS[2]]
-    band = draft.distrusted[0][1]
-    confidence = float(load_spec(draft).maps[""].apply(np.array([0.82]))[0]) if draft.maps else 0.82
-    edges = [0.0, *stream.reporting_edges, 1.0]
-    assert edges[band] <= confidence < edges[band + 1]
+    maps = load_spec(draft).maps
+    own = maps.get(KEYS[2], maps.get("", IDENTITY))
+    confidence = float(own.apply(np.array([0.92]))[0])
+    band = int(np.searchsorted(stream.reporting_edges, confidence, side="right"))
+    assert draft.distrusted == [[KEYS[2], band]]
     assert f"distrusted: {KEYS[2]}, band {band}" in run.report["changes"]
+
+
+def post_categories_that_differ(stream: Stream) -> None:
+    """The aggregate of .80 and up hides one bad category behind two good ones."""
+    for key, sure, shy in zip(KEYS, (264, 247, 156), (70, 63, 33), strict=True):
+        post_labelled(stream, 300, right=sure, confidence=0.82, predicted=key)
+        post_labelled(stream, 100, right=shy, confidence=0.62, predicted=key)
+
+
+def test_categories_that_differ_get_maps_of_their_own_right_through(stream: Stream) -> None:
+    post_categories_that_differ(stream)
+    run = refit(stream)
+    draft = draft_of(run)
+    assert set(draft.maps) == {"", *KEYS}
+    assert {one["kind"] for one in draft.maps.values()} == {"platt"}
+    chosen = [each["name"] for each in run.report["candidates"] if each["outcome"] == "chosen"]
+    assert chosen == ["Platt with category intercepts"]
+    assert run.report["notes"][-1].startswith("proposed: platt, slope 0.")
+    slope, intercept = draft.maps[""]["parameters"]
+    own = ", ".join(
+        f"{key}: platt {slope:.4f} {draft.maps[key]['parameters'][1]:.4f}" for key in sorted(KEYS)
+    )
+    assert run.report["changes"] == [
+        f"calibration: platt {slope:.4f} {intercept:.4f}, {own} instead of none, "
+        "for model 'model-1'"
+    ]
+    cells = [cell for cell in run.report["table"]["after"]["categories"] if cell["n"]]
+    assert {cell["verdict"] for cell in cells} == {"calibrated"}
+    low, high = run.report["cut_offs"]["flagged"]["own_draft"]
+    assert low < 0.82 < (high or 1.0)
+    assert run.report["cut_offs"]["flagged"]["own_now"] is None
+
+    before = load_spec(stream.policies.get(version=1))
+    changed = find_differences(before, load_spec(draft))
+    assert [each.category for each in changed if each.field == "map"] == ["", *KEYS]
+
+    published = publish_policy(policy_id=draft.id, reason="recalibrated", published_by_id=None)
+    spec = load_spec(published)
+    queues = {}
+    for key in KEYS:
+        decision = post_items(stream, 1, confidence=0.82, predicted=key)[0]
+        expected = float(spec.maps[key].apply(np.array([0.82]))[0])
+        assert decision.confidence == pytest.approx(expected, abs=1e-9)
+        queues[key] = decision.queue
+    # .82 is right in 88%, 82% and 52% of them.
+    assert queues == {KEYS[0]: "flagged", KEYS[1]: "flagged", KEYS[2]: "hold"}
+    again = measure(stream=stream, at=NOON, reason="after it").report["table"]["before"]
+    kept = [cell for cell in again["categories"] if cell["n"]]
+    assert [cell["accuracy"] for cell in kept] == pytest.approx(
+        [cell["accuracy"] for cell in cells]
+    )
+
+
+def test_map_of_a_category_retired_since_is_left_out_of_the_draft(stream: Stream) -> None:
+    post_categories_that_differ(stream)
+    Category.objects.filter(stream=stream, key=KEYS[2]).update(retired_at=NOON)
+    assert set(draft_of(refit(stream)).maps) == {"", *KEYS[:2]}
+
+
+def test_candidates_are_reported_with_what_they_saved_or_why_they_were_not_tried(
+    stream: Stream,
+) -> None:
+    post_overconfident_cohort(stream)
+    candidates = {each["name"]: each for each in refit(stream).report["candidates"]}
+    platt = candidates["Platt"]
+    gain, error = platt["saving"]
+    assert gain > 2 * error > 0.0
+    assert (platt["simpler"], platt["over_simpler"], platt["outcome"]) == ("", None, "chosen")
+    untried = {"saving": None, "simpler": "", "over_simpler": None, "fit": ""}
+    assert candidates["beta"] == untried | {
+        "name": "beta",
+        "outcome": "needs 1,000 effective labels, there are 912",
+    }
+    assert candidates["Platt with category intercepts"]["outcome"] == (
+        "all labels are of one category"
+    )
+
+
+def test_refit_that_would_make_things_worse_says_so_and_proposes_nothing(stream: Stream) -> None:
+    """The promises are kept, but not along any curve of Platt's."""
+    post_labelled(stream, 300, right=285, confidence=0.95)
+    post_labelled(stream, 300, right=255, confidence=0.85)
+    post_labelled(stream, 300, right=165, confidence=0.55)
+    run = refit(stream)
+    assert (run.draft_id, run.report["changes"]) == (None, [])
+    said = next(note for note in run.report["notes"] if note.startswith("no new map: Platt"))
+    assert "would make things worse, it costs 0.0" in said
+    assert run.report["notes"][-1] == "nothing to change: the policy in force may stand"
 
 
 def test_distrust_stays_until_labels_lift_it(stream: Stream) -> None:

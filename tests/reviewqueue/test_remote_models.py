@@ -137,6 +137,21 @@ def test_answer_that_breaks_off_may_be_asked_again(model: ModelServer) -> None:
         ask(model.url)
 
 
+@pytest.mark.parametrize("begin", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\nX-Slow: "])
+def test_answer_that_drips_byte_by_byte_is_given_up(model: ModelServer, begin: bytes) -> None:
+    def drip(handler: Handler) -> None:
+        handler.wfile.write(begin)
+        for _ in range(60):
+            handler.wfile.write(b"a")
+            time.sleep(0.05)
+
+    model.answer = drip
+    began = time.monotonic()
+    with pytest.raises(NoAnswerError, match=r"it did not answer within 0\.3 s"):
+        ask(model.url, timeout=0.3)
+    assert time.monotonic() - began < 2.0
+
+
 @pytest.mark.parametrize(
     "host",
     [

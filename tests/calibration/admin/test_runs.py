@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from calibration.admin.findings import BandRow, Pair, read_findings
+from calibration.admin.findings import BandRow, CandidateRow, Pair, read_findings
 from calibration.models import CalibrationRun
 from calibration.runs import measure, recalibrate
 from routing.models import Policy, Stream
@@ -84,10 +84,46 @@ def test_refit_page_shows_the_proposal_beside_what_holds_now(
     assert pairs["Share of auto"].after == "0.0%"
     assert pairs["Expected calibration error"].before == f"{run.ece_before:.4f}"
     assert pairs["Expected calibration error"].after == f"{run.ece_after:.4f}"
+    assert pairs["Smooth calibration error"].before == (
+        f"{run.report['scores']['before']['smooth_ece']:.4f}"
+    )
     assert [table.caption for table in found.tables][:2] == [
         "All categories, policy in force",
         "All categories, as proposed",
     ]
+
+
+def test_refit_page_shows_each_kind_of_map_and_what_became_of_it(
+    client: Client, stream: Stream
+) -> None:
+    run = recalibrate(stream=stream, at=NOON, reason="a rollout")
+    page = client.get(change_path(run))
+    gain, error = run.report["candidates"][0]["saving"]
+    assert page.context["found"].candidates[:2] == [
+        CandidateRow(
+            name="Platt",
+            fit=run.report["candidates"][0]["fit"],
+            saved=f"{gain:+.4f} ± {error:.4f}",
+            simpler="",
+            saved_over_simpler="–",
+            outcome="chosen",
+            is_chosen=True,
+        ),
+        CandidateRow(
+            name="beta",
+            fit="",
+            saved="–",
+            simpler="",
+            saved_over_simpler="–",
+            outcome="needs 1,000 effective labels, there are 452",
+            is_chosen=False,
+        ),
+    ]
+    content = page.content.decode()
+    assert "Maps that were compared" in content
+    assert "<strong>Platt</strong>" in content
+    table = measure(stream=stream, at=NOON, reason="monthly table")
+    assert "Maps that were compared" not in client.get(change_path(table)).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -98,6 +134,7 @@ def test_refit_page_shows_the_proposal_beside_what_holds_now(
         {"table": None, "scores": [], "queues": {"now": None}, "changes": "x", "notes": 3},
         {"table": {"before": {"aggregate": [{}, {"frame": 3}, "cell"], "categories": {}}}},
         {"cut_offs": {"auto": {"calibrated_now": None}}, "review": {"hours_now": True}},
+        {"candidates": [3, {"saving": [None, 1]}, {"saving": "xy"}], "cut_offs": {"hold": {}}},
     ],
 )
 def test_run_page_bears_a_report_that_lacks_everything(
@@ -136,6 +173,20 @@ def test_hours_and_cut_offs_no_confidence_reaches_are_said_in_words(stream: Stre
         Pair("auto from", "0.90 (raw 0.90)", "0.90 (no raw confidence reaches it)"),
         Pair("Reviewer hours for the window's items", "12.3 h", ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ([0.851234, 0.95], "0.90 (raw 0.8512 to 0.95 by category)"),
+        ([0.85, None], "0.90 (raw 0.85 to never by category)"),
+        (None, "0.90 (raw 0.9)"),
+    ],
+)
+def test_raw_cut_offs_of_categories_are_shown_as_a_span(own: object, shown: str) -> None:
+    figures = {"calibrated_now": 0.9, "raw_now": 0.9, "own_now": own}
+    run = CalibrationRun(report={"cut_offs": {"auto": figures}})
+    assert read_findings(run, {}).pairs[0].before == shown.replace("0.9)", "0.90)")
 
 
 def test_policy_page_shows_what_was_measured_beside_its_cut_offs(

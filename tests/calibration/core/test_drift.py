@@ -5,6 +5,13 @@ import json
 import numpy as np
 import pytest
 
+from benchmarks.drift_studies import (
+    A_WEEK,
+    draw_streams,
+    false_alarm_share,
+    median_delay,
+    naive_alarm_share,
+)
 from calibration.core.drift import (
     DriftState,
     first_alarms,
@@ -12,13 +19,6 @@ from calibration.core.drift import (
     start_drift_test,
 )
 from calibration.core.errors import CalibrationError
-from tests.calibration.core.drift_studies import (
-    A_WEEK,
-    draw_streams,
-    false_alarm_share,
-    median_delay,
-    naive_alarm_share,
-)
 
 LAMBDA_SHARES = np.geomspace(0.01, 0.5, 10)
 

@@ -12,9 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from calibration.core.calibrators import fit_platt
+from calibration.core.calibrators import fit_platt, fit_temperature
 from calibration.core.estimates import hajek_mean
-from calibration.core.scores import expected_calibration_error
+from calibration.core.intercepts import fit_intercepts
+from calibration.core.isotonic import fit_isotonic
+from calibration.core.scores import expected_calibration_error, log_loss
+from routing.core.maps import IDENTITY
+from routing.core.rules import apply_maps
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,12 +33,13 @@ def cifar10() -> tuple[FloatArray, FloatArray]:
     return np.minimum(probabilities.max(axis=1), 1.0), right.astype(np.float64)
 
 
-def banking77() -> tuple[FloatArray, FloatArray]:
-    with gzip.open(Path(DATA) / "banking77" / "test.jsonl.gz", "rt", encoding="utf-8") as lines:
+def banking77(split: str = "test") -> tuple[FloatArray, FloatArray, list[str]]:
+    with gzip.open(Path(DATA) / "banking77" / f"{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     top = [max(row["scores"].items(), key=lambda score: score[1]) for row in rows]
     right = [key == row["truth"] for (key, _), row in zip(top, rows, strict=True)]
-    return np.array([score for _, score in top]), np.array(right, dtype=np.float64)
+    scores = np.array([score for _, score in top])
+    return scores, np.array(right, dtype=np.float64), [key for key, _ in top]
 
 
 def synthetic() -> tuple[FloatArray, FloatArray]:
@@ -83,7 +88,7 @@ def test_weights_recover_cifar10() -> None:
 
 @needs_data
 def test_platt_mends_banking77() -> None:
-    raw, correct = banking77()
+    raw, correct, _ = banking77()
     before = expected_calibration_error(confidence=raw, correct=correct, weights=None)
     assert before == pytest.approx(0.058, abs=5e-4)
     odd = np.arange(raw.size) % 2 == 1
@@ -92,3 +97,49 @@ def test_platt_mends_banking77() -> None:
         confidence=fit.map.apply(raw[~odd]), correct=correct[~odd], weights=None
     )
     assert after < before / 2
+
+
+def held_out_losses(labels: int, draws: int) -> dict[str, float]:
+    """Mean log loss x 1000 on unseen Banking77 items, each kind of map less stream-wide Platt's."""
+    raw, correct, predicted = banking77("train")
+    keys, code = np.unique(predicted, return_inverse=True)
+    names = keys.tolist()
+    random = np.random.default_rng(labels)
+    found: dict[str, list[float]] = {}
+    for _ in range(draws):
+        order = random.permutation(raw.size)
+        fitted, unseen = order[:labels], order[labels:]
+        some, right = raw[fitted], correct[fitted]
+        maps = {
+            "Platt": {"": fit_platt(raw=some, correct=right, weights=None).map},
+            "identity": {"": IDENTITY},
+            "temperature": {"": fit_temperature(raw=some, correct=right, weights=None).map},
+            "isotonic": {"": fit_isotonic(raw=some, correct=right, weights=None).map},
+            "intercepts": fit_intercepts(
+                raw=some, correct=right, weights=None, category=code[fitted], keys=names
+            ).maps,
+        }
+        for kind, own in maps.items():
+            promise = apply_maps(own, raw=raw[unseen], predicted=code[unseen], categories=names)
+            loss = log_loss(confidence=promise, correct=correct[unseen], weights=None).value
+            found.setdefault(kind, []).append(1000.0 * loss)
+    means = {kind: float(np.mean(losses)) for kind, losses in found.items()}
+    return {kind: mean - means["Platt"] for kind, mean in means.items() if kind != "Platt"}
+
+
+@needs_data
+def test_kinds_of_map_on_banking77_gain_with_the_labels() -> None:
+    """Less Platt's, x 1000. Means of 100, 40 and 20 draws at 200, 1,000 and 4,000 labels:
+
+    identity 83 / 89 / 92, isotonic 10.5 / .4 / -2.1 (without its half labels 131 / 18 / 1.1),
+    temperature -2.4 / 1.8 / 2.3, shrunk intercepts -.0 / -.4 / -1.6
+    """
+    few, more, many = (held_out_losses(n, draws) for n, draws in ((200, 30), (1000, 15), (4000, 8)))
+    for losses in (few, more, many):
+        assert max(losses, key=lambda kind: losses[kind]) == "identity"
+        assert losses["identity"] > 70.0
+        assert losses["intercepts"] < 0.5
+    assert few["isotonic"] > 4.0
+    assert many["isotonic"] < 0.0
+    assert few["intercepts"] > more["intercepts"] > many["intercepts"]
+    assert many["temperature"] > 1.0

@@ -184,13 +184,13 @@ def test_published_policy_is_only_read(root_client: Client, stream: Stream) -> N
         read_form(page, "policy_form")
     )
     assert 'name="_save"' not in page.content.decode()
-    assert root_client.post(change_path(policy), {"auto": "0.1"}).status_code == 403
+    assert root_client.post(change_path(policy), {"auto": "0.1"}).status_code == 302
     assert root_client.post(f"{LIST}{policy.id}/delete/", {"post": "yes"}).status_code == 403
     policy.refresh_from_db()
     assert policy.auto == 0.8
 
 
-def test_edit_that_meets_a_publication_is_refused(
+def test_edit_that_meets_a_publication_is_refused_in_words(
     root_client: Client, draft: Policy, stream: Stream
 ) -> None:
     page = root_client.get(change_path(draft))
@@ -198,7 +198,12 @@ def test_edit_that_meets_a_publication_is_refused(
     root_client.post(
         f"{LIST}{draft.id}/publish/", {"reason": "now", "seen": _seen(root_client, draft)}
     )
-    assert root_client.post(change_path(draft), sent).status_code == 403
+    response = root_client.post(change_path(draft), sent, follow=True)
+    assert response.redirect_chain == [(change_path(draft), 302)]
+    assert [str(message) for message in response.context["messages"]][-1] == (
+        "Helpdesk v2 is published by now, so nothing of yours was saved. Make a new version of it; "
+        "your browser's back button shows what you had entered."
+    )
     assert current_spec(stream.id)[1].cut_offs.auto == 0.8
 
 
@@ -364,6 +369,22 @@ def test_fallback_chain_and_its_keyword_rules_are_saved(root_client: Client, dra
     )
     assert send(root_client, draft) == {}
     assert load_spec(Policy.objects.get(id=draft.id)) == spec
+
+
+def test_five_hundred_keyword_rules_are_saved_at_once(root_client: Client, draft: Policy) -> None:
+    vpn = Category.objects.get(key="vpn_issue")
+    rows = {"keyword_rules-TOTAL_FORMS": "500", "fallback_steps_0": "rules"}
+    for n in range(500):
+        rows |= {
+            f"keyword_rules-{n}-name": f"rule-{n}",
+            f"keyword_rules-{n}-kind": "regex",
+            f"keyword_rules-{n}-pattern": f"word {n}",
+            f"keyword_rules-{n}-field": "",
+            f"keyword_rules-{n}-category": str(vpn.id),
+            f"keyword_rules-{n}-confidence": "0.95",
+        }
+    assert send(root_client, draft, **rows) == {}
+    assert draft.keyword_rules.count() == 500
 
 
 def test_keyword_rule_that_is_no_expression_is_refused_in_its_row(

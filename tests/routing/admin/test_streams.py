@@ -13,7 +13,7 @@ from reviewqueue.claims import claim_next
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.models import Category, CategoryRule, Event, Stream
 from routing.policies import publish_policy
-from tests.forms import read_errors, send_form
+from tests.forms import read_errors, read_form, send_form
 from tests.routing.admin.conftest import log_in, make_staff
 from tests.scenes import make_bare_stream, make_person, post, publish
 
@@ -42,6 +42,27 @@ def test_stream_is_made_with_its_categories(root_client: Client) -> None:
     assert [category.key for category in stream.categories.all()] == ["refund"]
     kinds = Event.objects.filter(stream=stream).values_list("kind", flat=True)
     assert sorted(kinds) == ["category.created", "stream.created"]
+
+
+def test_new_category_goes_last_unless_it_is_put_elsewhere(
+    root_client: Client, stream: Stream
+) -> None:
+    last = max(stream.categories.values_list("position", flat=True))
+    form = read_form(root_client.get(change_path(stream)), FORM)
+    row = f"categories-{form['categories-INITIAL_FORMS'][0]}"
+    assert form[f"{row}-position"] == [str(last + 1)]
+    sent = {f"{row}-key": "printer", f"{row}-label": "Printer"}
+    assert send_form(root_client, change_path(stream), FORM, **sent).status_code == 302
+    assert stream.categories.get(key="printer").position == last + 1
+
+
+def test_empty_row_stays_empty_when_somebody_adds_a_category_meanwhile(
+    root_client: Client, stream: Stream
+) -> None:
+    form = read_form(root_client.get(change_path(stream)), FORM)
+    Category.objects.create(stream=stream, key="printer", label="Printer", position=40)
+    assert root_client.post(change_path(stream), form).status_code == 302
+    assert stream.categories.filter(key="").count() == 0
 
 
 def test_keys_never_change_once_saved(root_client: Client, stream: Stream) -> None:

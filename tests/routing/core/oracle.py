@@ -235,6 +235,9 @@ def decide_slowly_with(
                 break
     if full and made["queue"] == "hold":
         made.update(queue="reject", action="refuse", asks=False)
+        made["codes"] = [
+            code.replace("remote: asking", "remote: skipped") for code in made["codes"]
+        ]
         made["codes"].append("capacity")
     return made
 

@@ -112,7 +112,6 @@ def test_what_goes_to_an_expert_stays_there(step: str) -> None:
     [
         (make_policy(), HELD),
         (make_policy("person"), REFUSED),
-        (make_policy("remote"), HELD),
         (make_policy(rules={"vpn_issue": MANDATORY}), HELD),
         (make_policy(uncalibrated="hold"), SURE),
     ],
@@ -126,6 +125,16 @@ def test_what_would_wait_without_a_free_seat_is_answered_uncertain(
     assert after.asks is False
     reason = Reason("capacity", "no seat in hold is free, so it is answered uncertain at once", {})
     assert after.reasons == (*before.reasons, reason)
+
+
+def test_what_is_turned_away_does_not_say_that_a_model_is_asked() -> None:
+    decision = decide_one(make_policy("remote"), HELD, full=True)
+    assert outcome(decision) == ("reject", "refuse", None, "")
+    assert decision.asks is False
+    assert [reason.message for reason in decision.reasons[-2:]] == [
+        "no second opinion is asked: it would come too late",
+        "no seat in hold is free, so it is answered uncertain at once",
+    ]
 
 
 @pytest.mark.parametrize(

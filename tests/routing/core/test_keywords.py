@@ -253,3 +253,14 @@ def test_text_of_a_payload_nested_ten_thousand_deep_is_read() -> None:
     for _ in range(10_000):
         deep = [deep]
     assert RULES.match({"deep": deep}) == ("any",)
+
+
+def test_five_hundred_rules_of_words_fit_together() -> None:
+    rules = KeywordRules(
+        tuple(
+            KeywordRule(f"r{number}", "keyword", f"password reset {number}", "spam", 0.9)
+            for number in range(500)
+        )
+    )
+    assert rules.match({"body": "A PASSWORD  reset 77, please"}) == ("r77",)
+    assert rules.match({"body": "a password reset 770"}) == ()

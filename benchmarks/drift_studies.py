@@ -1,7 +1,7 @@
 """The drift test by simulation: false alarms, delays, and the naive test beside them.
 
-`python -m tests.calibration.core.drift_studies` does the full study (a minute); the tests run
-a smaller one. A stream is 60 audits a week of items that each promise an error rate of 5%.
+`make simulate` does the full study; the tests run a smaller one. A stream is 60 audits a week of
+items that each promise an error rate of 5%.
 """
 
 from math import inf
@@ -71,15 +71,3 @@ def alarm_weeks(
         alpha=alpha,
     )
     return np.asarray(np.ceil(found / A_WEEK), dtype=np.int64)
-
-
-if __name__ == "__main__":
-    print("false alarms, slack .01:", false_alarm_share(streams=2000, weeks=WEEKS, seed=1))
-    print(
-        "false alarms, no slack: ", false_alarm_share(streams=2000, weeks=WEEKS, seed=2, slack=0.0)
-    )
-    print("naive weekly p < .05:   ", naive_alarm_share(streams=2000, weeks=WEEKS, seed=3))
-    for times in (2.0, 3.0, 5.0):
-        print(
-            f"median delay x{times:g}:", median_delay(streams=1000, factor=times, seed=4), "weeks"
-        )
