@@ -59,7 +59,6 @@ class RunRequestAdmin(ReadOnly):
             "asked": asked,
             "may_ask": request.user.has_perm(MAY_RECALIBRATE),
             "title": _("Recalibration of %(stream)s") % {"stream": asked.stream},
-            "subtitle": asked.get_state_display(),
         }
         status = OVER if asked.is_over and is_htmx(request) else 200
         template = "admin/calibration/runrequest/progress.html"
