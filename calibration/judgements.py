@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from calibration.core.estimates import LARGEST_QUIET_WEIGHT, FloatArray, kish_size
-from calibration.core.reliability import Cell, Frame, reliability_table
+from calibration.core.reliability import Cell, Coded, Frame, reliability_table
 from calibration.core.scores import (
     adaptive_calibration_error,
     adaptive_noise_floor,
@@ -111,21 +111,17 @@ def tabulate(
         confidence=promised,
         correct=labels.correct,
         pi=labels.pi,
-        category=_spell(labels.category, evidence.categories) if by_category else None,
-        stratum=_spell(labels.stratum, evidence.strata),
+        category=Coded(labels.category, evidence.categories) if by_category else None,
+        stratum=Coded(labels.stratum, evidence.strata),
         frame=Frame(
             confidence=routed,
             count=frame.count,
-            category=_spell(frame.category, evidence.categories) if by_category else None,
-            stratum=_spell(frame.stratum, evidence.strata),
+            category=Coded(frame.category, evidence.categories) if by_category else None,
+            stratum=Coded(frame.stratum, evidence.strata),
         ),
         edges=edges,
         minimum=MINIMUM,
     )
-
-
-def _spell(codes: CodeArray, keys: Sequence[str]) -> list[str]:
-    return [keys[code] for code in codes.tolist()]
 
 
 def _score(evidence: Evidence, promised: FloatArray) -> Scores | None:

@@ -5,6 +5,7 @@ of the same items. Everything is read by a few queries into arrays, whatever the
 categories and bands.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -12,14 +13,27 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
+from django.db.models import (
+    BooleanField,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+)
+from django.db.models.functions import Cast
 
 from calibration.audits import hash_draws
 from calibration.core.estimates import FloatArray
 from calibration.models import AuditDraw, GroundTruth
 from routing.items import WAITING_ACTIONS
-from routing.models import Decision, Stream
+from routing.models import Decision, Policy, Stream
 
 CodeArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
@@ -27,22 +41,30 @@ TailArray = npt.NDArray[np.uint64]
 
 CHUNK: Final = 20_000
 TAIL: Final = (1 << 62) - 1  # the random end of a uuid7
-LABEL: Final = np.dtype(
-    [
-        ("tail", np.uint64),
-        ("raw", np.float64),
-        ("category", np.int32),
-        ("stratum", np.int32),
-        ("correct", np.bool_),
-        ("pi", np.float64),
-        ("free", np.bool_),
-    ]
-)
+QUEUES: Final = tuple(Decision.Queue.values)
 # Reasons of rules that hold an item whatever the cut-off.
 BOUND: Final = (
     '$[*] ? (@.code != "confidence" && @.code != "uncalibrated" && @.code != "capacity" '
     '&& !(@.code starts with "fallback_"))'
 )
+FIELDS: Final = {
+    "item": "V8,>u8",
+    "raw": ">f8",
+    "predicted": ">i4",
+    "queue": ">i4",
+    "drawn_pi": ">f8",
+    "correct": "?",
+    "pi": ">f8",
+    "bound": "?",
+}
+# A row as PostgreSQL's binary COPY sends it: the number of fields, each behind its length. Without
+# nulls and texts all rows are alike, and numpy reads a million of them as they come.
+LABEL: Final = np.dtype(
+    [("fields", ">i2")]
+    + [pair for name, kind in FIELDS.items() for pair in ((f"{name}_bytes", ">i4"), (name, kind))]
+)
+COPY_HEAD: Final = 19  # a signature, flags, and the length of an extension that nobody uses
+COPY_TAIL: Final = 2
 # Counts that are not folded in yet are read beside those that are, in one snapshot.
 FRAME: Final = """
     SELECT {columns} FROM (
@@ -230,9 +252,39 @@ def _labels_of(cohort: Cohort) -> QuerySet[GroundTruth]:
 
 def _read_labels(cohort: Cohort, categories: _Codes, strata: _Codes) -> Labels:
     """A label is right where the prediction is among the categories that would do."""
+    keys = _list_keys(cohort.stream)
+    rows = _copy_labels(cohort, keys)
+    tail = rows["item"]["f1"] & np.uint64(TAIL)
+    # Sums in floating point depend on the order; the same labels must give the same numbers.
+    order = np.argsort(tail, kind="stable")
+    rates, rate = np.unique(rows["drawn_pi"], return_inverse=True)
+    drawn = rows["queue"] * np.int32(max(len(rates), 1)) + rate.astype(np.int32)
+    names = [name_stratum(queue, pi) for queue in QUEUES for pi in rates.tolist()]
+    return Labels(
+        tail=tail[order].astype(np.uint64),
+        raw=rows["raw"][order].astype(np.float64),
+        category=_recode(rows["predicted"][order], keys, categories),
+        stratum=_recode(drawn[order], names, strata),
+        correct=rows["correct"][order].astype(np.float64),
+        pi=rows["pi"][order].astype(np.float64),
+        free=~rows["bound"][order],
+    )
+
+
+def _list_keys(stream: Stream) -> list[str]:
+    """Every category that a decision of the stream may have predicted: those of its policies."""
+    listed = Policy.objects.published().filter(stream=stream).order_by("version")
+    policies = listed.values_list("category_keys", flat=True)
+    return list(dict.fromkeys(key for keys in policies for key in keys))
+
+
+def _copy_labels(cohort: Cohort, keys: list[str]) -> npt.NDArray[np.void]:
+    """(n,) rows of `LABEL`; `predicted` indexes `keys` and `queue` indexes `QUEUES`."""
     found = (
         _labels_of(cohort)
         .annotate(
+            predicted=_find_place("decision__predicted", keys),
+            queue=_find_place("decision__queue", QUEUES),
             correct=Q(categories__contains=[F("decision__predicted")]),
             bound=Func(
                 F("decision__reasons"),
@@ -245,42 +297,44 @@ def _read_labels(cohort: Cohort, categories: _Codes, strata: _Codes) -> Labels:
         .values_list(
             "item_id",
             "decision__raw_confidence",
-            "decision__predicted",
-            "decision__queue",
+            "predicted",
+            "queue",
             "decision__label_pi",
             "correct",
             "pi",
             "bound",
         )
     )
-    rows = np.fromiter(
-        (
-            (
-                item_id.int & TAIL,
-                raw,
-                categories.number(predicted),
-                strata.number(name_stratum(queue, drawn_pi)),
-                correct,
-                pi,
-                not bound,
-            )
-            for item_id, raw, predicted, queue, drawn_pi, correct, pi, bound in found.iterator(
-                CHUNK
-            )
-        ),
-        dtype=LABEL,
+    statement = connection.ops.compose_sql(  # type: ignore[attr-defined]  # PostgreSQL's own
+        *found.query.sql_with_params()
     )
-    # Sums in floating point depend on the order; the same labels must give the same numbers.
-    rows = rows[np.argsort(rows["tail"], kind="stable")]
-    return Labels(
-        tail=rows["tail"].copy(),
-        raw=rows["raw"].copy(),
-        category=rows["category"].copy(),
-        stratum=rows["stratum"].copy(),
-        correct=rows["correct"].astype(np.float64),
-        pi=rows["pi"].copy(),
-        free=rows["free"].copy(),
+    buffer = bytearray()
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)") as copy,
+    ):
+        for block in copy:
+            buffer += block
+    return np.frombuffer(memoryview(buffer)[COPY_HEAD:-COPY_TAIL], dtype=LABEL)
+
+
+def _find_place(field: str, keys: Sequence[str]) -> Func:
+    """SQL of the place of a text among the keys, counted from 0; -1 where it is none of them."""
+    return Func(
+        Value(list(keys), output_field=ArrayField(TextField())),
+        Cast(field, TextField()),
+        template="coalesce(array_position(%(expressions)s) - 1, -1)",
+        output_field=IntegerField(),
     )
+
+
+def _recode(places: CodeArray, keys: Sequence[str], codes: _Codes) -> CodeArray:
+    """(n,) numbers by `codes` of keys that are given by their places among `keys`."""
+    found = np.unique(places)
+    numbers = np.zeros(len(keys), dtype=np.int32)
+    for place in found.tolist():
+        numbers[place] = codes.number(keys[place])
+    return numbers[places] if len(places) else np.zeros(0, dtype=np.int32)
 
 
 def _read_frame(cohort: Cohort, categories: _Codes, strata: _Codes) -> FrameRows:

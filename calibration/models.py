@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -239,6 +240,81 @@ class CalibrationRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stream}: {self.get_kind_display()} {self.created_at:%Y-%m-%d}"
+
+
+class RunRequestQuerySet(models.QuerySet["RunRequest"]):
+    def unfinished(self) -> "RunRequestQuerySet":
+        return self.filter(state__in=["queued", "running"])
+
+
+class RunRequest(models.Model):
+    """That somebody asked for a recalibration; a worker takes it, says how far it is and ends it.
+
+    Whoever works on it renews `leased_until`, by the database's clock; once that is over another
+    worker begins anew under a `token` of its own.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("waiting for a worker")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="run_requests")
+    reason = models.CharField(max_length=LONGEST_REASON)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    step = models.CharField(max_length=200, blank=True)
+    share = models.FloatField(default=0.0)
+    tries = models.PositiveSmallIntegerField(default=0)
+    token = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    run = models.OneToOneField(CalibrationRun, models.PROTECT, null=True, related_name="request")
+    error = models.CharField(max_length=500, blank=True)
+    requested_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = RunRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-requested_at"]
+        verbose_name = "recalibration request"
+        constraints: ClassVar = [
+            # Also finds what workers have to do, and a stream's request under way.
+            models.UniqueConstraint(
+                fields=["stream"],
+                name="run_request_unfinished_unique",
+                condition=Q(state__in=["queued", "running"]),
+            ),
+            models.CheckConstraint(
+                condition=Q(state="queued", token__isnull=True, leased_until__isnull=True)
+                | Q(state="running", token__isnull=False, leased_until__isnull=False)
+                | Q(state__in=["done", "failed"]),
+                name="run_request_running_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"], ended_at__isnull=True)
+                | Q(state__in=["done", "failed"], ended_at__isnull=False),
+                name="run_request_ended_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="done", run__isnull=False)
+                | (~Q(state="done") & Q(run__isnull=True)),
+                name="run_request_done_has_run",
+            ),
+            probability_check("run_request_share", "share"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.reason}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (self.State.DONE, self.State.FAILED)
 
 
 class DriftWatch(models.Model):

@@ -4,7 +4,7 @@
 something should change, a draft policy. Nothing here publishes: a person does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,9 @@ from routing.policies import active_keys, copy_policy, current_spec, load_spec
 MEASURED_DAYS: Final = 30
 FITTED_DAYS: Final = 90
 
+# Takes what is being done now, in words, and the share of the work that lies behind, 0 to 1.
+Progress = Callable[[str, float], None]
+
 
 class RunReasonError(ValueError):
     """A run is started with a reason of at most 200 characters, for those who read it later."""
@@ -40,7 +43,7 @@ def measure(
         NoPolicyError: the stream has no published policy.
         RunReasonError: the reason is empty or too long.
     """
-    _check_reason(reason)
+    check_reason(reason)
     policy_id, spec = current_spec(stream.id)
     evidence = read_evidence(find_cohort(stream=stream, at=at, days=days))
     judgement = _judge_current(evidence, spec)
@@ -50,7 +53,6 @@ def measure(
     )
 
 
-@transaction.atomic
 def recalibrate(
     *,
     stream: Stream,
@@ -59,20 +61,31 @@ def recalibrate(
     created_by_id: int | None = None,
     days: int = FITTED_DAYS,
     seconds_per_review: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    finish: Callable[[CalibrationRun], None] | None = None,
 ) -> CalibrationRun:
     """Refit on the last `days` days, compare on held-out labels, and draft a policy.
 
     The draft (`draft_id`) is missing where the policy in force may stand. `seconds_per_review`
     is the mean active time of a review by the queue it waited in, as far as it is known.
+    Reading and fitting hold no transaction, so `progress` may tell others about each step; draft,
+    run and event are written in one at the end, and with them whatever `finish` writes. An error
+    of either undoes all.
 
     Raises:
         NoPolicyError: the stream has no published policy.
         RunReasonError: the reason is empty or too long.
     """
-    _check_reason(reason)
+    tell = progress or _tell_nobody
+    check_reason(reason)
     policy_id, spec = current_spec(stream.id)
+    tell("reading the labels", 0.0)
     evidence = read_evidence(find_cohort(stream=stream, at=at, days=days))
+    labels = f"{len(evidence.labels):,} labels"
+    tell(f"judging the maps in force by {labels}", 0.45)
     current = _judge_current(evidence, spec)
+    report = report_current(evidence, spec, current)
+    tell(f"fitting maps on {labels}", 0.55)
     proposal = propose(
         evidence=evidence,
         policy=spec,
@@ -81,28 +94,38 @@ def recalibrate(
         categories=active_keys(stream.id),
         budget=_find_budget(stream, evidence.cohort.model_version),
     )
-    draft = None
-    if proposal is not None and proposal.changes:
-        draft = _create_draft(stream, policy_id, proposal, at, created_by_id)
-    report = report_current(evidence, spec, current)
     report_proposal(report, spec, proposal)
-    policies = [spec] if draft is None else [spec, load_spec(draft)]
-    report_volume(report, evidence, policies, seconds_per_review or {})
-    return _store_run(
-        CalibrationRun.Kind.REFIT,
-        evidence,
-        policy_id,
-        current,
-        report,
-        reason=reason,
-        at=at,
-        after=None if proposal is None or draft is None else proposal.judgement,
-        draft_id=None if draft is None else draft.id,
-        created_by_id=created_by_id,
-    )
+    tell("routing the newest items again", 0.75)
+    changed = proposal if proposal is not None and proposal.changes else None
+    with transaction.atomic():
+        policies, draft = [spec], None
+        if changed is not None:
+            draft = _create_draft(stream, policy_id, changed, at, created_by_id)
+            policies.append(load_spec(draft))
+        report_volume(report, evidence, policies, seconds_per_review or {})
+        run = _store_run(
+            CalibrationRun.Kind.REFIT,
+            evidence,
+            policy_id,
+            current,
+            report,
+            reason=reason,
+            at=at,
+            after=None if changed is None else changed.judgement,
+            draft_id=None if draft is None else draft.id,
+            created_by_id=created_by_id,
+        )
+        if finish is not None:
+            finish(run)
+    return run
 
 
-def _check_reason(reason: str) -> None:
+def _tell_nobody(_step: str, _share: float) -> None:
+    """Progress where nobody looks on."""
+
+
+def check_reason(reason: str) -> None:
+    """Raise RunReasonError unless the reason has 1 to 200 characters."""
     length = len(reason.strip())
     if not 0 < length <= LONGEST_REASON:
         raise RunReasonError(f"reason has {length} characters; give 1 to {LONGEST_REASON}")

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect, replace_url
 from django_htmx.middleware import HtmxDetails
 
+OVER = 286  # HTMX swaps it in and stops polling
 LOST = 409
 INVALID = 422
 

@@ -1,5 +1,6 @@
 """Recalibrating a stream with what is known of its reviewers' pace."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -7,7 +8,7 @@ from django.utils.text import Truncator
 
 from calibration.jobs import day_of, run_once
 from calibration.models import LONGEST_REASON, CalibrationRun, DriftAlarm, JobRun
-from calibration.runs import FITTED_DAYS, recalibrate
+from calibration.runs import FITTED_DAYS, Progress, recalibrate
 from calibration.watches import unanswered_alarms
 from reviewqueue.pace import seconds_per_review
 from routing.models import Stream
@@ -22,6 +23,8 @@ def recalibrate_stream(
     reason: str,
     created_by_id: int | None = None,
     days: int = FITTED_DAYS,
+    progress: Progress | None = None,
+    finish: Callable[[CalibrationRun], None] | None = None,
 ) -> CalibrationRun:
     """`calibration.runs.recalibrate` with the reviewer hours that each policy costs."""
     return recalibrate(
@@ -33,6 +36,8 @@ def recalibrate_stream(
         seconds_per_review=seconds_per_review(
             stream=stream, start=at - timedelta(days=days), end=at
         ),
+        progress=progress,
+        finish=finish,
     )
 
 

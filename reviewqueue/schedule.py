@@ -26,6 +26,7 @@ class Sweep:
 SWEEPS: Final = (
     Sweep("Free lapsed leases", "reviewqueue.tasks.expire_leases", 15),
     Sweep("Second opinions", "reviewqueue.tasks.ask_remote_models", 15),
+    Sweep("Recalibrations on demand", "reviewqueue.tasks.work_run_requests", 15),
     Sweep("Fold frame counts", "calibration.tasks.fold_frame_deltas", MINUTE),
     Sweep("Weekly audit", "reviewqueue.tasks.sweep_audits", HOUR),
     Sweep("Daily drift watch", "reviewqueue.tasks.sweep_drift", HOUR),

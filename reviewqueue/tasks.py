@@ -18,7 +18,7 @@ from calibration.monitoring import watch_audits
 from calibration.runs import FITTED_DAYS
 from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
-from reviewqueue import claims, second_opinions
+from reviewqueue import claims, run_requests, second_opinions
 from reviewqueue.doorbell import Task, ring
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
@@ -43,6 +43,15 @@ def ask_remote_models() -> None:
     asked = second_opinions.ask_due_models()
     if asked:
         logger.info("%d second opinions were asked for", asked)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def work_run_requests() -> None:
+    """Do the oldest recalibration that somebody asked for, and ring for the next."""
+    request = run_requests.work_next()
+    if request is not None:
+        logger.info("%s: the recalibration asked for is %s", request.stream.key, request.state)
+        ring(work_run_requests)
 
 
 @shared_task  # type: ignore[untyped-decorator]

@@ -36,6 +36,28 @@ TOLERATED_GAP = 0.05
 
 
 @dataclass(frozen=True)
+class Coded:
+    """(n,) keys as numbers: ``codes`` index ``keys``, of which some may occur nowhere.
+
+    A million rows as Python strings would cost more than the whole table.
+    """
+
+    codes: npt.NDArray[np.integer]
+    keys: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def occurring(self) -> set[str]:
+        """The keys of at least one row."""
+        counts = np.bincount(self.codes, minlength=len(self.keys))
+        return {key for key, count in zip(self.keys, counts.tolist(), strict=True) if count}
+
+
+Keys = Sequence[str] | Coded
+
+
+@dataclass(frozen=True)
 class Frame:
     """All routed items of the period, labelled or not, one by one or rolled up.
 
@@ -45,8 +67,8 @@ class Frame:
 
     confidence: npt.ArrayLike
     count: npt.ArrayLike
-    category: Sequence[str] | None = None
-    stratum: Sequence[str] | None = None
+    category: Keys | None = None
+    stratum: Keys | None = None
 
 
 @dataclass(frozen=True)
@@ -83,9 +105,7 @@ class _Grid:
     def shape(self) -> tuple[int, int]:
         return len(self.categories) * (self.bounds.size - 1), len(self.strata)
 
-    def place(
-        self, promise: FloatArray, category: Sequence[str] | None, stratum: IndexArray
-    ) -> IndexArray:
+    def place(self, promise: FloatArray, category: Keys | None, stratum: IndexArray) -> IndexArray:
         """(n,) positions in the flattened (cell, stratum) array."""
         bands = self.bounds.size - 1
         band = np.searchsorted(self.bounds[1:-1], np.round(promise, DECIMALS), side="right")
@@ -130,8 +150,8 @@ def reliability_table(
     confidence: npt.ArrayLike,
     correct: npt.ArrayLike,
     pi: npt.ArrayLike,
-    category: Sequence[str] | None = None,
-    stratum: Sequence[str] | None = None,
+    category: Keys | None = None,
+    stratum: Keys | None = None,
     frame: Frame | None,
     edges: Sequence[float] = DEFAULT_EDGES,
     minimum: int = 50,
@@ -140,10 +160,10 @@ def reliability_table(
     """Cells of every category and band, empty ones included, ordered by category, then band.
 
     ``confidence``, ``correct`` and ``pi`` are (n,) arrays over the labels, ``category`` and
-    ``stratum`` (n,) keys. Without ``category`` the table is the aggregate. A stratum should be a
-    queue at one inclusion probability; without ``stratum`` the probabilities themselves separate
-    the labels where there is no frame, and the cell is one stratum where there is. Without a
-    frame its counts are estimated by sums of weights.
+    ``stratum`` (n,) keys, as texts or coded. Without ``category`` the table is the aggregate. A
+    stratum should be a queue at one inclusion probability; without ``stratum`` the probabilities
+    themselves separate the labels where there is no frame, and the cell is one stratum where there
+    is. Without a frame its counts are estimated by sums of weights.
 
     The interval speaks of future items by default, as the p-value and verdict always do; with
     ``about="period"`` it speaks of the items of the frame, where full review leaves no doubt.
@@ -240,7 +260,7 @@ def _sum_frame(
 
 
 def _number_strata(
-    stratum: Sequence[str] | None, weights: FloatArray, frame: Frame | None
+    stratum: Keys | None, weights: FloatArray, frame: Frame | None
 ) -> tuple[list[str], IndexArray]:
     """Stratum keys and the (n,) stratum number of each label."""
     if frame is not None and (frame.stratum is None) != (stratum is None):
@@ -253,8 +273,8 @@ def _number_strata(
     if stratum is None:
         rates, numbers = np.unique(np.round(weights, DECIMALS), return_inverse=True)
         return [f"{rate:g}" for rate in rates] or [""], numbers
-    known = set(stratum if frame is None or frame.stratum is None else frame.stratum)
-    strange = sorted(set(stratum) - known)
+    known = _occurring(stratum if frame is None or frame.stratum is None else frame.stratum)
+    strange = sorted(_occurring(stratum) - known)
     if strange:
         raise CalibrationError(
             "stratum", f"{strange[0]!r} is not in the frame; count its items there too"
@@ -263,24 +283,32 @@ def _number_strata(
     return keys, _encode(stratum, keys)
 
 
-def _list_categories(category: Sequence[str] | None, frame: Frame | None) -> list[str | None]:
+def _list_categories(category: Keys | None, frame: Frame | None) -> list[str | None]:
     if category is None:
         return [None]
     if frame is None:
-        return [*sorted(set(category))]
+        return [*sorted(_occurring(category))]
     if frame.category is None:
         raise CalibrationError(
             "frame.category", "is missing; a table by category needs the category of every item"
         )
-    return [*sorted(set(category) | set(frame.category))]
+    return [*sorted(_occurring(category) | _occurring(frame.category))]
 
 
-def _encode(keys: Sequence[str], known: Sequence[str | None]) -> IndexArray:
-    number = {key: at for at, key in enumerate(known)}
+def _occurring(keys: Keys) -> set[str]:
+    return keys.occurring() if isinstance(keys, Coded) else set(keys)
+
+
+def _encode(keys: Keys, known: Sequence[str | None]) -> IndexArray:
+    """(n,) number of each row's key among the known ones; all that occur are known."""
+    number: dict[str | None, int] = {key: at for at, key in enumerate(known)}
+    if isinstance(keys, Coded):
+        numbers = np.array([number.get(key, -1) for key in keys.keys], dtype=np.intp)
+        return numbers[keys.codes] if len(keys) else np.zeros(0, dtype=np.intp)
     return np.fromiter((number[key] for key in keys), dtype=np.intp, count=len(keys))
 
 
-def _check_keys(field: str, keys: Sequence[str] | None, size: int) -> None:
+def _check_keys(field: str, keys: Keys | None, size: int) -> None:
     if keys is not None and len(keys) != size:
         raise CalibrationError(field, f"has {len(keys)} keys for {size} rows; give one for each")
 

@@ -7,6 +7,7 @@ from reviewqueue.access import streams_administered_by
 from reviewqueue.admin.keys import ApiKeyAdmin
 from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
 from reviewqueue.admin.remote_models import RemoteAskAdmin, RemoteModelAdmin
+from reviewqueue.admin.run_requests import RunRequestAdmin
 from reviewqueue.admin.streams import StreamWithPeopleAdmin
 from reviewqueue.admin.work import ReviewTaskAdmin, VerdictAdmin
 from routing.admin.scope import administer_streams_by
@@ -18,6 +19,7 @@ __all__ = [
     "RemoteAskAdmin",
     "RemoteModelAdmin",
     "ReviewTaskAdmin",
+    "RunRequestAdmin",
     "StreamWithPeopleAdmin",
     "VerdictAdmin",
 ]

@@ -4,21 +4,23 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.people import RolesOnStreamInline
+from reviewqueue.doorbell import ring
 from reviewqueue.models import Verdict
 from reviewqueue.payloads import KINDS
+from reviewqueue.run_requests import RunUnderWayError, find_under_way, request_run
+from reviewqueue.tasks import work_run_requests
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryFormSet, CategoryInline, FixedKeyForm
 from routing.categories import least_id_after
@@ -87,7 +89,7 @@ class StreamWithPeopleAdmin(StreamAdmin):
     ) -> HttpResponse:
         stream: Stream | None = context["original"]
         if stream is not None:
-            context |= {"drift": read_drift(stream)}
+            context |= {"drift": read_drift(stream), "under_way": find_under_way(stream)}
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
@@ -96,33 +98,30 @@ class StreamWithPeopleAdmin(StreamAdmin):
         return [own, *super().get_urls()]
 
     def recalibrate_view(self, request: HttpRequest, stream_id: UUID) -> HttpResponse:
-        """Ask for a reason, run, and show what the run found. Nothing is published."""
+        """Take the reason, let a worker know, and show how far it is. Nothing is published."""
         if not request.user.has_perm("calibration.add_calibrationrun"):
             raise PermissionDenied
         stream = get_object_or_404(self.get_queryset(request), id=stream_id)
         form = RecalibrateForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                # Here, since no other page should wait for scipy.
-                from reviewqueue.recalibrations import recalibrate_stream  # noqa: PLC0415
-
-                run = recalibrate_stream(
+                asked = request_run(
                     stream=stream,
-                    at=timezone.now(),
                     reason=form.cleaned_data["reason"],
-                    created_by_id=request.user.pk,
+                    requested_by_id=request.user.pk,
                 )
-            except NoPolicyError as error:
+            except (NoPolicyError, RunUnderWayError) as error:
                 form.add_error(None, str(error))
             else:
-                messages.success(request, _("The run is done; nothing was published."))
-                page = reverse("admin:calibration_calibrationrun_change", args=[run.pk])
+                ring(work_run_requests)
+                page = reverse("admin:calibration_runrequest_progress", args=[asked.pk])
                 return HttpResponseRedirect(page)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": stream,
             "form": form,
+            "under_way": find_under_way(stream),
             "title": _("Recalibrate %(stream)s") % {"stream": stream},
         }
         return TemplateResponse(
