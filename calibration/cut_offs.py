@@ -4,7 +4,7 @@ Cut-offs are promises in calibrated terms, so they stay where they are while a m
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,6 @@ import numpy as np
 from calibration.core.reliability import TOLERATED_GAP, Cell
 from calibration.core.thresholds import (
     Certificate,
-    CostCutOffs,
     Costs,
     cut_offs_from_costs,
 )
@@ -98,22 +97,19 @@ def describe_certificate(certificate: Certificate) -> str:
 
 def follow_costs(
     policy: Policy, costs: Mapping[str, Costs], categories: Collection[str]
-) -> tuple[CutOffs, dict[str, CostCutOffs], list[str]]:
-    """The cheapest cut-offs of the stream, and of the categories where theirs differ."""
-    stream = cut_offs_from_costs(costs[STREAM_WIDE])
-    cut_offs = CutOffs(stream.auto, stream.flagged, min(policy.cut_offs.hold, stream.flagged))
+) -> tuple[CutOffs, dict[str, CutOffs], list[str]]:
+    """The cheapest cut-offs of the stream, and of the categories where theirs differ.
+
+    Costs say nothing on what is refused: its bound stays, or gives way to a lower flagged band.
+    """
+    cut_offs = _cheapest(costs[STREAM_WIDE], policy.cut_offs)
     own = {
-        key: cut_offs_from_costs(one)
+        key: _cheapest(one, policy.effective(key))
         for key, one in costs.items()
         if key != STREAM_WIDE and key in categories
     }
-    changed = {
-        key: one
-        for key, one in own.items()
-        if (one.auto, one.flagged) != (policy.effective(key).auto, policy.effective(key).flagged)
-    }
     rules = dict(policy.rules) | {
-        key: replace(policy.rules.get(key, CategoryRule()), auto=one.auto, flagged=one.flagged)
+        key: replace(policy.rules.get(key, CategoryRule()), **asdict(one))
         for key, one in own.items()
     }
     try:
@@ -121,7 +117,13 @@ def follow_costs(
     except PolicyError as error:
         stays = f"the cheapest cut-offs cannot be set: {error}; change it by hand"
         return policy.cut_offs, {}, [stays]
+    changed = {key: one for key, one in own.items() if one != policy.effective(key)}
     return cut_offs, changed, ["the cut-offs are the cheapest ones by the stream's costs"]
+
+
+def _cheapest(costs: Costs, old: CutOffs) -> CutOffs:
+    found = cut_offs_from_costs(costs)
+    return CutOffs(found.auto, found.flagged, min(old.hold, found.flagged))
 
 
 def _list_steps(evidence: Evidence, judgement: Judgement, auto: float) -> list[float]:

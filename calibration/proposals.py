@@ -15,7 +15,6 @@ from calibration.budgets import certify_budget
 from calibration.core.selection import Selection, Trial, select_maps
 from calibration.core.thresholds import (
     Certificate,
-    CostCutOffs,
     Costs,
 )
 from calibration.cut_offs import (
@@ -59,7 +58,7 @@ class Proposal:
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     certificate: Certificate | None = None
-    rule_cut_offs: Mapping[str, CostCutOffs] = field(default_factory=dict)
+    rule_cut_offs: Mapping[str, CutOffs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ def propose(
         notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
     maps = {key: one for key, one in maps.items() if key == STREAM_WIDE or key in categories}
     certificate = None
-    rule_cut_offs: Mapping[str, CostCutOffs] = {}
+    rule_cut_offs: Mapping[str, CutOffs] = {}
     if budget is None and costs:
         cut_offs, rule_cut_offs, cut_off_notes = follow_costs(policy, costs, categories)
     elif budget is None:

@@ -5,6 +5,7 @@ something should change, a draft policy. Nothing here publishes: a person does.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -12,14 +13,16 @@ from uuid import UUID
 from django.db import transaction
 
 from calibration.budgets import DELTA, spend_delta
+from calibration.core.thresholds import Costs
 from calibration.judgements import Judgement, judge_maps
 from calibration.labels import Evidence, find_cohort, read_evidence
 from calibration.models import LONGEST_REASON, CalibrationRun
 from calibration.proposals import Budget, Proposal, draft_fields, maps_in_force, propose
 from calibration.reports import Report, report_current, report_proposal, report_volume
+from routing.core.policy import STREAM_WIDE
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
-from routing.models import Policy, Stream
+from routing.models import CategoryRule, Policy, Stream
 from routing.policies import active_keys, copy_policy, current_spec, load_spec
 
 MEASURED_DAYS: Final = 30
@@ -93,6 +96,7 @@ def recalibrate(
         edges=stream.reporting_edges,
         categories=active_keys(stream.id),
         budget=_find_budget(stream, evidence.cohort.model_version),
+        costs=_find_costs(stream),
     )
     report_proposal(report, spec, proposal)
     tell("routing the newest items again", 0.75)
@@ -150,6 +154,28 @@ def _find_budget(stream: Stream, model_version: str) -> Budget | None:
     return Budget(stream.error_budget, spend_delta(DELTA, tried.count() + 1))
 
 
+def _find_costs(stream: Stream) -> dict[str, Costs] | None:
+    """The stream's costs under "", and those of the categories that have one of their own."""
+    if stream.cost_error is None or stream.cost_review is None or stream.cost_delay is None:
+        return None
+    usual = Costs(
+        error=stream.cost_error,
+        review=stream.cost_review,
+        delay=stream.cost_delay,
+        irreversible=stream.irreversible,
+    )
+    found = {STREAM_WIDE: usual}
+    for category in stream.categories.filter(retired_at__isnull=True):
+        own = {
+            name: value
+            for name, value in (("error", category.cost_error), ("delay", category.cost_delay))
+            if value is not None
+        }
+        if own:
+            found[category.key] = replace(usual, **own)
+    return found
+
+
 def _create_draft(
     stream: Stream, policy_id: UUID, proposal: Proposal, at: datetime, created_by_id: int | None
 ) -> Policy:
@@ -157,9 +183,17 @@ def _create_draft(
         "title": f"Recalibrated {at:%Y-%m-%d}",
         "reporting_edges": list(stream.reporting_edges),
     }
-    return copy_policy(
+    draft = copy_policy(
         policy=Policy.objects.get(id=policy_id), created_by_id=created_by_id, changes=changes
     )
+    categories = {category.key: category for category in stream.categories.all()}
+    for key, own in proposal.rule_cut_offs.items():
+        CategoryRule.objects.update_or_create(
+            policy=draft,
+            category=categories[key],
+            defaults={"stream_id": stream.id, **asdict(own)},
+        )
+    return draft
 
 
 def _store_run(
