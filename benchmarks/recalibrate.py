@@ -1,9 +1,7 @@
 """A full recalibration at a million labels and 77 categories: seconds, and the memory of it.
 
 The labels are made in the database by a few statements, with the frame counts of everything that
-was routed to get them. A process of its own recalibrates, so that the peak is its own:
-
-    python -m benchmarks.recalibrate STREAM
+was routed to get them. A process of its own recalibrates, so that the peak is its own.
 """
 
 import json
@@ -95,6 +93,14 @@ _COUNT_FRAME = """
         round(count(*) / pi)::int, round(count(*) / pi) * avg(raw)
     FROM cases GROUP BY day::date, predicted, round(ln(raw / (1 - raw)) / 0.02)::smallint, queue, pi
 """
+# Models can only be imported once Django is set up.
+_CHILD = """
+import json, sys
+import django
+django.setup()
+from benchmarks.recalibrate import recalibrate_here
+print(json.dumps(recalibrate_here(sys.argv[1])))
+"""
 _TABLES = ("routing_item", "routing_decision", "calibration_groundtruth", "calibration_framecount")
 
 
@@ -137,7 +143,7 @@ def make_labelled_stream(key: str, *, labels: int, categories: int = CATEGORIES)
 def measure(stream: Stream) -> dict[str, float]:
     """Recalibrate in a process of its own; its seconds and its peak of memory in MiB."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.recalibrate", stream.key],
+        [sys.executable, "-c", _CHILD, stream.key],
         check=True,
         stdout=subprocess.PIPE,
     )
@@ -157,15 +163,3 @@ def recalibrate_here(key: str) -> dict[str, float]:
         "recalibrate_s": seconds,
         "recalibrate_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB,
     }
-
-
-def main(key: str) -> None:
-    """Set up Django on the database of the environment, recalibrate, print the figures."""
-    import django  # noqa: PLC0415 - only the measured process has to
-
-    django.setup()
-    print(json.dumps(recalibrate_here(key)))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
