@@ -51,8 +51,11 @@ def main(arguments: Sequence[str]) -> int:
     past, future = read_files(options.past, options.future)
     reference = find_reference(future, alpha=options.budget)
     points = []
-    print("| verdicts | auto share, median (10% to 90%) | of the oracle | auto error | certified |")
-    print("| ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "| verdicts | auto share, median (10% to 90%) | of the oracle | auto error | certified "
+        "| over the budget |"
+    )
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for verdicts in VERDICTS:
         last = [
             play_loop(past=past, future=future, alpha=options.budget, verdicts=verdicts, seed=seed)[
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
         print(
             f"| {verdicts:,} | {median:.1%} ({low:.1%} to {high:.1%}) "
             f"| {median / max(reference.oracle_share, 1e-9):.0%} | {point.error:.2%} "
-            f"| {point.certified:.0%} |",
+            f"| {point.certified:.0%} | {point.broken:.0%} |",
             flush=True,
         )
     draw(points, oracle=reference.oracle_share, budget=options.budget, path=options.chart)
