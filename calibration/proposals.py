@@ -6,7 +6,7 @@ begin. They move only where what is acted on alone stays certainly overconfident
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -118,15 +118,86 @@ def propose(
     """
     if not len(evidence.labels):
         return None
+    chosen = _choose_maps(evidence, policy, current, edges, keep_order=budget is not None)
+    cuts = _choose_cut_offs(
+        evidence, policy, chosen.judgement, categories, budget=budget, costs=costs
+    )
+    if cuts.is_refused and policy.maps and policy.cut_offs.auto < NEVER:
+        kept = (*chosen.notes, "the map stays with the cut-off that was set under it")
+        chosen = replace(
+            chosen,
+            maps=policy.maps,
+            versions=policy.model_versions,
+            judgement=current,
+            notes=kept,
+        )
+    maps = {key: one for key, one in chosen.maps.items() if key == STREAM_WIDE or key in categories}
+    distrusted = _list_distrusted(chosen.judgement, policy, edges, categories)
+    changes = (
+        *_describe_maps(policy, maps, chosen.versions),
+        *_describe_distrusted(policy.distrusted, distrusted),
+        *_describe_cut_offs(policy.cut_offs, cuts.stream),
+        *(
+            f"{key}: auto from {show_number(own.auto)}, flagged from {show_number(own.flagged)}"
+            for key, own in cuts.categories.items()
+        ),
+    )
+    return Proposal(
+        maps=maps,
+        model_versions=chosen.versions,
+        distrusted=distrusted,
+        cut_offs=cuts.stream,
+        judgement=chosen.judgement,
+        trials=chosen.trials,
+        changes=changes,
+        notes=(*chosen.notes, *cuts.notes),
+        certificate=cuts.certificate,
+        rule_cut_offs=cuts.categories,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _ChosenMaps:
+    maps: Maps
+    versions: tuple[str, ...]
+    judgement: Judgement
+    trials: tuple[Trial, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ChosenCutOffs:
+    """Cut-offs of the stream, and of the categories where theirs differ."""
+
+    stream: CutOffs
+    notes: Sequence[str]
+    categories: Mapping[str, CutOffs] = field(default_factory=dict)
+    certificate: Certificate | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether a certificate was asked for and not given."""
+        return self.certificate is not None and self.certificate.cut_off is None
+
+
+def _choose_maps(
+    evidence: Evidence,
+    policy: Policy,
+    current: Judgement,
+    edges: Sequence[float],
+    *,
+    keep_order: bool,
+) -> _ChosenMaps:
+    """The maps that the labels support, or those in force; with what is known of them."""
     version = evidence.cohort.model_version
     strange = bool(policy.maps) and version not in policy.model_versions
     in_force = maps_in_force(policy, version)
-    mixed = budget is not None and not _keep_order(in_force)
+    mixed = keep_order and not _keep_order(in_force)
     if mixed:
         # However good they are, no budget can be certified under them: another has to come.
         in_force = {}
         current = judge_maps(evidence, in_force, edges=edges)
-    selected = refit_maps(evidence, current, in_force, keep_order=budget is not None)
+    selected = refit_maps(evidence, current, in_force, keep_order=keep_order)
     notes = [NOT_IN_RAW_ORDER, selected.note] if mixed else [selected.note]
     maps, versions, judgement = policy.maps, policy.model_versions, current
     if selected.maps is not None:
@@ -136,14 +207,20 @@ def propose(
         maps, versions = {STREAM_WIDE: IDENTITY}, (version,)
     elif strange:
         notes.append(f"the maps in force were not fitted on model {version!r} and do not apply")
-    maps = {key: one for key, one in maps.items() if key == STREAM_WIDE or key in categories}
-    certificate = None
-    rule_cut_offs: Mapping[str, CutOffs] = {}
-    if budget is None and costs:
-        cut_offs, rule_cut_offs, cut_off_notes = follow_costs(policy, costs, categories)
-    elif budget is None:
-        cut_offs, cut_off_notes = raise_auto(evidence, policy, judgement)
-    else:
+    return _ChosenMaps(maps, versions, judgement, selected.trials, tuple(notes))
+
+
+def _choose_cut_offs(
+    evidence: Evidence,
+    policy: Policy,
+    judgement: Judgement,
+    categories: Collection[str],
+    *,
+    budget: Budget | None,
+    costs: Mapping[str, Costs] | None,
+) -> _ChosenCutOffs:
+    """By the budget, else by the costs, else by what the labels keep."""
+    if budget is not None:
         certificate = certify_budget(
             evidence=evidence,
             judgement=judgement,
@@ -151,32 +228,13 @@ def propose(
             delta=budget.delta,
             planned_from=budget.planned_from,
         )
-        cut_offs, cut_off_notes = follow_certificate(policy, certificate)
-        if certificate.cut_off is None and policy.maps and policy.cut_offs.auto < NEVER:
-            maps, versions, judgement = policy.maps, policy.model_versions, current
-            cut_off_notes.append("the map stays with the cut-off that was certified under it")
-    distrusted = _list_distrusted(judgement, policy, edges, categories)
-    changes = (
-        *_describe_maps(policy, maps, versions),
-        *_describe_distrusted(policy.distrusted, distrusted),
-        *_describe_cut_offs(policy.cut_offs, cut_offs),
-        *(
-            f"{key}: auto from {show_number(own.auto)}, flagged from {show_number(own.flagged)}"
-            for key, own in rule_cut_offs.items()
-        ),
-    )
-    return Proposal(
-        maps,
-        versions,
-        distrusted,
-        cut_offs,
-        judgement,
-        selected.trials,
-        changes,
-        (*notes, *cut_off_notes),
-        certificate,
-        rule_cut_offs,
-    )
+        stream, notes = follow_certificate(policy, certificate)
+        return _ChosenCutOffs(stream, notes, certificate=certificate)
+    if costs:
+        stream, own, notes = follow_costs(policy, costs, categories)
+        return _ChosenCutOffs(stream, notes, own)
+    stream, notes = raise_auto(evidence, policy, judgement)
+    return _ChosenCutOffs(stream, notes)
 
 
 def _keep_order(maps: Maps) -> bool:

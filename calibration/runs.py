@@ -89,15 +89,7 @@ def recalibrate(
     current = _judge_current(evidence, spec)
     report = report_current(evidence, spec, current)
     tell(f"fitting maps on {labels}", 0.55)
-    proposal = propose(
-        evidence=evidence,
-        policy=spec,
-        current=current,
-        edges=stream.reporting_edges,
-        categories=active_keys(stream.id),
-        budget=_find_budget(stream, evidence.cohort.model_version),
-        costs=_find_costs(stream),
-    )
+    proposal = _propose(stream, evidence, spec, current)
     report_proposal(report, spec, proposal)
     tell("routing the newest items again", 0.75)
     changed = proposal if proposal is not None and proposal.changes else None
@@ -139,6 +131,20 @@ def _judge_current(evidence: Evidence, spec: PolicySpec) -> Judgement:
     cohort = evidence.cohort
     maps = maps_in_force(spec, cohort.model_version)
     return judge_maps(evidence, maps, edges=cohort.stream.reporting_edges)
+
+
+def _propose(
+    stream: Stream, evidence: Evidence, spec: PolicySpec, current: Judgement
+) -> Proposal | None:
+    return propose(
+        evidence=evidence,
+        policy=spec,
+        current=current,
+        edges=stream.reporting_edges,
+        categories=active_keys(stream.id),
+        budget=_find_budget(stream, evidence.cohort.model_version),
+        costs=_find_costs(stream),
+    )
 
 
 def _find_budget(stream: Stream, model_version: str) -> Budget | None:

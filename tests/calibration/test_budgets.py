@@ -185,7 +185,7 @@ def test_failed_certificate_keeps_the_map_of_the_cut_off_in_force(stream: Stream
     settle(stream, 400, right=200, confidence=0.98)
     again = refit(stream)
     assert again.report["certificate"]["cut_off"] is None
-    kept = "the map stays with the cut-off that was certified under it"
+    kept = "the map stays with the cut-off that was set under it"
     assert kept in again.report["notes"]
     # It may still distrust what was found overconfident.
     assert again.draft_id is not None
