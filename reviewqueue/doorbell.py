@@ -6,8 +6,10 @@ little delay. It is counted and logged, and never an error of the request that r
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+from celery import current_app
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
@@ -16,10 +18,27 @@ logger = logging.getLogger(__name__)
 class Task(Protocol):
     """A Celery task."""
 
+    @property
+    def name(self) -> str:
+        """The whole name, with its module."""
+
+    def apply_async(self, args: Sequence[object]) -> object:
+        """Publish a message that names the task and its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTask:
+    """A task by its name: web processes ring for it without loading what it works with."""
+
     name: str
 
     def apply_async(self, args: Sequence[object]) -> object:
         """Publish a message that names the task and its arguments."""
+        return current_app.send_task(self.name, args=list(args))
+
+
+ASK_REMOTE_MODELS: Final = NamedTask("reviewqueue.tasks.ask_remote_models")
+WORK_RUN_REQUESTS: Final = NamedTask("reviewqueue.tasks.work_run_requests")
 
 
 class _Misses:

@@ -18,7 +18,6 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from calibration.models import CalibrationRun, RunRequest
-from reviewqueue.recalibrations import recalibrate_stream
 from routing.events import record_event
 from routing.models import Stream
 from routing.policies import NoPolicyError, current_spec
@@ -125,6 +124,9 @@ def _work(request: RunRequest) -> None:
             share=1.0,
             ended_at=Now(),
         )
+
+    # Here, since whoever only asks for a run should not wait for scipy.
+    from reviewqueue.recalibrations import recalibrate_stream  # noqa: PLC0415
 
     try:
         recalibrate_stream(

@@ -16,11 +16,10 @@ from django.utils.translation import gettext_lazy
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.people import RolesOnStreamInline
-from reviewqueue.doorbell import ring
+from reviewqueue.doorbell import WORK_RUN_REQUESTS, ring
 from reviewqueue.models import Verdict
 from reviewqueue.payloads import KINDS
 from reviewqueue.run_requests import RunUnderWayError, find_under_way, request_run
-from reviewqueue.tasks import work_run_requests
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryFormSet, CategoryInline, FixedKeyForm
 from routing.categories import least_id_after
@@ -113,7 +112,7 @@ class StreamWithPeopleAdmin(StreamAdmin):
             except (NoPolicyError, RunUnderWayError) as error:
                 form.add_error(None, str(error))
             else:
-                ring(work_run_requests)
+                ring(WORK_RUN_REQUESTS)
                 page = reverse("admin:calibration_runrequest_progress", args=[asked.pk])
                 return HttpResponseRedirect(page)
         context = {

@@ -15,10 +15,9 @@ from reviewqueue.api.answers import answer_taken, answer_verdict
 from reviewqueue.api.bodies import parse_array, parse_json, read_body
 from reviewqueue.api.problems import ProblemDocument, ProblemError
 from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, TriedPost, check_post
-from reviewqueue.doorbell import ring
+from reviewqueue.doorbell import ASK_REMOTE_MODELS, ring
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
 from reviewqueue.models import ApiKey
-from reviewqueue.tasks import ask_remote_models
 from reviewqueue.verdicts import published_verdict
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
@@ -223,7 +222,7 @@ def _ring_if_asked(answers: Sequence[Taken | IntakeError]) -> None:
         isinstance(answer, Taken) and isinstance(answer.made, Outcome) and answer.made.asks
         for answer in answers
     ):
-        ring(ask_remote_models)
+        ring(ASK_REMOTE_MODELS)
 
 
 def _problem(error: IntakeError) -> ProblemError:

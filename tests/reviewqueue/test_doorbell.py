@@ -7,7 +7,8 @@ import pytest
 from celery import Celery
 from django.conf import settings
 
-from reviewqueue.doorbell import count_misses, ring
+from reviewqueue import tasks
+from reviewqueue.doorbell import ASK_REMOTE_MODELS, WORK_RUN_REQUESTS, count_misses, ring
 
 
 def touch(stream_id: str) -> str:
@@ -45,3 +46,10 @@ def test_ring_leaves_one_message_with_the_ids_as_text() -> None:
         assert "eta" not in message.headers or message.headers["eta"] is None
         with pytest.raises(waiting.Empty):
             waiting.get_nowait()
+
+
+def test_tasks_that_are_rung_for_by_name_exist_and_are_heard() -> None:
+    assert ASK_REMOTE_MODELS.name == tasks.ask_remote_models.name
+    assert WORK_RUN_REQUESTS.name == tasks.work_run_requests.name
+    assert ring(ASK_REMOTE_MODELS)
+    assert ring(WORK_RUN_REQUESTS)

@@ -81,6 +81,7 @@ def test_records_are_all_that_the_machine_and_people_did() -> None:
         "calibration.FrameCount",
         "calibration.GroundTruth",
         "calibration.JobRun",
+        "calibration.RunRequest",
         "reviewqueue.RemoteAsk",
         "reviewqueue.ReviewTask",
         "reviewqueue.Verdict",
@@ -90,7 +91,9 @@ def test_records_are_all_that_the_machine_and_people_did() -> None:
     ]
 
 
-WORKED = [label for label in RECORDS if label != "calibration.CalibrationRun"]
+# These have pages of their own, with tests of their own.
+APART = {"calibration.CalibrationRun", "calibration.RunRequest"}
+WORKED = [label for label in RECORDS if label not in APART]
 
 
 @pytest.mark.parametrize("label", WORKED)
