@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("calibration", "0003_drift"),
-        ("routing", "0005_error_budget"),
+        ("routing", "0005_budgets_and_costs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -83,11 +83,13 @@ class Stream(models.Model):
         help_text=_("Share of decisions without a seat that is drawn for blind review."),
     )
     topup_rate = models.FloatField(
+        _("top-up rate"),
         default=0.0,
         validators=PROBABILITY,
         help_text=_("Share that is drawn besides, by a draw of its own, from this confidence up:"),
     )
     topup_from = models.FloatField(
+        _("top-up from"),
         default=0.0,
         validators=PROBABILITY,
         help_text=_("The calibrated confidence from which the further share is drawn."),
@@ -102,6 +104,7 @@ class Stream(models.Model):
         ),
     )
     cost_error = models.FloatField(
+        _("cost of an error"),
         null=True,
         blank=True,
         validators=COST,
@@ -110,13 +113,16 @@ class Stream(models.Model):
             "propose the cheapest cut-offs, unless there is an error budget."
         ),
     )
-    cost_review = models.FloatField(
-        null=True, blank=True, validators=COST, help_text=_("What one review costs.")
-    )
+    cost_review = models.FloatField(_("cost of a review"), null=True, blank=True, validators=COST)
     cost_delay = models.FloatField(
-        null=True, blank=True, validators=COST, help_text=_("What holding one item back costs.")
+        _("cost of a delay"),
+        null=True,
+        blank=True,
+        validators=COST,
+        help_text=_("What it costs to hold one item back."),
     )
     irreversible = models.FloatField(
+        _("irreversible harm"),
         default=0.5,
         validators=PROBABILITY,
         help_text=_("Share of an error's harm that a later correction does not undo."),
@@ -206,9 +212,14 @@ class Category(models.Model):
         help_text=_("Overrides the stream's rate; the rarest and costliest may need all."),
     )
     cost_error = models.FloatField(
-        null=True, blank=True, validators=COST, help_text=_("Overrides the stream's cost.")
+        _("error's cost"),
+        null=True,
+        blank=True,
+        validators=COST,
+        help_text=_("Overrides the stream's cost."),
     )
     cost_delay = models.FloatField(
+        _("delay's cost"),
         null=True,
         blank=True,
         validators=COST,
