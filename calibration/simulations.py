@@ -40,8 +40,6 @@ ROUNDS: Final = 4
 # The shares of delta that the attempts after each round take; most of it waits for the last.
 SPENDING: Final = (0.05, 0.10, 0.15, 0.70)
 LOW_RATE: Final = 0.02
-# Confidences are audited in full where the error expected from them up is under this much of alpha.
-HOPEFUL: Final = 1.3
 RESERVE: Final = 0.985
 NOBODY: Final = CutOffs(1.0, 1.0, 1.0)
 DEFAULT: Final = CutOffs(0.90, 0.70, 0.50)
@@ -186,14 +184,14 @@ class _Loop:
     def play(self, items: Predictions) -> None:
         """Route and audit a round, then recalibrate."""
         self.items_left -= len(items)
-        self.routed.append(self._route(items))
+        self.routed.append(self._audit(items))
         if self.pilot is None:
-            self.pilot = self._gather(self.routed)
+            self.pilot = _gather(self.routed, self.policy.categories)
             self._adopt(self._propose(self.pilot, budget=None), share=None)
             self._plan_audits(self.pilot)
             self.routed.clear()
             return
-        evidence = self._gather(self.routed)
+        evidence = _gather(self.routed, self.policy.categories)
         delta = DELTA * SPENDING[min(len(self.routed), ROUNDS) - 1]
         budget = Budget(self.alpha, delta, planned_from=self.pilot)
         proposal = self._propose(evidence, budget=budget)
@@ -202,7 +200,8 @@ class _Loop:
             if self.certified is None or share > self.certified:
                 self._adopt(proposal, share=share)
 
-    def _route(self, items: Predictions) -> _Routed:
+    def _audit(self, items: Predictions) -> _Routed:
+        """Route a round and draw who gets a label."""
         routes = _route(self.policy, items)
         ids = self.random.integers(0, 2**63, size=len(items), dtype=np.uint64)
         full = items.signals.raw_confidence >= self.full_from
@@ -245,9 +244,6 @@ class _Loop:
         spare = left - self.base_rate * (self.items_left - wanted)
         self.full_rate = min(1.0, max(self.base_rate, spare / max(wanted, 1.0)))
 
-    def _gather(self, rounds: Sequence[_Routed]) -> Evidence:
-        return _gather(rounds, self.policy)
-
     def _propose(self, evidence: Evidence, *, budget: Budget | None) -> Proposal | None:
         current = judge_maps(
             evidence, maps_in_force(self.policy, MODEL), edges=self.policy.reporting_edges
@@ -275,7 +271,7 @@ class _Loop:
         self.certified = share
 
 
-def _gather(rounds: Sequence[_Routed], policy: Policy) -> Evidence:
+def _gather(rounds: Sequence[_Routed], categories: tuple[str, ...]) -> Evidence:
     """The evidence of these rounds, as a cohort's is read from the database."""
     strata = sorted({key for one in rounds for key in one.stratum.tolist()})
     number = {key: code for code, key in enumerate(strata)}
@@ -291,7 +287,7 @@ def _gather(rounds: Sequence[_Routed], policy: Policy) -> Evidence:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return Evidence(
         cohort=Cohort(Stream(key=MODEL), MODEL, date(2026, 1, 1), date(2026, 1, 1), now, now),
-        categories=policy.categories,
+        categories=categories,
         strata=tuple(strata),
         labels=Labels(
             tail=tail[taken],

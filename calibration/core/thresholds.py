@@ -197,7 +197,8 @@ def plan_reach(*, expected_error: npt.ArrayLike, audits: float, alpha: float, de
 
     ``expected_error`` (n,) is the error rate expected from each item up, most confident first. If
     the audits are spread over the first s, a cut-off behind the first t has t / s of them; s is
-    chosen so that t times the chance to pass there is largest over t.
+    chosen so that t times the chance to pass there is largest over t, in the mean over errors that
+    are up to twice or half as many as expected.
     """
     errors = np.clip(as_probabilities("expected_error", expected_error), 1e-12, 1.0 - 1e-12)
     sizes = _certifying_sizes(alpha, delta)
