@@ -84,8 +84,12 @@ def make_stream(
     watch: Mapping[str, float] | None = None,
     **fields: object,
 ) -> Stream:
-    """A stream with a published policy: 0.90, 0.70, 0.50 and a margin of 0.30."""
-    stream = _create_stream(key, categories, fields)
+    """A stream with a published policy: 0.90, 0.70, 0.50 and a margin of 0.30.
+
+    Nothing is drawn for audits or blind checks unless rates are given: by chance a test would see
+    an item blind that it means to see.
+    """
+    stream = _create_stream(key, categories, {"audit_rate": 0.0, "bulk_label_rate": 0.0} | fields)
     publish(
         stream, {name: {"watch": level} for name, level in (watch or {}).items()}, min_margin=0.30
     )
