@@ -76,6 +76,7 @@ class GroundTruth(models.Model):
         FLAGGED = "flagged", _("flagged item, judged singly")
         ESCALATED = "escalated", _("escalated item")
         AUDIT = "audit", _("audit sample")
+        ADJUDICATION = "adjudication", _("settled by an adjudicator")
         IMPORT = "import", _("imported with the item")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -24,7 +24,7 @@ Queue = ReviewTask.Queue
 
 QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
     Role.REVIEWER: (Queue.HOLD, Queue.FLAGGED, Queue.AUDIT),
-    Role.ADJUDICATOR: (Queue.ESCALATED,),
+    Role.ADJUDICATOR: (Queue.ADJUDICATION,),
     Role.EXPERT: (Queue.ESCALATED, Queue.HOLD, Queue.FLAGGED, Queue.AUDIT),
     Role.ANALYST: (),
     Role.STREAM_ADMIN: (),

@@ -63,6 +63,14 @@ class ApiKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class KnownKind(models.TextChoices):
+    """The kinds of answer that can be known beforehand."""
+
+    CATEGORY = "category", _("category")
+    NONE_FITS = "no_category_fits", _("no category fits")
+    AMBIGUOUS = "ambiguous", _("ambiguous")
+
+
 class ReviewTaskQuerySet(models.QuerySet["ReviewTask"]):
     def open(self) -> Self:
         return self.filter(state=ReviewTask.State.OPEN)
@@ -84,6 +92,7 @@ class ReviewTask(models.Model):
 
     class Queue(models.TextChoices):
         ESCALATED = "escalated", _("escalated")
+        ADJUDICATION = "adjudication", _("adjudication")
         HOLD = "hold", _("hold")
         FLAGGED = "flagged", _("flagged")
         AUDIT = "audit", _("audit")
@@ -98,12 +107,17 @@ class ReviewTask(models.Model):
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="tasks")
     item = models.ForeignKey(Item, models.PROTECT, related_name="tasks")
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
-    queue = models.CharField(max_length=10, choices=Queue)
+    queue = models.CharField(max_length=12, choices=Queue)
     seat = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     blind = models.BooleanField(default=False)
-    # Probability with which this seat came to be; NULL for one whose verdict is no sample.
+    # Probability with which this seat came to be; NULL for one whose verdict is no sample. A
+    # flagged seat without it is a row of the batch; all others are judged singly.
     pi = models.FloatField(null=True)
+    # Set on a seat that was slipped in to measure its holder: its verdict settles nothing.
+    known = models.ForeignKey(
+        "KnownAnswer", models.PROTECT, null=True, editable=False, related_name="tasks"
+    )
     priority = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField()
     opened_at = models.DateTimeField(default=timezone.now)
@@ -163,7 +177,16 @@ class ReviewTask(models.Model):
                 F("due_at"),
                 F("id"),
                 name="task_next",
-                condition=Q(state="open"),
+                condition=Q(state="open") & (Q(pi__isnull=False) | ~Q(queue="flagged")),
+            ),
+            # The batch of flagged items: priority, then due time, then age.
+            models.Index(
+                F("stream"),
+                F("priority").desc(),
+                F("due_at"),
+                F("id"),
+                name="task_batch",
+                condition=Q(state="open", queue="flagged", pi__isnull=True),
             ),
             # Leases that ran out.
             models.Index(
@@ -219,6 +242,45 @@ class RemoteAsk(models.Model):
         return f"{self.model} on {self.item}"
 
 
+class KnownAnswer(models.Model):
+    """An item whose answer is known, to be slipped in among a reviewer's work."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="known_answers")
+    item = models.OneToOneField(Item, models.PROTECT, related_name="known_answer")
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=20, choices=KnownKind)
+    categories = ArrayField(models.CharField(max_length=100), default=list)
+    reason = models.TextField(
+        blank=True, max_length=1000, help_text=_("Why this is the answer; shown to nobody else.")
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-id"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(kind="category", categories__len=1)
+                | Q(kind="ambiguous", categories__len__gte=2)
+                | Q(kind="no_category_fits", categories__len=0),
+                name="known_categories_match_kind",
+            ),
+        ]
+        indexes: ClassVar = [
+            # What may be slipped in.
+            models.Index(
+                fields=["stream", "id"], name="known_live", condition=Q(retired_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"
+
+
 class TaskSkip(models.Model):
     """That a person passed a task on; it is not offered to the same person again for a while."""
 
@@ -265,6 +327,8 @@ class Verdict(models.Model):
     blind = models.BooleanField()
     # Whether the answer is the machine's own, for agreement and pace without a join.
     confirms = models.BooleanField()
+    # The table this row was closed with, if it was closed in bulk.
+    batch = models.UUIDField(null=True)
     supersedes = models.OneToOneField(
         "self", models.PROTECT, null=True, related_name="superseded_by"
     )

@@ -100,6 +100,7 @@ def name_queue(key: str) -> QueueName:
         Queue.HOLD: _("Hold"),
         Queue.FLAGGED: _("Flagged"),
         Queue.AUDIT: _("Audit"),
+        Queue.ADJUDICATION: _("Adjudication"),
     }
     return QueueName(key, labels[key])
 

@@ -137,6 +137,23 @@ class Stream(models.Model):
         validators=PROBABILITY,
         help_text=_("Share of held items whose reviewer does not see the model's answer."),
     )
+    double_rate = models.FloatField(
+        _("judged twice"),
+        default=0.0,
+        validators=PROBABILITY,
+        help_text=_(
+            "Share of held, audited and singly checked flagged items that two people judge apart; "
+            "where they disagree, an adjudicator decides."
+        ),
+    )
+    known_rate = models.FloatField(
+        _("known answers"),
+        default=0.0,
+        validators=PROBABILITY,
+        help_text=_(
+            "Share of what a reviewer is given whose answer is known, to measure how they judge."
+        ),
+    )
     lease_minutes = models.PositiveIntegerField(
         default=15, validators=[MinValueValidator(1), MaxValueValidator(24 * 60)]
     )
@@ -181,6 +198,8 @@ class Stream(models.Model):
                 "irreversible",
                 "bulk_label_rate",
                 "blind_rate",
+                "double_rate",
+                "known_rate",
             ),
         ]
 
@@ -211,6 +230,13 @@ class Category(models.Model):
         validators=PROBABILITY,
         help_text=_("Overrides the stream's rate; the rarest and costliest may need all."),
     )
+    double_rate = models.FloatField(
+        _("judged twice"),
+        null=True,
+        blank=True,
+        validators=PROBABILITY,
+        help_text=_("Overrides the stream's share of items that two people judge."),
+    )
     cost_error = models.FloatField(
         _("error's cost"),
         null=True,
@@ -232,7 +258,7 @@ class Category(models.Model):
         verbose_name_plural = "categories"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["stream", "key"], name="category_key_unique"),
-            probability_check("category_rates", "audit_rate"),
+            probability_check("category_rates", "audit_rate", "double_rate"),
             cost_check("category_costs", "cost_error", "cost_delay"),
         ]
 

@@ -22,8 +22,8 @@ from tests.scenes import make_bare_stream, make_person
     [
         (("reviewer",), ("hold", "flagged", "audit")),
         (("expert",), ("escalated", "hold", "flagged", "audit")),
-        (("adjudicator",), ("escalated",)),
-        (("reviewer", "adjudicator"), ("escalated", "hold", "flagged", "audit")),
+        (("adjudicator",), ("adjudication",)),
+        (("reviewer", "adjudicator"), ("adjudication", "hold", "flagged", "audit")),
         (("analyst", "stream_admin"), ()),
         ((), ()),
     ],
