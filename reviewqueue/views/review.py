@@ -129,6 +129,7 @@ def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if not ends:
         task.lease_expires_at = None
         task.lease_token = form.cleaned_data.get("lease_token")
+        task.refresh_from_db(fields=["state"])
         context = {"task": card_of(task)}
         return respond(request, TEMPLATE, context, part="lease", status=LOST)
     task.lease_expires_at = ends
@@ -183,7 +184,10 @@ def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = ""
 def _lost(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
     """409: nothing was recorded, and what was entered stays on the page."""
     form.is_valid()
+    task.refresh_from_db(fields=["state"])
     words = _("Your time with this item was over, or somebody else has answered it.")
+    if task.state == ReviewTask.State.CANCELLED:
+        words = _("Somebody else’s answer has settled this item meanwhile, so yours is not needed.")
     screen = show_task(user=request.user, task=task, entry=form.entry(), late=words)
     return _show(request, screen, status=LOST)
 
