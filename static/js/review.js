@@ -8,7 +8,7 @@
   const boxes = (of) => [...of.querySelectorAll("input[name=categories]")];
   const fill = (words, name) => words.replace("{name}", name);
 
-  function setMode(of, mode) {
+  function setMode(of, mode, { focus = true } = {}) {
     of.dataset.mode = mode;
     const chosen = boxes(of).filter((box) => box.checked);
     for (const box of boxes(of)) {
@@ -20,7 +20,7 @@
       button.setAttribute("aria-pressed", String(button.value === mode));
     }
     refresh(of);
-    if (mode === "no_category_fits") of.querySelector("#proposed-name").focus();
+    if (mode === "no_category_fits" && focus) of.querySelector("#proposed-name").focus();
   }
 
   function words(primary, mode, chosen, named) {
@@ -58,7 +58,8 @@
   function take(of, button) {
     const wanted = button.dataset.takeCategories.split(" ");
     of.querySelector("#proposed-name").value = button.dataset.takeName;
-    setMode(of, button.dataset.take);
+    // Without the focus in its field the name is taken as it is, and the keys stay awake.
+    setMode(of, button.dataset.take, { focus: false });
     for (const box of boxes(of)) box.checked = wanted.includes(box.value);
     refresh(of);
   }

@@ -1,6 +1,7 @@
 """Items judged twice: what settles them, who decides where two differ, what an undo takes back."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from django.db import connections
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from reviewqueue.claims import claim_next, escalate_task
+from reviewqueue.claims import claim_next, escalate_task, skip_task
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import published_verdict
 from reviewqueue.verdicts import Answer, LateVerdictError, UndoWindowPassedError, undo_verdict
@@ -80,6 +81,16 @@ def test_nobody_gets_both_seats(stream: Stream, reviewer: User) -> None:
     assert claim(stream, reviewer).seat == 1  # the one in hand
     judge(claim(stream, reviewer), reviewer)
     assert claim_next(user=reviewer, stream=stream, queue="hold") is None
+
+
+@pytest.mark.parametrize("pass_on", [skip_task, escalate_task])
+def test_who_passes_an_item_on_is_not_offered_its_other_seat_next(
+    stream: Stream, reviewer: User, pass_on: Callable[..., bool]
+) -> None:
+    post_held(stream, "a", "b")
+    first = claim(stream, reviewer)
+    assert pass_on(task_id=first.id, user=reviewer, lease_token=token(first))
+    assert claim(stream, reviewer).item_id != first.item_id
 
 
 def test_half_judged_item_waits_and_upstream_is_told_nothing(

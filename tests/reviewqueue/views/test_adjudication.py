@@ -61,7 +61,9 @@ def dispute(
     scenes.post(stream, f"HD-{number}", **fields)  # type: ignore[arg-type]
     for person, answer in zip(people, answers, strict=True):
         judge(stream, person, answer)
-    return ReviewTask.objects.get(item__external_id=f"HD-{number}", queue="adjudication")
+    return ReviewTask.objects.get(
+        stream=stream, item__external_id=f"HD-{number}", queue="adjudication"
+    )
 
 
 def page_of(client: Client, address: str = ADJUDICATION) -> str:
