@@ -23,7 +23,7 @@ from routing.models import Category, Stream
 DAYS: Final = 90
 FEWEST: Final = 30
 MOST: Final = 1_000
-DRAWS: Final = 400
+DRAWS: Final = 200
 SEED: Final = 0
 
 Rating = tuple[str, frozenset[str]]
