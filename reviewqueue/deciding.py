@@ -105,5 +105,7 @@ def count_free_seats(stream: Stream) -> int:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CAPACITY_LOCK, str(stream.id)]
         )
-    taken = ReviewTask.objects.unanswered().filter(stream=stream, queue=ReviewTask.Queue.HOLD)
+    taken = ReviewTask.objects.unanswered().filter(
+        stream=stream, queue=ReviewTask.Queue.HOLD, known__isnull=True
+    )
     return stream.hold_capacity - taken.count()

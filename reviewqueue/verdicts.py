@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -120,7 +121,9 @@ def record_verdict(
     if not held.update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now):
         raise LateVerdictError(LateVerdictError.__doc__ or "")
     verdict = _add_verdict(task, reviewer, answer, active_ms, now)
-    if answer.kind == Kind.CANNOT_JUDGE and task.queue != Queue.ESCALATED:
+    if task.known_id is not None:
+        pass  # it measures its giver and settles nothing
+    elif answer.kind == Kind.CANNOT_JUDGE and task.queue != Queue.ESCALATED:
         _seat_expert(task, now)
     else:
         _settle(task, verdict, now)
@@ -214,6 +217,8 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     verdict = (
         Verdict.objects.live()
         .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
+        # The undo of an overturn brings an answer back and no task: `overturns.undo_overturn`.
+        .filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Kind.WITHDRAWN))
         .first()
     )
     if verdict is None:
@@ -225,14 +230,10 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     )
     if Verdict.objects.filter(supersedes=verdict).exists():
         raise refused
-    if verdict.kind == Kind.CANNOT_JUDGE and not _withdraw_expert_seat(task):
-        raise refused
     now = timezone.now()
+    if task.known_id is None and not _unsettle(task, verdict, now):
+        raise refused
     _add_withdrawal(verdict, task, now)
-    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=now)
-    Item.objects.filter(id=task.item_id).update(
-        state=state_before_verdict(task.decision.action), settled_at=None
-    )
     _take_up_again(task)
     record_event(
         stream_id=task.stream_id,
@@ -242,6 +243,17 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         verdict=str(verdict.id),
     )
     return task
+
+
+def _unsettle(task: ReviewTask, verdict: Verdict, now: datetime) -> bool:
+    """Take back what the verdict brought about; whether that was still possible."""
+    if verdict.kind == Kind.CANNOT_JUDGE and not _withdraw_expert_seat(task):
+        return False
+    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=now)
+    Item.objects.filter(id=task.item_id).update(
+        state=state_before_verdict(task.decision.action), settled_at=None
+    )
+    return True
 
 
 def _add_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> None:
@@ -284,5 +296,6 @@ def _withdraw_expert_seat(task: ReviewTask) -> bool:
 
 
 def published_verdict(item: Item) -> Verdict | None:
-    """The item's verdict that upstream may know: live, and past its undo window."""
-    return Verdict.objects.live().filter(item=item, published_at__lte=Now()).order_by("-id").first()
+    """The item's verdict that upstream may know: the old one while an overturn can be undone."""
+    told = Verdict.objects.told().filter(item=item, task__known__isnull=True)
+    return told.order_by("-id").first()

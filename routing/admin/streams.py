@@ -150,6 +150,7 @@ class StreamAdmin(StreamModelAdmin):
                 "fields": (
                     ("audit_rate", "topup_rate", "topup_from"),
                     ("bulk_label_rate", "blind_rate"),
+                    "known_rate",
                 )
             },
         ),
