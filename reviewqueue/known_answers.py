@@ -36,6 +36,7 @@ Queue = ReviewTask.Queue
 
 SLIPPED_INTO: Final = (Queue.HOLD, Queue.FLAGGED, Queue.AUDIT)
 ALWAYS_BLIND: Final = (Queue.FLAGGED, Queue.AUDIT)
+NAMED: Final = (Verdict.Kind.CATEGORY, Verdict.Kind.AMBIGUOUS)
 # Seats of an item's own judgements are counted from 1; these keep out of their way.
 FIRST_SEAT: Final = 1_001
 
@@ -226,7 +227,7 @@ def is_right() -> Q:
     """That a verdict on a known seat is right: what it names are among the known categories."""
     known = "task__known"
     named = Q(
-        kind__in=[Verdict.Kind.CATEGORY, Verdict.Kind.AMBIGUOUS],
+        kind__in=NAMED,
         categories__contained_by=F(f"{known}__categories"),
     )
     return named | Q(kind=Verdict.Kind.NONE_FITS, **{f"{known}__kind": KnownKind.NONE_FITS})
@@ -253,6 +254,28 @@ def measure_reviewer(*, stream: Stream, user: "User", start: datetime, end: date
         .aggregate(answered=Count("id"), right=Count("id", filter=is_right()))
     )
     return known_answer_accuracy(right=counted["right"], answered=counted["answered"])
+
+
+def with_counts(known: QuerySet[KnownAnswer]) -> QuerySet[KnownAnswer]:
+    """Notes on each how often it was judged (`judged_count`) and rightly (`right_count`)."""
+    verdicts = "tasks__verdicts"
+    judged = Q(
+        **{
+            f"{verdicts}__superseded_by__isnull": True,
+            f"{verdicts}__kind__in": [*NAMED, Verdict.Kind.NONE_FITS],
+        }
+    )
+    named = Q(
+        **{
+            f"{verdicts}__kind__in": NAMED,
+            f"{verdicts}__categories__contained_by": F("categories"),
+        }
+    )
+    neither = Q(kind=KnownKind.NONE_FITS, **{f"{verdicts}__kind": Verdict.Kind.NONE_FITS})
+    return known.annotate(
+        judged_count=Count(verdicts, filter=judged),
+        right_count=Count(verdicts, filter=judged & (named | neither)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,9 @@ def test_item_decided_again_is_listed_once_by_its_latest_decision(stream: Stream
     again = Decision.objects.get(id=first.id)
     again.id = uuid7()
     again.save(force_insert=True)
-    assert [entry.decision.id for entry in read_watched(viewer=rita(), stream=stream).entries] == [again.id]
+    assert [entry.decision.id for entry in read_watched(viewer=rita(), stream=stream).entries] == [
+        again.id
+    ]
     assert find_watched(viewer=rita(), stream=stream, decision_id=first.id) is None
 
 
