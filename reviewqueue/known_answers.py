@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django_stubs_ext import WithAnnotations
 
 from calibration.audits import hash_draws
 from calibration.core.agreement import Rate, known_answer_accuracy
@@ -256,7 +257,18 @@ def measure_reviewer(*, stream: Stream, user: "User", start: datetime, end: date
     return known_answer_accuracy(right=counted["right"], answered=counted["answered"])
 
 
-def with_counts(known: QuerySet[KnownAnswer]) -> QuerySet[KnownAnswer]:
+class Counts(TypedDict):
+    """What `with_counts` notes on each known answer."""
+
+    judged_count: int
+    right_count: int
+
+
+if TYPE_CHECKING:
+    Counted = WithAnnotations[KnownAnswer, Counts]
+
+
+def with_counts(known: QuerySet[KnownAnswer]) -> "QuerySet[Counted]":
     """Notes on each how often it was judged (`judged_count`) and rightly (`right_count`)."""
     verdicts = "tasks__verdicts"
     judged = Q(

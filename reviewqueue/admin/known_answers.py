@@ -53,23 +53,23 @@ class CategoriesOfStreamsField(CategoriesField):
 class KnownForm(forms.Form):
     """An item by its stream and external id, and the answer to it."""
 
-    stream = StreamField(label=gettext_lazy("stream"), queryset=Stream.objects.none())
+    stream = StreamField(label=gettext_lazy("Stream"), queryset=Stream.objects.none())
     external_id = forms.CharField(
-        label=gettext_lazy("external id"),
+        label=gettext_lazy("External id"),
         max_length=200,
         help_text=gettext_lazy("Of an item that nobody has to judge any more."),
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
-    kind = forms.ChoiceField(label=gettext_lazy("kind"), choices=KnownKind.choices)
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=KnownKind.choices)
     categories = CategoriesOfStreamsField(
-        label=gettext_lazy("categories"),
+        label=gettext_lazy("Categories"),
         queryset=Category.objects.none(),
         required=False,
         widget=forms.SelectMultiple(attrs={"size": 12}),
         help_text=gettext_lazy("One; two or more where it is ambiguous; none where none fits."),
     )
     reason = forms.CharField(
-        label=gettext_lazy("reason"),
+        label=gettext_lazy("Reason"),
         max_length=1000,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField"}),
@@ -191,7 +191,7 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
         if request.method == "POST" and form.is_valid() and form.known is not None:
             self.log_addition(request, form.known, _("Marked."))
             messages.success(
-                request, _("%(item)s is slipped in from now on.") % {"item": form.known.item}
+                request, _("Slipped in from now on: %(item)s") % {"item": form.known.item}
             )
             return HttpResponseRedirect(reverse("admin:reviewqueue_knownanswer_changelist"))
         context = self._page(request, _("Mark an item as known")) | {"form": form}

@@ -126,6 +126,7 @@ def _show(
             "form": entry,
         },
         "late": late,
+        "keeps_input": not late or request.method == "POST",
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
         return render(request, "review/overturn.html", context, status=status)

@@ -10,8 +10,9 @@ from tests.browser.conftest import HOLD
 
 
 def test_verdict_is_overturned_and_the_overturn_undone(
-    stream: Stream, reviewer: User, signed_in: Page
+    stream: Stream, reviewer: User, signed_in: Page, complaints: list[str]
 ) -> None:
+    complaints.append("422")
     page = signed_in
     scenes.post(stream, "HD-1")
     Stream.objects.update(undo_seconds=0)

@@ -74,3 +74,9 @@ def test_task_page_does_not_show_the_lease_token(stream: Stream) -> None:
     content = log_in(make_superuser()).get(f"{LIST}{task.id}/change/").content.decode()
     assert str(task.lease_token) not in content
     assert "rita" in content
+
+
+def test_task_page_leads_to_the_item(stream: Stream) -> None:
+    task = post(stream, "t1")
+    content = log_in(make_superuser()).get(f"{LIST}{task.id}/change/").content.decode()
+    assert f'<a href="/streams/helpdesk/items/{task.item_id}/">t1</a>' in content

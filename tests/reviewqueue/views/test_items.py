@@ -214,7 +214,7 @@ def test_queries_do_not_grow_with_judgements(
             verdict_id=verdict.id, by=by, answer=UNLOCK if turn % 2 == 0 else VPN
         )
     plain.get(address(task))
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         plain.get(address(task))
 
 
@@ -241,7 +241,7 @@ def test_search_offers_each_stream_that_has_it(
     assert "Hidden" not in page
 
 
-@pytest.mark.parametrize("asked", ["HD", "hd-1", "\0", "x" * 300])
+@pytest.mark.parametrize("asked", ["HD", "hd-1", "x" * 300])
 def test_search_without_a_find_says_so(stream: Stream, plain: Client, asked: str) -> None:
     scenes.post(stream, "HD-1")
     response = plain.get("/items/", {"id": asked})
