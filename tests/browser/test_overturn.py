@@ -7,12 +7,13 @@ from reviewqueue.models import Verdict
 from routing.models import Stream
 from tests import scenes
 from tests.browser.conftest import HOLD
+from tests.browser.test_accessibility import violations
 
 
 def test_verdict_is_overturned_and_the_overturn_undone(
     stream: Stream, reviewer: User, signed_in: Page, complaints: list[str]
 ) -> None:
-    complaints.append("422")
+    complaints += ["404", "422"]
     page = signed_in
     scenes.post(stream, "HD-1")
     Stream.objects.update(undo_seconds=0)
@@ -25,6 +26,7 @@ def test_verdict_is_overturned_and_the_overturn_undone(
     page.goto(f"/verdicts/{verdict.id}/")
     page.keyboard.press("o")
     page.wait_for_url("**/overturn/")
+    assert violations(page) == []
     primary = page.locator("[data-primary]")
     expect(primary).to_contain_text("Choose the new answer")
     page.keyboard.press("3")
@@ -32,7 +34,7 @@ def test_verdict_is_overturned_and_the_overturn_undone(
     page.keyboard.press("Control+Enter")
     expect(page.locator("#comment-error")).to_contain_text("Say why")
     expect(page.locator("input[value=security_incident]")).to_be_checked()
-    page.keyboard.press("c")
+    expect(page.locator("#comment")).to_be_focused()
     page.keyboard.type("A phishing mail is attached.")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Overturned. You can undo it for 600 seconds")).to_be_visible()
@@ -44,8 +46,12 @@ def test_verdict_is_overturned_and_the_overturn_undone(
     expect(history).to_contain_text("You overturned the answer: Security incident")
     expect(history).to_contain_text("You took the overturn back: VPN issue stands again")
     assert Verdict.objects.live().get().reviewer == reviewer
+    assert violations(page) == []
     page.goto("/")
     page.keyboard.press("/")
     page.keyboard.type("HD-1")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("VPN drops after a minute")
+    page.goto("/items/?id=HD-2")
+    expect(page.get_by_role("heading", name="No item “HD-2”")).to_be_visible()
+    assert violations(page) == []
