@@ -29,6 +29,7 @@ QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
     Role.ANALYST: (),
     Role.STREAM_ADMIN: (),
 }
+OVERTURNING_ROLES: Final = (Role.ADJUDICATOR, Role.EXPERT, Role.STREAM_ADMIN)
 KEY_BYTES = 32
 KEY_PATTERN = re.compile(r"rq_[A-Za-z0-9_-]{43}")
 PREFIX_LENGTH = 12
@@ -107,6 +108,18 @@ def tasks_visible_to(user: User) -> QuerySet[ReviewTask]:
 def verdicts_visible_to(user: User) -> VerdictQuerySet:
     """The user's own verdicts in visible streams, those that were taken back included."""
     return Verdict.objects.filter(reviewer=user, stream__in=streams_visible_to(user))
+
+
+def verdicts_overturnable_by(user: User) -> VerdictQuerySet:
+    """Verdicts that the user may overturn: the own, and all of a stream by role.
+
+    What measures a reviewer is nobody else's to overturn.
+    """
+    if user.is_superuser:
+        return Verdict.objects.filter(Q(task__known__isnull=True) | Q(reviewer=user))
+    all_of = Membership.objects.filter(user=user, role__in=OVERTURNING_ROLES).values("stream_id")
+    own = Q(reviewer=user, stream__in=streams_visible_to(user))
+    return Verdict.objects.filter(own | Q(stream__in=all_of, task__known__isnull=True))
 
 
 def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
+from reviewqueue.known_answers import seat_known
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from routing.events import record_event
 from routing.models import Stream
@@ -15,9 +17,15 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 SKIP_REST: Final = timedelta(minutes=15)
+ORDINARY: Final = Q(known__isnull=True)
+# A seat that was slipped in is its holder's alone: it does not open, it is over.
 UNCLAIMED: Final = {
-    "state": ReviewTask.State.OPEN,
-    "holder": None,
+    "state": Case(
+        When(ORDINARY, then=Value(ReviewTask.State.OPEN)),
+        default=Value(ReviewTask.State.CANCELLED),
+    ),
+    "holder": Case(When(ORDINARY, then=Value(None)), default=F("holder")),
+    "closed_at": Case(When(ORDINARY, then=Value(None)), default=Now()),
     "claimed_at": None,
     "lease_token": None,
     "lease_expires_at": None,
@@ -56,7 +64,9 @@ def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None
     held = _with_content().leased_to(user).filter(stream=stream, queue=queue).first()
     if held is not None:
         return held
-    found = _claim_free(user=user, stream=stream, queue=queue)
+    found = seat_known(user=user, stream=stream, queue=queue)
+    if found is None:
+        found = _claim_free(user=user, stream=stream, queue=queue)
     if found is None and expire_leases(stream_id=stream.id):
         found = _claim_free(user=user, stream=stream, queue=queue)
     return None if found is None else _with_content().get(id=found)

@@ -310,6 +310,17 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
         """Verdicts that nothing supersedes and that are no withdrawals."""
         return self.filter(superseded_by__isnull=True).exclude(kind=Verdict.Kind.WITHDRAWN)
 
+    def overturns(self) -> Self:
+        """Verdicts that another answer stood before, in whose place they came."""
+        return self.filter(supersedes__isnull=False).exclude(
+            supersedes__kind=Verdict.Kind.WITHDRAWN
+        )
+
+    def told(self) -> Self:
+        """Verdicts that upstream may know: published, and nothing that is supersedes them."""
+        told = self.exclude(kind=Verdict.Kind.WITHDRAWN).filter(published_at__lte=Now())
+        return told.exclude(superseded_by__published_at__lte=Now())
+
 
 class Verdict(models.Model):
     """The human's answer to a task. Append-only: undo and overturn are new rows."""

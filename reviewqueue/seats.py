@@ -37,7 +37,9 @@ def open_audit_seats(*, stream: Stream, at: datetime) -> JobRun | None:
 
 
 def _open_drawn(stream: Stream, at: datetime) -> dict[str, object] | None:
-    seats = ReviewTask.objects.filter(stream_id=stream.id, item_id=OuterRef("item_id"))
+    seats = ReviewTask.objects.filter(
+        stream_id=stream.id, item_id=OuterRef("item_id"), known__isnull=True
+    )
     draws = list(
         AuditDraw.objects.filter(stream=stream, opened_at__isnull=True, drawn_at__lte=at)
         .annotate(has_seat=Exists(seats))

@@ -11,12 +11,13 @@ later one sees the earlier.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from django.db.models.functions import Now
+from django.db.models import Q
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
-from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.models import ReviewTask, Verdict, VerdictQuerySet
 from routing.items import state_before_verdict
 from routing.models import Item
 
@@ -167,9 +168,11 @@ def _cancel(seats: Iterable[ReviewTask], at: datetime) -> None:
 
 def published_verdict(item: Item) -> Verdict | None:
     """The verdict that settled the item, once upstream may know: past its undo window."""
-    settled = GroundTruth.objects.current().filter(stream_id=item.stream_id, item_id=item.id)
-    return (
-        Verdict.objects.live()
-        .filter(id__in=settled.values("verdict_id"), published_at__lte=Now())
-        .first()
-    )
+    return told_verdicts([item.id]).first()
+
+
+def told_verdicts(item_ids: Sequence[UUID]) -> VerdictQuerySet:
+    """What upstream may know of settled items: the old answer while an overturn can be undone."""
+    labels = GroundTruth.objects.current().filter(item_id__in=item_ids)
+    settling = labels.values("verdict_id")
+    return Verdict.objects.told().filter(Q(id__in=settling) | Q(superseded_by__in=settling))

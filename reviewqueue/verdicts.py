@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -121,7 +122,8 @@ def record_verdict(
     if not held.update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now):
         raise LateVerdictError(LateVerdictError.__doc__ or "")
     verdict = _add_verdict(task, reviewer, answer, active_ms, now)
-    apply_verdict(task=task, verdict=verdict, at=now)
+    if task.known_id is None:  # a known answer measures its giver and settles nothing
+        apply_verdict(task=task, verdict=verdict, at=now)
     record_event(
         stream_id=task.stream_id,
         kind="verdict.recorded",
@@ -181,6 +183,8 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         .select_related("item")
         .defer("item__payload", "item__scores")
         .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
+        # The undo of an overturn brings an answer back and no task: `overturns.undo_overturn`.
+        .filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Kind.WITHDRAWN))
         .first()
     )
     if verdict is None:
@@ -193,7 +197,7 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     if Verdict.objects.filter(supersedes=verdict).exists():
         raise refused
     now = timezone.now()
-    if not take_back(task=task, verdict=verdict, at=now):
+    if task.known_id is None and not take_back(task=task, verdict=verdict, at=now):
         raise refused
     _add_withdrawal(verdict, task, now)
     _take_up_again(task)

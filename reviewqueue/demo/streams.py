@@ -47,6 +47,7 @@ HELPDESK: Final = DemoStream(
         "audit_rate": _DEMO_AUDIT_RATE,
         "blind_rate": 0.10,
         "double_rate": 0.10,
+        "known_rate": 0.02,
         "payload_fields": {"subject": "title", "body": "text"},
     },
     policy={

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from reviewqueue.models import Verdict
 from reviewqueue.verdicts import AMBIGUOUS_AT_LEAST, Answer
@@ -50,7 +51,7 @@ class AnyKeysField(forms.MultipleChoiceField):
         return True
 
 
-class AnswerForm(LeaseForm):
+class JudgementForm(forms.Form):
     """A posted answer; whether its categories may be chosen is asked where it is recorded."""
 
     kind = forms.ChoiceField(
@@ -98,3 +99,16 @@ class AnswerForm(LeaseForm):
             active_ms=self.cleaned_data.get("active_ms") or 0,
             errors=found | (errors or {}),
         )
+
+
+class AnswerForm(JudgementForm, LeaseForm):
+    """An answer to the task in hand."""
+
+
+class OverturnForm(JudgementForm):
+    """An answer in another's place, and why."""
+
+    comment = forms.CharField(
+        max_length=4000,
+        error_messages={"required": gettext_lazy("Say why; the comment stays with the item.")},
+    )

@@ -21,7 +21,8 @@ from reviewqueue.access import (
 )
 from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
-from reviewqueue.models import ReviewTask
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.overturns import undo_overturn
 from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
@@ -145,6 +146,8 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     )
     stream, queue = verdict.task.stream, verdict.task.queue
     try:
+        if Verdict.objects.overturns().filter(id=verdict_id).exists():
+            return _undo_overturn(request, verdict)
         task = undo_verdict(verdict_id=verdict_id, reviewer=request.user)
     except UndoWindowPassedError:
         words = _("Too late to undo: the verdict has been passed on, or is undone already.")
@@ -159,6 +162,13 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     task = _visible_task(request.user, task.id)
     screen = show_task(user=request.user, task=task, entry=entry_of(verdict))
     return _show(request, screen)
+
+
+def _undo_overturn(request: PersonRequest, verdict: Verdict) -> HttpResponse:
+    """Back to the item, whose earlier answer stands again."""
+    undo_overturn(verdict_id=verdict.id, by=request.user)
+    messages.success(request, _("The overturn is undone; the earlier answer stands again."))
+    return go_to(request, reverse("item", args=[verdict.task.stream.key, verdict.item_id]))
 
 
 def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:

@@ -99,6 +99,7 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
     if form.is_valid():
         before = form.cleaned_data["before"]
         page = read_watched(
+            viewer=request.user,
             stream=stream,
             category=form.cleaned_data["category"],
             stage=form.cleaned_data["state"],
@@ -135,7 +136,7 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
 def watched_item(request: PersonRequest, stream_key: str, decision_id: UUID) -> HttpResponse:
     """One entry: the item, what the machine said, and where it waits or what was answered."""
     stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
-    found = find_watched(stream=stream, decision_id=decision_id)
+    found = find_watched(viewer=request.user, stream=stream, decision_id=decision_id)
     if found is None:
         raise Http404
     decision, item = found.decision, found.decision.item

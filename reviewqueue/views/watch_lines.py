@@ -77,7 +77,7 @@ def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) ->
         predicted=label_of(decision.predicted),
         figure=percent_apart(decision.confidence),
         calibrated=is_calibrated(decision, has_map=entry.has_map),
-        queue=_name_queue_of(decision),
+        queue=name_queue_of(decision),
         status=_word_status(entry, label_of),
         at=decision.decided_at,
     )
@@ -112,7 +112,7 @@ def _read_levels(decision: Decision, label_of: Callable[[str], str]) -> tuple[Le
     )
 
 
-def _name_queue_of(decision: Decision) -> QueueName:
+def name_queue_of(decision: Decision) -> QueueName:
     """The machine's queue in the reader's words; a reject that goes to an expert by its own."""
     labels: Mapping[str, str] = {
         Decision.Queue.AUTO: _("Auto"),
@@ -131,7 +131,7 @@ def _word_status(entry: Watched, label_of: Callable[[str], str]) -> Status:
         answer = word_answer(entry.verdict, label_of) if entry.verdict else _("may be undone yet")
         return Status(_("Settled"), answer, is_settled=True)
     if state == Item.State.WAITING:
-        moved = seat and seat != _name_queue_of(decision).key
+        moved = seat and seat != name_queue_of(decision).key
         detail = _("in %(queue)s") % {"queue": name_queue(seat).label} if moved else ""
         return Status(_("Waiting"), detail)
     if decision.action == Decision.Action.REFUSE:

@@ -153,7 +153,7 @@ class StreamAdmin(StreamModelAdmin):
                 "fields": (
                     ("audit_rate", "topup_rate", "topup_from"),
                     ("bulk_label_rate", "blind_rate"),
-                    ("double_rate",),
+                    ("double_rate", "known_rate"),
                 )
             },
         ),

@@ -95,3 +95,9 @@ def test_verdict_of_an_item_that_is_to_be_judged_once_more_is_left_out(stream: S
         text = log_in(root).get(page).content.decode()
         listed.append((text.count('class="field-answer"'), "rita" in text, "sam" in text))
     assert listed == [(0, False, False), (2, True, True)]
+
+
+def test_task_page_leads_to_the_item(stream: Stream) -> None:
+    task = post(stream, "t1")
+    content = log_in(make_superuser()).get(f"{LIST}{task.id}/change/").content.decode()
+    assert f'<a href="/streams/helpdesk/items/{task.item_id}/">t1</a>' in content
