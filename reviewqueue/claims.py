@@ -122,13 +122,23 @@ def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 
 
 @transaction.atomic
-def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
-    """Hand a task to the experts' queue, open again; whether it was still held."""
-    task = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
-    stream_id = task.values_list("stream_id", flat=True).first()
-    if stream_id is None or not task.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
+def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID, comment: str = "") -> bool:
+    """Hand a task to the experts' queue, open again; whether it was still held.
+
+    The event keeps the queue it left and, for the expert, what the user wrote.
+    """
+    held = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
+    task = held.only("stream_id", "queue").first()
+    if task is None or not held.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
         return False
-    record_event(stream_id=stream_id, kind="task.escalated", subject_id=task_id, actor_id=user.pk)
+    record_event(
+        stream_id=task.stream_id,
+        kind="task.escalated",
+        subject_id=task_id,
+        actor_id=user.pk,
+        queue=task.queue,
+        comment=comment.strip(),
+    )
     return True
 
 
