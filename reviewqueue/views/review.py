@@ -32,6 +32,7 @@ from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
     VerdictError,
+    find_recorded,
     record_verdict,
     undo_verdict,
 )
@@ -81,12 +82,26 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
             active_ms=form.cleaned_data["active_ms"] or 0,
         )
     except LateVerdictError:
-        return _lost(request, task, form)
+        return _answer_late(request, task, form)
     except VerdictError as error:
         entry = form.entry(errors={error.field or "categories": str(error)})
         screen = show_task(user=request.user, task=task, entry=entry)
         return _show(request, screen, status=INVALID)
     return _go_on(request, task.stream, task.queue)
+
+
+def _answer_late(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
+    """An answer that arrives twice is recorded once; any other that comes late is refused."""
+    recorded = find_recorded(
+        task_id=task.id, lease_token=form.cleaned_data["lease_token"], reviewer=request.user
+    )
+    if recorded is None:
+        return _lost(request, task, form)
+    answer = form.answer()
+    if (recorded.kind, recorded.categories) == (answer.kind, list(answer.categories)):
+        return _go_on(request, task.stream, task.queue)
+    words = _("You have answered this item already, and that answer stands. Undo it to change it.")
+    return _lost(request, task, form, words)
 
 
 @require_POST
@@ -234,16 +249,21 @@ def _go_on(
     return _show(request, with_told(screen, told, take_back) if told else screen)
 
 
-def _lost(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
+def _lost(
+    request: PersonRequest, task: ReviewTask, form: AnswerForm, words: str = ""
+) -> HttpResponse:
     """409: nothing was recorded, and what was entered stays on the page."""
     form.is_valid()
-    words = _("Your time with this item was over, or somebody else has answered it.")
-    if ReviewTask.objects.filter(id=task.id, queue=ReviewTask.Queue.ESCALATED).exclude(
-        queue=task.queue
-    ):
-        words = _("This item was passed on to the experts meanwhile.")
+    words = words or _word_loss(task)
     screen = show_task(user=request.user, task=task, entry=form.entry(), late=words)
     return _show(request, screen, status=LOST)
+
+
+def _word_loss(task: ReviewTask) -> str:
+    stored = ReviewTask.objects.filter(id=task.id, queue=ReviewTask.Queue.ESCALATED)
+    if task.queue != ReviewTask.Queue.ESCALATED and stored.exists():
+        return _("This item was passed on to the experts meanwhile.")
+    return _("Your time with this item was over, or somebody else has answered it.")
 
 
 def _give_others_back(user: "User", kept: ReviewTask) -> None:
