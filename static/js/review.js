@@ -20,6 +20,8 @@
     }
     refresh(of);
     if (mode === "no_category_fits") of.querySelector("#proposed-name").focus();
+    const asked = of.querySelector(`[data-mode-panel="${mode}"]`);
+    if (asked) asked.scrollIntoView({ block: "nearest" });
   }
 
   function words(primary, mode, chosen, named) {
