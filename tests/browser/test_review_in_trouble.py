@@ -46,6 +46,7 @@ def test_late_verdict_keeps_the_input(
 def test_expired_session_returns_with_the_input(
     stream: Stream, reviewer: User, signed_in: Page
 ) -> None:
+    """cvat#1025, work lost at an expired session."""
     scenes.post(stream, "HD-1")
     enter_half_an_answer(signed_in)
     Session.objects.all().delete()
