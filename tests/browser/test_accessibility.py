@@ -2,9 +2,11 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from reviewqueue.models import Verdict
+from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
 from tests.browser.conftest import HOLD
@@ -23,7 +25,10 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_have_no_violations(stream: Stream, signed_in: Page, theme: str) -> None:
+def test_pages_have_no_violations(
+    stream: Stream, signed_in: Page, complaints: list[str], theme: str
+) -> None:
+    complaints += ["404", "403", "409"]
     signed_in.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     for number in range(3):
         scenes.post(stream, f"HD-{number}")
@@ -36,11 +41,26 @@ def test_pages_have_no_violations(stream: Stream, signed_in: Page, theme: str) -
     found["ambiguous"] = violations(signed_in)
     signed_in.keyboard.press("n")
     found["none"] = violations(signed_in)
+    ReviewTask.objects.filter(state="claimed").update(lease_expires_at=timezone.now())
+    signed_in.keyboard.press("Control+Enter")
+    signed_in.wait_for_selector("text=Not recorded.")
+    found["late"] = violations(signed_in)
+    signed_in.goto(HOLD)
+    signed_in.wait_for_selector("[data-key=e]")
+    signed_in.keyboard.press("Escape")
+    signed_in.keyboard.press("e")
+    signed_in.wait_for_selector("text=to the experts")
+    found["escalated"] = violations(signed_in)
+    scenes.join(User.objects.get(username="rita"), stream, "expert")
     for name, address in (
         ("home", "/"),
         ("blind", "/streams/helpdesk/audit/"),
         ("empty", "/streams/helpdesk/flagged/"),
         ("mine", "/streams/helpdesk/mine/"),
+        ("watch", "/streams/helpdesk/watch/"),
+        ("passed on", "/streams/helpdesk/escalated/"),
+        ("not open", "/streams/helpdesk/adjudication/"),
+        ("nothing", "/nowhere/"),
         ("password", "/accounts/password/change/"),
     ):
         signed_in.goto(address)
@@ -50,6 +70,7 @@ def test_pages_have_no_violations(stream: Stream, signed_in: Page, theme: str) -
     signed_in.wait_for_url("**/verdicts/**")
     found["verdict"] = violations(signed_in)
     signed_in.keyboard.press("?")
+    signed_in.wait_for_selector("dialog[open]")
     found["keys"] = violations(signed_in)
     assert {name: lines for name, lines in found.items() if lines} == {}
 
