@@ -110,15 +110,29 @@ def release_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 
 @transaction.atomic
 def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
-    """Give a task back and pass it on: the same person is not offered it for a while."""
-    stream_id = _held(task_id, user, lease_token).values_list("stream_id", flat=True).first()
-    if stream_id is None or not release_task(task_id=task_id, user=user, lease_token=lease_token):
+    """Give a task back and pass its item on: the same person is not offered it for a while."""
+    task = _held(task_id, user, lease_token).first()
+    if task is None or not release_task(task_id=task_id, user=user, lease_token=lease_token):
         return False
-    TaskSkip.objects.update_or_create(
-        task_id=task_id, user=user, defaults={"stream_id": stream_id, "skipped_at": Now()}
+    _rest_from(task, user)
+    record_event(
+        stream_id=task.stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk
     )
-    record_event(stream_id=stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk)
     return True
+
+
+def _rest_from(task: ReviewTask, user: "User") -> None:
+    """Offer the user no seat of the task's item for a while; of two the other would come next."""
+    seats = ReviewTask.objects.unanswered().filter(stream_id=task.stream_id, item_id=task.item_id)
+    TaskSkip.objects.bulk_create(
+        [
+            TaskSkip(stream_id=task.stream_id, task_id=seat_id, user=user, skipped_at=Now())
+            for seat_id in seats.values_list("id", flat=True)
+        ],
+        update_conflicts=True,
+        unique_fields=["task", "user"],
+        update_fields=["skipped_at"],
+    )
 
 
 @transaction.atomic
@@ -128,9 +142,10 @@ def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID, comment: st
     The event keeps the queue it left and, for the expert, what the user wrote.
     """
     held = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
-    task = held.only("stream_id", "queue").first()
+    task = held.first()
     if task is None or not held.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
         return False
+    _rest_from(task, user)
     record_event(
         stream_id=task.stream_id,
         kind="task.escalated",

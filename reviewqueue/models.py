@@ -188,6 +188,12 @@ class ReviewTask(models.Model):
                 name="task_batch",
                 condition=Q(state="open", queue="flagged", pi__isnull=True),
             ),
+            # What two people judged lately, for their agreement.
+            models.Index(
+                fields=["stream", "-closed_at"],
+                name="task_judged_twice",
+                condition=Q(seat=2, state="answered"),
+            ),
             # Leases that ran out.
             models.Index(
                 fields=["lease_expires_at"], name="task_leases", condition=Q(state="claimed")

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import WithAnnotations
 
-from calibration.models import AuditDraw
+from calibration.models import AuditDraw, GroundTruth
 from reviewqueue.models import ReviewTask, Verdict
 from routing.core.policy import STREAM_WIDE
 from routing.models import Category, CategoryRule, Decision, Item, Stream
@@ -169,11 +169,12 @@ def _with_outcomes(decisions: "list[Listed]") -> tuple[Watched, ...]:
         .order_by("-seat")
         .values_list("item_id", "queue")
     )
+    settled = GroundTruth.objects.current().filter(item_id__in=item_ids)
     verdicts = {
         verdict.item_id: verdict
-        for verdict in Verdict.objects.live()
-        .filter(item_id__in=item_ids, published_at__lte=Now())
-        .order_by("id")
+        for verdict in Verdict.objects.live().filter(
+            id__in=settled.values("verdict_id"), published_at__lte=Now()
+        )
     }
     return tuple(
         Watched(

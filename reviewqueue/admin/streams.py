@@ -10,12 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.people import RolesOnStreamInline
+from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.doorbell import WORK_RUN_REQUESTS, ring
 from reviewqueue.models import Verdict
 from reviewqueue.payloads import KINDS
@@ -88,7 +90,11 @@ class StreamWithPeopleAdmin(StreamAdmin):
     ) -> HttpResponse:
         stream: Stream | None = context["original"]
         if stream is not None:
-            context |= {"drift": read_drift(stream), "under_way": find_under_way(stream)}
+            context |= {
+                "drift": read_drift(stream),
+                "under_way": find_under_way(stream),
+                "agreement": word_recent_agreement(stream=stream, at=timezone.now()),
+            }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -89,8 +89,15 @@ class VerdictAdmin(ReadOnly):
     search_help_text = gettext_lazy("The item's whole external id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
+        """Without what others said of items that are still to be judged by a further person.
+
+        Whoever reads here may work the stream's queues too, and must not know the first answer.
+        """
         found: QuerySet[Verdict] = super().get_queryset(request)
-        return found.select_related(
+        to_come = ReviewTask.objects.unanswered().filter(
+            stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id")
+        )
+        return found.filter(Q(reviewer=request.user.pk) | ~Exists(to_come)).select_related(
             "item", "stream", "reviewer", "task__item", "supersedes__item", "superseded_by"
         )
 

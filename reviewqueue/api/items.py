@@ -18,7 +18,7 @@ from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, Tr
 from reviewqueue.doorbell import ASK_REMOTE_MODELS, ring
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
 from reviewqueue.models import ApiKey
-from reviewqueue.verdicts import published_verdict
+from reviewqueue.settlements import published_verdict
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item, Stream

@@ -108,12 +108,14 @@ def arrange_choices(
     *,
     scores: Mapping[str, float] | None,
     chosen: Sequence[str],
+    keys_taken: str = "",
 ) -> Choices:
     """Categories by score where `scores` may be seen, else in the taxonomy's order.
 
     `categories` are in the taxonomy's order, `chosen` their keys. Without scores (blind) nothing
     of the order or the keys depends on the machine. Categories that are digits keep their order
-    and are pressed by their own key. What the model did not list has a dash, not a score of 0.
+    and are pressed by their own key. Keys in `keys_taken` press something else. What the model did
+    not list has a dash, not a score of 0.
     """
     digits = len(categories) <= ALL_SHOWN_UP_TO and all(
         len(category.key) == 1 and category.key.isdigit() for category in categories
@@ -133,7 +135,7 @@ def arrange_choices(
             key=category.key,
             label=category.label,
             definition=category.definition,
-            hotkey=hot if index < in_sight else "",
+            hotkey=hot if index < in_sight and hot not in keys_taken else "",
             score="" if score is None else f"{score:.2f}" if listed else "–",
             width="" if score is None or index >= in_sight else f"{score * 100:.1f}%",
             checked=category.key in chosen,

@@ -187,6 +187,7 @@ def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if not ends:
         task.lease_expires_at = None
         task.lease_token = form.cleaned_data.get("lease_token")
+        task.refresh_from_db(fields=["state"])
         context = {"task": card_of(task)}
         return respond(request, TEMPLATE, context, part="lease", status=LOST)
     task.lease_expires_at = ends
@@ -260,8 +261,10 @@ def _lost(
 
 
 def _word_loss(task: ReviewTask) -> str:
-    stored = ReviewTask.objects.filter(id=task.id, queue=ReviewTask.Queue.ESCALATED)
-    if task.queue != ReviewTask.Queue.ESCALATED and stored.exists():
+    state, queue = ReviewTask.objects.values_list("state", "queue").get(id=task.id)
+    if state == ReviewTask.State.CANCELLED:
+        return _("Somebody else’s answer has settled this item meanwhile, so yours is not needed.")
+    if queue == ReviewTask.Queue.ESCALATED != task.queue:
         return _("This item was passed on to the experts meanwhile.")
     return _("Your time with this item was over, or somebody else has answered it.")
 

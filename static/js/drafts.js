@@ -45,7 +45,7 @@
   document.addEventListener("input", changed);
   document.addEventListener("change", changed);
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-mode-button]")) keep(document.getElementById("answer"));
+    if (event.target.closest("[data-mode-button], [data-take]")) keep(document.getElementById("answer"));
   });
   document.addEventListener("submit", (event) => {
     // Skipped and escalated items may come back, and with them what was entered.

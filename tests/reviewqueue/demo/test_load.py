@@ -136,6 +136,18 @@ def test_past_is_settled_and_the_eve_waits(digits: Stream) -> None:
     assert Verdict.objects.filter(reviewer__is_active=True).count() == 0
 
 
+def test_past_of_items_judged_twice_is_adjudicated_too(digits: Stream) -> None:
+    Stream.objects.filter(id=digits.id).update(double_rate=1.0)
+    digits.refresh_from_db()
+    unfold(digits, make_predictions(200))
+    pairs = ReviewTask.objects.filter(seat=2, queue="hold")
+    assert pairs.count() > 0
+    assert set(pairs.values_list("state", flat=True)) == {"answered"}
+    assert GroundTruth.objects.filter(source="adjudication").count() > 0
+    disputes = ReviewTask.objects.filter(queue="adjudication", holder__isnull=False)
+    assert set(disputes.values_list("holder__username", flat=True)) == {"simulated-dara"}
+
+
 def test_past_told_twice_is_told_once(digits: Stream) -> None:
     predictions = make_predictions(100)
     unfold(digits, predictions, eve=10)
