@@ -146,15 +146,23 @@ def _rest_from(task: ReviewTask, user: "User") -> None:
 
 
 @transaction.atomic
-def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
-    """Hand a task to the experts' queue, open again; whether it was still held."""
+def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID, comment: str = "") -> bool:
+    """Hand a task to the experts' queue, open again; whether it was still held.
+
+    The event keeps the queue it left and, for the expert, what the user wrote.
+    """
     held = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
     task = held.first()
     if task is None or not held.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
         return False
     _rest_from(task, user)
     record_event(
-        stream_id=task.stream_id, kind="task.escalated", subject_id=task_id, actor_id=user.pk
+        stream_id=task.stream_id,
+        kind="task.escalated",
+        subject_id=task_id,
+        actor_id=user.pk,
+        queue=task.queue,
+        comment=comment.strip(),
     )
     return True
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
+    path("tasks/<uuid:task_id>/take-back", review.undo_escalation, name="undo-escalation"),
     path("tasks/<uuid:task_id>/release", review.release, name="release"),
     path("tasks/<uuid:task_id>/heartbeat", review.heartbeat, name="heartbeat"),
     path("verdicts/<uuid:verdict_id>/", mine.verdict, name="my-verdict"),

@@ -135,6 +135,14 @@ def record_verdict(
     return verdict
 
 
+def find_recorded(*, task_id: UUID, lease_token: UUID, reviewer: "User") -> Verdict | None:
+    """The live verdict that the reviewer gave under this lease, for a request that comes twice."""
+    answered = ReviewTask.objects.filter(
+        id=task_id, lease_token=lease_token, holder=reviewer, state=ReviewTask.State.ANSWERED
+    )
+    return Verdict.objects.live().filter(task__in=answered, reviewer=reviewer).first()
+
+
 def _add_verdict(
     task: ReviewTask, reviewer: "User", answer: Answer, active_ms: int, now: datetime
 ) -> Verdict:

@@ -12,6 +12,7 @@ from reviewqueue.verdicts import AMBIGUOUS_AT_LEAST, Answer
 
 Kind = Verdict.Kind
 NAMELESS_KINDS = (Kind.NONE_FITS, Kind.CANNOT_JUDGE)
+COMMENT_LONGEST = 4000
 MODES = (Kind.CATEGORY, Kind.NONE_FITS, Kind.AMBIGUOUS)
 
 
@@ -44,6 +45,15 @@ class LeaseForm(forms.Form):
     lease_token = forms.UUIDField()
 
 
+class EscalationForm(LeaseForm):
+    """Handing a task on, with what the expert should know; what is too long is cut, not lost."""
+
+    comment = forms.CharField(required=False)
+
+    def clean_comment(self) -> str:
+        return str(self.cleaned_data["comment"])[:COMMENT_LONGEST]
+
+
 class AnyKeysField(forms.MultipleChoiceField):
     """Category keys, whichever they are."""
 
@@ -59,7 +69,7 @@ class JudgementForm(forms.Form):
     )
     categories = AnyKeysField(required=False)
     proposed_name = forms.CharField(max_length=120, required=False)
-    comment = forms.CharField(max_length=4000, required=False)
+    comment = forms.CharField(max_length=COMMENT_LONGEST, required=False)
     active_ms = forms.IntegerField(min_value=0, required=False)
 
     def clean(self) -> dict[str, object]:

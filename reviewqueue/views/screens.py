@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from reviewqueue.access import queues_workable_by
 from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.claims import SKIP_REST, claim_next
+from reviewqueue.escalations import PassedOn, read_passed_on
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.payloads import Paper, read_payload
 from reviewqueue.views.answer_form import Entry
@@ -75,6 +76,14 @@ class EmptyQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Where an escalation is undone, and for how many seconds more."""
+
+    address: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Screen:
     """All that the review templates show. `machine` is None on blind and on empty screens.
 
@@ -98,6 +107,8 @@ class Screen:
     late: str = ""
     notice: str = ""
     told: str = ""
+    take_back: TakeBack | None = None
+    passed_on: Sequence[PassedOn] = ()
     empty: EmptyQueue | None = None
 
 
@@ -174,6 +185,7 @@ def show_task(
         form=entry,
         primary_words=_word_primary(entry, choices, machine),
         late=late,
+        passed_on=read_passed_on(task),
     )
 
 
@@ -182,9 +194,10 @@ def with_notice(screen: Screen, notice: str) -> Screen:
     return replace(screen, notice=notice, announcement=notice)
 
 
-def with_told(screen: Screen, told: str) -> Screen:
+def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> Screen:
     """The same screen with what became of the item before in its status bar, announced first."""
-    return replace(screen, told=told, announcement=f"{told}. {screen.announcement}")
+    words = f"{told}. {screen.announcement}"
+    return replace(screen, told=told, take_back=take_back, announcement=words)
 
 
 def card_of(task: ReviewTask) -> TaskCard:

@@ -12,8 +12,9 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from reviewqueue.payloads import Paper, read_payload
-from reviewqueue.views.answer_panel import is_calibrated, percent_apart
+from reviewqueue.views.answer_panel import is_calibrated
 from reviewqueue.views.progress import read_labels, word_answer
+from reviewqueue.views.reason_chips import percent_apart
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.watchlist import Watched
 from routing.models import Decision, Item, Stream

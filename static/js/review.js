@@ -21,6 +21,8 @@
     }
     refresh(of);
     if (mode === "no_category_fits" && focus) of.querySelector("#proposed-name").focus();
+    const asked = of.querySelector(`[data-mode-panel="${mode}"]`);
+    if (asked && focus) asked.scrollIntoView({ block: "nearest" });
   }
 
   function words(primary, mode, chosen, named) {

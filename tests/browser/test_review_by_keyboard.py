@@ -37,7 +37,7 @@ def test_whole_journey_without_a_mouse(stream: Stream, signed_in: Page) -> None:
     expect_ticket(page, 1)
     expect(page.locator("#work h1")).to_be_focused()
     expect(page.locator("#live")).to_contain_text("Next item: Ticket 1.")
-    expect(page).to_have_title("Ticket 1 · Review queue")
+    expect(page).to_have_title("Ticket 1 · Review Queue")
     page.keyboard.press("2")
     expect(page.locator("[data-primary]")).to_contain_text("Choose Account unlock")
     page.keyboard.press("Enter")
