@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from reviewqueue.access import streams_visible_to, verdicts_visible_to
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
 from reviewqueue.views.home import read_last
 from reviewqueue.views.progress import read_labels, title_of, word_answer
 
@@ -74,11 +74,7 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "verdict": found,
         "answer": word_answer(found, label_of),
         "machine": label_of(found.task.decision.predicted) if may_see_machine else "",
-        "paper": read_payload(
-            found.item.payload,
-            layout=stream.payload_fields,
-            fallback_title=found.item.external_id,
-        ),
+        "paper": read_item(found.item, stream=stream),
         "neighbours": _find_neighbours(request.user, found),
         "may_undo": not window_over and not taken_back,
     }

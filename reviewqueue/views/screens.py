@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from reviewqueue.access import queues_workable_by
 from reviewqueue.claims import SKIP_REST, claim_next
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.payloads import Paper, read_payload
+from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_form import Entry
 from reviewqueue.views.answer_panel import (
     Choices,
@@ -136,9 +136,7 @@ def show_task(
         )
     if entry is None:
         entry = Entry(categories=() if machine is None else (machine.key,))
-    paper = read_payload(
-        item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-    )
+    paper = read_item(item, stream=stream)
     choices = arrange_choices(
         [category for category in taxonomy.values() if category.retired_at is None],
         scores=None if blind else item.scores,

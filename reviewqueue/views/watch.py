@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from reviewqueue.access import queues_workable_by, streams_visible_to
 from reviewqueue.htmx import INVALID, PersonRequest, respond, signed_in
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
 from reviewqueue.views.answer_panel import describe_machine
 from reviewqueue.views.progress import read_labels
 from reviewqueue.views.screens import name_queue
@@ -154,9 +154,7 @@ def watched_item(request: PersonRequest, stream_key: str, decision_id: UUID) -> 
         "machine": describe_machine(
             decision, policy=published_spec(decision.policy_id), label_of=label_of
         ),
-        "paper": read_payload(
-            item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-        ),
+        "paper": read_item(item, stream=stream),
         "queue": name_queue(found.seat_queue) if workable else None,
     }
     with timezone.override(ZoneInfo(stream.time_zone)):

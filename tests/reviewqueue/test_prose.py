@@ -1,0 +1,37 @@
+"""Text in paragraphs, long text folded."""
+
+import pytest
+
+from reviewqueue.prose import FOLD_FROM, Prose, fold
+
+
+def test_paragraphs_end_at_blank_lines_of_any_system() -> None:
+    expected = Prose(("Hello,", "it is\ngone."))
+    assert fold("Hello,\n \n\nit is\ngone.\n") == expected
+    assert fold("Hello,\r\n\r\nit is\r\ngone.") == expected
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\n\r\n"])
+def test_blank_text_has_no_paragraph(blank: str) -> None:
+    assert fold(blank) == Prose(())
+
+
+def test_long_text_folds_and_loses_nothing() -> None:
+    paragraphs = [f"{number} " + "word " * 200 for number in range(12)]
+    prose = fold("\n\n".join(paragraphs))
+    assert prose.folded_length == sum(len(part) for part in prose.folded)
+    shown, folded = " ".join(prose.paragraphs), " ".join(prose.folded)
+    assert 0 < len(shown) < FOLD_FROM
+    assert f"{shown} {folded}".split() == " ".join(paragraphs).split()
+
+
+def test_one_endless_line_folds_too() -> None:
+    prose = fold("x" * 100_000)
+    assert [len(part) for part in prose.paragraphs] == [2_400]
+    assert prose.folded_length == 97_600
+
+
+def test_thousands_of_blank_lines_fold_into_one_element() -> None:
+    prose = fold("a\n\n" * 50_000)
+    assert (len(prose.paragraphs), len(prose.folded)) == (2_400, 1)
+    assert prose.folded[0].split() == ["a"] * 47_600
