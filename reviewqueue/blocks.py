@@ -17,6 +17,7 @@ from reviewqueue.prose import FOLD_FROM, fold
 from reviewqueue.trees import Json, Node, draw_tree, write_leaf
 
 PICTURES = 12
+TINY_PICTURE = 4_000  # characters of a data URL
 TABLE_ROWS = 200
 TABLE_COLUMNS = 200
 TABLE_CELLS = 8_000
@@ -55,6 +56,11 @@ class Block:
     rows_left_out: int = 0
     columns_left_out: int = 0
     node: Node | None = None
+
+    @property
+    def tiny(self) -> bool:
+        """Whether a picture is so small a file that its pixels should stay sharp."""
+        return len(self.source) < TINY_PICTURE and self.source.startswith("data:")
 
 
 def label_of(name: str) -> str:

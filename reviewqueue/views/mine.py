@@ -16,6 +16,7 @@ from reviewqueue.access import streams_visible_to, verdicts_visible_to
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.payloads import read_item
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.home import read_last
 from reviewqueue.views.progress import read_labels, title_of, word_answer
 
@@ -79,7 +80,8 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "may_undo": not window_over and not taken_back,
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return render(request, "review/verdict.html", context)
+        page = render(request, "review/verdict.html", context)
+    return let_pictures_in(request, page, stream)
 
 
 def _find_neighbours(user: "User", found: Verdict) -> Neighbours:

@@ -22,6 +22,7 @@ from reviewqueue.access import (
 from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
@@ -163,9 +164,10 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
 def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
     with timezone.override(ZoneInfo(screen.stream.time_zone)):
-        return respond(
+        page = respond(
             request, TEMPLATE, context, part="work", status=status, address=screen.address
         )
+    return let_pictures_in(request, page, screen.stream)
 
 
 def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = "") -> HttpResponse:

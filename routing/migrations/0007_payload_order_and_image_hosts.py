@@ -6,20 +6,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('routing', '0006_judged_twice'),
+        ("routing", "0006_judged_twice"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='stream',
-            name='image_hosts',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=253, validators=[django.core.validators.RegexValidator('\\A(?=.{1,253}\\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+(:[1-9][0-9]{0,4})?\\Z', '%(value)s is no host; write it in small letters, with no scheme and no path, such as images.example.org.')]), blank=True, default=list, help_text="Hosts whose pictures a reviewer's browser may load over https, such as images.example.org, separated by commas. Those of any other host are shown as links.", size=None),
+            model_name="stream",
+            name="image_hosts",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(
+                    max_length=253,
+                    validators=[
+                        django.core.validators.RegexValidator(
+                            "\\A(?=.{1,253}\\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+                            "(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+(:[1-9][0-9]{0,4})?\\Z",
+                            "%(value)s is no host; write it in small letters, with no scheme "
+                            "and no path, such as images.example.org.",
+                        )
+                    ],
+                ),
+                blank=True,
+                default=list,
+                help_text="Hosts whose pictures a reviewer's browser may load over https, such as "
+                "images.example.org, separated by commas. Those of any other host are shown as "
+                "links.",
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='stream',
-            name='payload_order',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), blank=True, default=list, size=None),
+            model_name="stream",
+            name="payload_order",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.TextField(), blank=True, default=list, size=None
+            ),
         ),
     ]
