@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from reviewqueue.addresses import Address, is_picture, read_address
 from reviewqueue.conversations import TURNS_SHOWN, Turn, read_turns
-from reviewqueue.prose import FOLD_FROM, fold
+from reviewqueue.prose import FOLD_FROM, fold, label_of
 from reviewqueue.trees import Json, Node, draw_tree, write_leaf
 
 PICTURES = 12
@@ -22,7 +22,6 @@ TABLE_ROWS = 200
 TABLE_COLUMNS = 200
 TABLE_CELLS = 8_000
 CELL_LENGTH = 1_000
-NAME_LENGTH = 80
 
 _HTML_TAGS = {
     *("p", "br", "b", "strong", "i", "em", "u", "s", "code", "pre", "blockquote", "hr"),
@@ -61,12 +60,6 @@ class Block:
     def tiny(self) -> bool:
         """Whether a picture is so small a file that its pixels should stay sharp."""
         return len(self.source) < TINY_PICTURE and self.source.startswith("data:")
-
-
-def label_of(name: str) -> str:
-    """A field's name as people write it: `vpn_client` becomes "Vpn client"."""
-    words = re.sub(r"[_\-.]+", " ", name[:NAME_LENGTH]).strip()
-    return words[:1].upper() + words[1:] if words else name[:NAME_LENGTH]
 
 
 def draw_blocks(

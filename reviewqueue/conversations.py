@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from reviewqueue.addresses import is_picture
-from reviewqueue.prose import Prose, fold
+from reviewqueue.prose import Prose, fold, label_of
 from reviewqueue.trees import Json, write_leaf
 
 TURNS_SHOWN = 40
@@ -75,7 +75,7 @@ def _turn(entry: dict[str, Json], image_hosts: Collection[str]) -> Turn:
         parts.notes.append(_word_call(call))
     at = _first(entry, _TIMES)
     return Turn(
-        speaker=str(_first(entry, _SPEAKERS)),
+        speaker=label_of(str(_first(entry, _SPEAKERS))),
         prose=fold("\n\n".join(parts.texts)),
         pictures=tuple(parts.pictures),
         notes=tuple(parts.notes),

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reviewqueue.addresses import read_address
-from reviewqueue.blocks import Block, draw_blocks, is_flat_rows, label_of
+from reviewqueue.blocks import Block, draw_blocks, is_flat_rows
 from reviewqueue.conversations import list_entries
+from reviewqueue.prose import label_of
 from reviewqueue.trees import DATA_IMAGE, Json, Node, draw_tree, write_leaf
 from routing.models import Item, Stream
 

@@ -1,4 +1,4 @@
-"""Text as paragraphs, of which a long one shows its beginning and folds the rest."""
+"""Names as people write them; text as paragraphs, of which a long one folds its later part."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 FOLD_FROM = 4_000
 FOLD_TO = 2_400
 FOLDED_PARAGRAPHS = 200
+NAME_LENGTH = 80
 
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
 
@@ -44,3 +45,9 @@ def fold(value: str) -> Prose:
     if len(folded) > FOLDED_PARAGRAPHS:  # one element, or a page of blank lines is a slow one
         folded = ["\n\n".join(folded)]
     return Prose(tuple(shown), tuple(folded), folded_length)
+
+
+def label_of(name: str) -> str:
+    """A field's name as people write it: `vpn_client` becomes "Vpn client"."""
+    words = re.sub(r"[_\-.]+", " ", name[:NAME_LENGTH]).strip()
+    return words[:1].upper() + words[1:] if words else name[:NAME_LENGTH]

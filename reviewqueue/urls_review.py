@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviewqueue.views import home, mine, review, watch
+from reviewqueue.views import alike, home, mine, review, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
+    path("tasks/<uuid:task_id>/alike", alike.alike, name="alike"),
     path("tasks/<uuid:task_id>/release", review.release, name="release"),
     path("tasks/<uuid:task_id>/heartbeat", review.heartbeat, name="heartbeat"),
     path("verdicts/<uuid:verdict_id>/", mine.verdict, name="my-verdict"),

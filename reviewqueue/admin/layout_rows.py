@@ -26,7 +26,7 @@ KIND_WORDS = {
     "conversation": gettext_lazy("conversation"),
     "table": gettext_lazy("table"),
     "tree": gettext_lazy("tree"),
-    "fact": gettext_lazy("fact, in the line under the title"),
+    "fact": gettext_lazy("fact"),
     "link": gettext_lazy("link"),
     "hidden": gettext_lazy("hidden"),
 }

@@ -10,6 +10,7 @@
     if (!inside?.body) return;
     const theme = document.documentElement.dataset.theme;
     if (theme === "light" || theme === "dark") inside.documentElement.dataset.theme = theme;
+    frame.style.height = "0";
     frame.style.height = `${Math.min(TALLEST, inside.documentElement.scrollHeight + 2)}px`;
   }
 

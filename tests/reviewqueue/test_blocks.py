@@ -8,7 +8,6 @@ from reviewqueue.blocks import (
     Block,
     clean_html,
     draw_blocks,
-    label_of,
 )
 from reviewqueue.trees import Json
 
@@ -88,14 +87,6 @@ def test_long_conversation_folds() -> None:
 )
 def test_what_cannot_be_its_kind_is_text_or_tree(kind: str, value: Json, drawn: str) -> None:
     assert draw(kind, value).kind == drawn
-
-
-@pytest.mark.parametrize(
-    ("name", "label"),
-    [("vpn_client", "Vpn client"), ("__", "__"), ("x" * 500, "X" + "x" * 79)],
-)
-def test_label_is_the_name_as_people_write_it(name: str, label: str) -> None:
-    assert label_of(name) == label
 
 
 LINK = 'rel="noopener noreferrer nofollow"'

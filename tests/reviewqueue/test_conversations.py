@@ -7,7 +7,7 @@ from reviewqueue.prose import Prose
 from reviewqueue.trees import Json
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
-HI = (Turn("user", Prose(("Hi",))),)
+HI = (Turn("User", Prose(("Hi",))),)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_parts_are_words_pictures_and_notes() -> None:
     )
     assert turns == (
         Turn(
-            "user",
+            "User",
             Prose(("Look:",)),
             pictures=(PIXEL, PIXEL, "https://images.example.org/a.png"),
             notes=("https://foreign.example/b.png", '{"type": "audio", "id": 7}'),
@@ -72,7 +72,7 @@ def test_parts_are_words_pictures_and_notes() -> None:
 def test_call_of_a_tool_is_written_out() -> None:
     call: Json = {"function": {"name": "find", "arguments": '{"id": 4}'}}
     turns, _count = read_turns([{"role": "assistant", "content": None, "tool_calls": [call, 5]}])
-    assert turns == (Turn("assistant", Prose(()), notes=('find({"id": 4})', "5")),)
+    assert turns == (Turn("Assistant", Prose(()), notes=('find({"id": 4})', "5")),)
 
 
 def test_endless_conversation_is_bounded() -> None:

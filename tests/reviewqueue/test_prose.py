@@ -2,7 +2,7 @@
 
 import pytest
 
-from reviewqueue.prose import FOLD_FROM, Prose, fold
+from reviewqueue.prose import FOLD_FROM, Prose, fold, label_of
 
 
 def test_paragraphs_end_at_blank_lines_of_any_system() -> None:
@@ -35,3 +35,11 @@ def test_thousands_of_blank_lines_fold_into_one_element() -> None:
     prose = fold("a\n\n" * 50_000)
     assert (len(prose.paragraphs), len(prose.folded)) == (2_400, 1)
     assert prose.folded[0].split() == ["a"] * 47_600
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("vpn_client", "Vpn client"), ("__", "__"), ("x" * 500, "X" + "x" * 79)],
+)
+def test_label_is_the_name_as_people_write_it(name: str, label: str) -> None:
+    assert label_of(name) == label
