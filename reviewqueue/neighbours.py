@@ -23,9 +23,9 @@ from routing.models import Item
 
 SHOWN: Final = 5
 LOOKED_AT: Final = 2_000
-COMPARED: Final = 300
+COMPARED: Final = 200
 TOP: Final = 3
-TEXT_LENGTH: Final = 1_000
+TEXT_LENGTH: Final = 800
 PAYLOAD_BYTES: Final = 32_768  # larger ones are pictures, or take longer to read than to compare
 LEAST_BY_TEXT: Final = 0.12
 LEAST_BY_SCORES: Final = 0.90
@@ -44,7 +44,7 @@ CANDIDATES: Final = """
     ) AS truth
     JOIN routing_decision AS decision ON decision.id = truth.decision_id
     JOIN reviewqueue_verdict AS verdict
-        ON verdict.id = truth.verdict_id AND verdict.published_at <= now()
+        ON verdict.id = truth.verdict_id AND verdict.published_at <= statement_timestamp()
     JOIN routing_item AS item ON item.id = truth.item_id
     WHERE truth.item_id <> %(item)s AND truth.kind <> 'uncertain'
         AND (truth.categories && %(top)s::varchar[] OR decision.predicted = ANY(%(top)s))

@@ -6,12 +6,15 @@ scikit-learn, which web processes do without). Scores: the cosine of the vectors
 """
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from calibration.core.estimates import FloatArray
+
+CountArray = npt.NDArray[np.int64]
 
 _WORD = re.compile(r"[^\W_]{2,}")
 
@@ -29,7 +32,7 @@ def text_likeness(text: str, others: Sequence[str]) -> FloatArray:
     asked = np.zeros(len(in_texts))
     asked[columns[rows == 0]] = weights[rows == 0]
     products = np.bincount(rows, weights * asked[columns], minlength=len(texts))
-    return _divide(products[1:], lengths[0] * lengths[1:])
+    return _divide(np.asarray(products[1:], dtype=np.float64), lengths[0] * lengths[1:])
 
 
 def score_likeness(
@@ -44,18 +47,21 @@ def score_likeness(
     return _divide(products, lengths * float(np.sqrt(asked @ asked)))
 
 
-def _count(texts: Sequence[str]) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _count(texts: Sequence[str]) -> tuple[CountArray, CountArray, CountArray]:
     """Row (text), column (word) and count of every word of every text, (m,) each."""
-    numbers: dict[str, int] = {}
-    rows: list[int] = []
-    columns: list[int] = []
-    counts: list[int] = []
-    for row, text in enumerate(texts):
-        found = Counter(_WORD.findall(text.lower()))
-        rows += [row] * len(found)
-        columns += [numbers.setdefault(word, len(numbers)) for word in found]
-        counts += found.values()
-    return np.array(rows, dtype=np.int64), np.array(columns, dtype=np.int64), np.array(counts)
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    words: list[str] = []
+    lengths: list[int] = []
+    for text in texts:
+        found = _WORD.findall(text.lower())
+        words += found
+        lengths.append(len(found))
+    codes = np.fromiter(map(numbers.__getitem__, words), dtype=np.int64, count=len(words))
+    rows = np.repeat(np.arange(len(texts)), lengths)
+    pairs, counts = np.unique(rows * max(1, len(numbers)) + codes, return_counts=True)
+    rows, columns = np.divmod(pairs, max(1, len(numbers)))
+    return rows, columns, counts
 
 
 def _divide(products: FloatArray, lengths: FloatArray) -> FloatArray:

@@ -1,11 +1,11 @@
 """The rows in which a stream's admin says how payload fields are shown, and in which order."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib.postgres.forms import SimpleArrayField
 from django.template.loader import render_to_string
 from django.utils.datastructures import MultiValueDict
 from django.utils.safestring import SafeString
@@ -166,11 +166,27 @@ class OrderField(forms.Field):
         return [name for _place, name in sorted(placed, key=lambda entry: entry[0])]
 
 
+class HostsField(forms.CharField):
+    """Hosts, separated by commas or blanks; each once."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # a list, as stored
+        hosts = list(dict.fromkeys(re.split(r"[,\s]+", str(value or "").strip())))
+        return [host for host in hosts if host]
+
+    def run_validators(self, value: Any) -> None:
+        for host in value:
+            HOST_PATTERN(host)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (initial or []) != self.to_python(data)
+
+
 class LayoutForm(forms.Form):
     """What a preview needs of the stream's form, whatever stands in its other fields."""
 
     payload_fields = LayoutField(required=False)
     payload_order = OrderField(required=False)
-    image_hosts = SimpleArrayField(
-        forms.CharField(max_length=253, validators=[HOST_PATTERN]), required=False
-    )
+    image_hosts = HostsField(required=False)

@@ -17,7 +17,13 @@ from django.views.decorators.http import require_POST
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.layout_preview import preview_layout, show_saved
-from reviewqueue.admin.layout_rows import KIND_WORDS, LayoutField, LayoutWidget, OrderField
+from reviewqueue.admin.layout_rows import (
+    KIND_WORDS,
+    HostsField,
+    LayoutField,
+    LayoutWidget,
+    OrderField,
+)
 from reviewqueue.admin.people import RolesOnStreamInline
 from reviewqueue.doorbell import WORK_RUN_REQUESTS, ring
 from reviewqueue.layouts import list_fields
@@ -35,6 +41,11 @@ from routing.policies import NoPolicyError
 class ShownStreamForm(FixedKeyForm):
     payload_fields = LayoutField(required=False, label=gettext_lazy("Payload fields"))
     payload_order = OrderField(required=False, label=gettext_lazy("Places"))
+    image_hosts = HostsField(
+        required=False,
+        widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
+        help_text=Stream._meta.get_field("image_hosts").help_text,
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -125,21 +125,23 @@ def test_bad_layout_is_explained_at_its_field(
 
 @pytest.mark.parametrize(
     "host",
-    ["https://images.example.org", "images", "*.example.org", "a.example.org/x", "'self'", "a b.c"],
+    ["https://images.example.org", "images", "*.example.org", "a.example.org/x", "'self'", "a_b.c"],
 )
 def test_host_is_a_bare_name(root: Client, stream: Stream, host: str) -> None:
     response = send_form(root, page_of(stream), FORM, image_hosts=host)
-    assert list(read_errors(response)) == ["image_hosts"]
-    assert host in str(read_errors(response)["image_hosts"])
+    assert read_errors(response) == {
+        "image_hosts": [
+            f"{host} is no host; write it in small letters, with no scheme and no path, such as "
+            "images.example.org."
+        ]
+    }
 
 
 def test_preview_draws_what_is_not_saved(root: Client, stream: Stream) -> None:
     post_three(stream)
     response = root.post(preview_of(stream), rows(("body", "title", ""), ("site", "hidden", "")))
     assert response.status_code == 200
-    paper = response.context.get("paper", None)
     document = str(response.context["document"])
-    assert paper is None
     assert re.findall("<h1.*?>(.*?)</h1>", document, re.DOTALL) == ["Hm.\nOh."]
     assert "Kiel" not in document.split("</article>", maxsplit=1)[0]
     stream.refresh_from_db()
@@ -204,7 +206,7 @@ def test_preview_is_for_the_streams_admin(stream: Stream) -> None:
 def test_preview_takes_as_many_queries_for_three_items_as_for_one(
     root: Client, stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    post(stream, "HD-1")
+    post(stream, "HD-9")
     with django_assert_num_queries(4):
         root.post(preview_of(stream))
     post_three(stream)
@@ -215,7 +217,7 @@ def test_preview_takes_as_many_queries_for_three_items_as_for_one(
 def test_pictures_of_allowed_hosts_pass_the_pages_policy(root: Client, stream: Stream) -> None:
     def sources() -> str:
         policy = root.get(page_of(stream)).headers["Content-Security-Policy"]
-        return re.findall("img-src ([^;]*)", policy)[0]
+        return str(re.findall("img-src ([^;]*)", policy)[0])
 
     assert sources() == "'self' data:"
     Stream.objects.update(image_hosts=["images.example.org"])
