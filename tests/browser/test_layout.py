@@ -25,7 +25,7 @@ def test_what_is_entered_is_drawn_and_saved_only_by_saving(form_page: Page, stre
     form_page.get_by_label("How code is shown").select_option("title")
     expect(paper.locator("h1")).to_have_text("E6")
     form_page.get_by_role("button", name="Older item").click()
-    expect(paper.locator(".item__facts")).to_have_text("Subject Ticket 0")
+    expect(paper.locator(".item__facts")).to_have_text("SubjectTicket 0")
     stream.refresh_from_db()
     assert stream.payload_fields == {}
     form_page.locator("[name=_continue]").click()

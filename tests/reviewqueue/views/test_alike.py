@@ -10,7 +10,7 @@ from routing.models import Stream
 from tests import scenes
 from tests.reviewqueue.test_neighbours import DROPS, settle
 
-QUERIES = 8
+QUERIES = 7
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_htmx_gets_only_the_answers(
     settle(stream, colleague, "HD-1", "vpn_issue", payload=DROPS)
     scenes.post(stream, "HD-2", payload=DROPS)
     page = htmx.get(path_of(take(plain, stream))).content.decode()
-    assert page.lstrip().startswith('<section class="alike"')
+    assert page.lstrip().startswith('<section class="item__more alike"')
     assert 'data-announce="1 earlier answer below the item."' in page
 
 
