@@ -1,8 +1,8 @@
 """How alike texts are, and how alike scores are.
 
 Texts: the cosine of their words' weights, a word that occurs t times in a text and in d of n texts
-weighing (1 + ln t) (1 + ln((1 + n) / (1 + d))) (Salton and Buckley, 1988; the smoothing of
-scikit-learn, which web processes do without). Scores: the cosine of the vectors over categories.
+weighing (1 + ln t) ln(1 + n / d) (TF-IDF: Salton and Buckley, 1988; the 1 keeps a word that stands
+in all of them from weighing nothing, as it would between two equal texts). Scores: the cosine of the vectors over categories.
 """
 
 import re
@@ -26,7 +26,7 @@ def text_likeness(text: str, others: Sequence[str]) -> FloatArray:
     if not len(counts):
         return np.zeros(len(others))
     in_texts = np.bincount(columns)
-    rarity = 1.0 + np.log((1 + len(texts)) / (1 + in_texts))
+    rarity = np.log(1.0 + len(texts) / in_texts)
     weights = (1.0 + np.log(counts)) * rarity[columns]
     lengths = np.sqrt(np.bincount(rows, weights**2, minlength=len(texts)))
     asked = np.zeros(len(in_texts))

@@ -24,7 +24,7 @@ def test_rare_words_weigh_more() -> None:
 
 def test_cosine_by_hand() -> None:
     # Three texts; "one" is in all of them, "two" in two, "three" in one.
-    one, two, three = (1 + math.log(4 / (1 + count)) for count in (3, 2, 1))
+    one, two, three = (math.log(1 + 3 / count) for count in (3, 2, 1))
     asked = (one * (1 + math.log(2)), two, 0.0)
     other = (one, two, three)
     cosine = sum(a * b for a, b in zip(asked, other, strict=True)) / (
