@@ -2,7 +2,9 @@
 
 Texts: the cosine of their words' weights, a word that occurs t times in a text and in d of n texts
 weighing (1 + ln t) ln(1 + n / d) (TF-IDF: Salton and Buckley, 1988; the 1 keeps a word that stands
-in all of them from weighing nothing, as it would between two equal texts). Scores: the cosine of the vectors over categories.
+in all of them from weighing nothing, as it would between two equal texts).
+
+Scores: the cosine of the vectors over categories.
 """
 
 import re
