@@ -22,7 +22,7 @@ from reviewqueue.api.bodies import parse_json
 from reviewqueue.api.problems import ProblemError, shown
 from reviewqueue.api.schemas import check_post
 from reviewqueue.intake import IntakeError, Taken, take_in
-from reviewqueue.payloads import label_of
+from reviewqueue.prose import label_of
 from routing.categories import known_keys
 from routing.core.policy import PolicyError
 from routing.items import Post

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviewqueue.views import home, items, mine, overturn, review, watch
+from reviewqueue.views import alike, home, items, mine, overturn, review, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
     path("tasks/<uuid:task_id>/take-back", review.undo_escalation, name="undo-escalation"),
+    path("tasks/<uuid:task_id>/alike", alike.alike, name="alike"),
     path("tasks/<uuid:task_id>/release", review.release, name="release"),
     path("tasks/<uuid:task_id>/heartbeat", review.heartbeat, name="heartbeat"),
     path("verdicts/<uuid:verdict_id>/", mine.verdict, name="my-verdict"),

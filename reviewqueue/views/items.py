@@ -25,7 +25,8 @@ from reviewqueue.htmx import PersonRequest, go_to, signed_in
 from reviewqueue.item_history import OPENED, Happening, History, read_history
 from reviewqueue.models import KnownAnswer, Verdict
 from reviewqueue.overturns import may_be_overturned
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.answer_panel import Machine, describe_machine
 from reviewqueue.views.progress import read_labels, word_answer
 from reviewqueue.views.screens import QueueName, name_queue
@@ -86,9 +87,7 @@ def item(request: PersonRequest, stream_key: str, item_id: UUID) -> HttpResponse
         "is_demo": stream.is_demo,
         "stream": stream,
         "item": found,
-        "paper": read_payload(
-            found.payload, layout=stream.payload_fields, fallback_title=found.external_id
-        ),
+        "paper": read_item(found, stream=stream),
         "may_see": history.may_see,
         "state": _word_state(found, history, label_of),
         "decisions": [_draw_decision(each, label_of) for each in history.decisions],
@@ -97,7 +96,8 @@ def item(request: PersonRequest, stream_key: str, item_id: UUID) -> HttpResponse
         "known_address": _known_address(request.user, stream, found, history),
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return render(request, "review/history.html", context)
+        page = render(request, "review/history.html", context)
+    return let_pictures_in(request, page, stream)
 
 
 @require_safe

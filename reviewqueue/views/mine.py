@@ -18,7 +18,8 @@ from reviewqueue.access import streams_visible_to, verdicts_visible_to
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.overturns import may_be_overturned
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.home import read_last
 from reviewqueue.views.items import address_of
 from reviewqueue.views.progress import read_labels, title_of, word_answer
@@ -82,11 +83,7 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "answer": word_answer(found, label_of),
         "machine": label_of(found.task.decision.predicted) if may_see_machine else "",
         "item_address": address_of(stream, found.item_id),
-        "paper": read_payload(
-            found.item.payload,
-            layout=stream.payload_fields,
-            fallback_title=found.item.external_id,
-        ),
+        "paper": read_item(found.item, stream=stream),
         "neighbours": _find_neighbours(request.user, found),
         "may_undo": not window_over and not taken_back,
         "may_overturn": window_over and may_be_overturned(found),
@@ -94,7 +91,8 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "taken_back": _word_taken_back(found, label_of),
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return render(request, "review/verdict.html", context)
+        page = render(request, "review/verdict.html", context)
+    return let_pictures_in(request, page, stream)
 
 
 def _word_taken_back(found: Verdict, label_of: Callable[[str], str]) -> str:

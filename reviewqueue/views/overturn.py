@@ -23,7 +23,8 @@ from reviewqueue.overturns import (
     may_be_overturned,
     overturn_verdict,
 )
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.verdicts import VerdictError
 from reviewqueue.views.answer_form import Entry, OverturnForm
 from reviewqueue.views.answer_panel import arrange_choices, describe_machine
@@ -112,9 +113,7 @@ def _show(
         "answer": word_answer(verdict, label_of),
         "is_own": verdict.reviewer_id == request.user.pk,
         "item_address": address_of(stream, item.id),
-        "paper": read_payload(
-            item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-        ),
+        "paper": read_item(item, stream=stream),
         # By the names that the review screen's answer has for them.
         "screen": {
             "machine": machine,
@@ -129,4 +128,5 @@ def _show(
         "keeps_input": not late or request.method == "POST",
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return render(request, "review/overturn.html", context, status=status)
+        page = render(request, "review/overturn.html", context, status=status)
+    return let_pictures_in(request, page, stream)

@@ -29,6 +29,7 @@ from reviewqueue.escalations import (
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.overturns import undo_overturn
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
@@ -227,9 +228,10 @@ def _undo_overturn(request: PersonRequest, verdict: Verdict) -> HttpResponse:
 def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
     with timezone.override(ZoneInfo(screen.stream.time_zone)):
-        return respond(
+        page = respond(
             request, TEMPLATE, context, part="work", status=status, address=screen.address
         )
+    return let_pictures_in(request, page, screen.stream)
 
 
 def _too_late(request: PersonRequest, task: ReviewTask, words: str) -> HttpResponse:

@@ -15,7 +15,7 @@ from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.claims import SKIP_REST, claim_next
 from reviewqueue.escalations import PassedOn, read_passed_on
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.payloads import Paper, read_payload
+from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_form import Entry
 from reviewqueue.views.answer_panel import (
     Choices,
@@ -160,9 +160,7 @@ def show_task(
     if entry is None:
         # An adjudicator weighs two answers: neither they nor the machine's are chosen beforehand.
         entry = Entry(categories=() if machine is None or answers else (machine.key,))
-    paper = read_payload(
-        item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-    )
+    paper = read_item(item, stream=stream)
     choices = arrange_choices(
         active,
         scores=None if blind else item.scores,

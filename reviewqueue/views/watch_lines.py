@@ -11,7 +11,7 @@ from django.utils.html import strip_tags
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from reviewqueue.payloads import Paper, read_payload
+from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_panel import is_calibrated
 from reviewqueue.views.progress import read_labels, word_answer
 from reviewqueue.views.reason_chips import percent_apart
@@ -66,9 +66,7 @@ def draw_lines(stream: Stream, entries: Sequence[Watched]) -> list[WatchLine]:
 def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) -> WatchLine:
     """One entry as a line."""
     decision, item = entry.decision, entry.decision.item
-    paper = read_payload(
-        item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-    )
+    paper = read_item(item, stream=stream)
     return WatchLine(
         address=reverse("watched", args=[stream.key, decision.id]),
         title=paper.title,

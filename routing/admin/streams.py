@@ -166,7 +166,10 @@ class StreamAdmin(StreamModelAdmin):
                 )
             },
         ),
-        (_("Shown to people"), {"fields": ("payload_fields", "reporting_edges")}),
+        (
+            _("Shown to people"),
+            {"fields": ("payload_fields", "payload_order", "image_hosts", "reporting_edges")},
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:

@@ -1,10 +1,7 @@
 """The admin under the strict policy: nothing refused, nothing wide, nothing axe complains about."""
 
 import pytest
-from django.contrib.auth.models import User
-from playwright.sync_api import BrowserContext, Page
-from pytest_django import Settings
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page
 
 from calibration.runs import recalibrate
 from routing.models import Policy
@@ -35,19 +32,6 @@ def addresses(transactional_db: None) -> dict[str, str]:
         "stream": f"/admin/routing/stream/{stream.id}/change/",
         "run": f"/admin/calibration/calibrationrun/{run.id}/change/",
     }
-
-
-@pytest.fixture
-def admin_page(
-    page: Page, context: BrowserContext, live_server: LiveServer, client: object, settings: Settings
-) -> Page:
-    """A superuser's page."""
-    user = User.objects.create_user("root", is_staff=True, is_superuser=True)
-    client.force_login(user)  # type: ignore[attr-defined]
-    value = client.cookies[settings.SESSION_COOKIE_NAME].value  # type: ignore[attr-defined]
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}
-    context.add_cookies([cookie])  # type: ignore[list-item]
-    return page
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
