@@ -2,13 +2,22 @@
 
 from django.urls import path
 
-from reviewqueue.views import home, mine, review, watch
+from reviewqueue.views import batch, home, mine, review, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("streams/<slug:stream_key>/mine/", mine.mine, name="mine"),
     path("streams/<slug:stream_key>/watch/", watch.watch, name="watch"),
     path("streams/<slug:stream_key>/watch/<uuid:decision_id>/", watch.watched_item, name="watched"),
+    path("streams/<slug:stream_key>/flagged/batch/", batch.batch, name="batch"),
+    path("streams/<slug:stream_key>/flagged/batch/confirm", batch.confirm, name="batch-confirm"),
+    path("streams/<slug:stream_key>/flagged/batch/renew", batch.heartbeat, name="batch-renew"),
+    path("streams/<slug:stream_key>/flagged/batch/release", batch.release, name="batch-release"),
+    path(
+        "streams/<slug:stream_key>/flagged/batch/<uuid:batch_id>/undo",
+        batch.undo,
+        name="batch-undo",
+    ),
     path("streams/<slug:stream_key>/<slug:queue>/", review.review, name="review"),
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
