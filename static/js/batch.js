@@ -83,9 +83,9 @@
     let best = "";
     let bestRank = 0;
     for (const option of document.getElementById("every-category").options) {
-      const label = plain(option.value);
+      const label = `${plain(option.value)} ${plain(option.dataset.name).replace(/[_\-./]/g, " ")}`;
       if (!asked.length || !asked.every((word) => label.includes(word))) continue;
-      const rank = label === asked.join(" ") ? 3 : label.startsWith(asked[0]) ? 2 : 1;
+      const rank = plain(option.value) === asked.join(" ") ? 3 : label.startsWith(asked[0]) ? 2 : 1;
       if (rank > bestRank) [best, bestRank] = [option.value, rank];
     }
     return best;
@@ -96,9 +96,12 @@
     const typed = field.value.trim();
     const found = typed && bestOption(typed);
     if (found) field.value = found;
-    field.toggleAttribute("aria-invalid", Boolean(typed) && !found);
+    const known = !typed || Boolean(found);
+    field.setAttribute("aria-invalid", String(!known));
+    field.title = known ? "" : form().dataset.none;
+    if (!known) document.getElementById("live").textContent = form().dataset.none;
     refresh();
-    return !typed || Boolean(found);
+    return known;
   }
 
   const keys = {
