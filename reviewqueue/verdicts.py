@@ -280,7 +280,7 @@ def make_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> Verdic
         stream_id=task.stream_id,
         item_id=task.item_id,
         task=task,
-        reviewer=verdict.reviewer,
+        reviewer_id=verdict.reviewer_id,
         kind=Kind.WITHDRAWN,
         blind=task.blind,
         confirms=False,
