@@ -27,7 +27,7 @@ from reviewqueue.views.progress import (
     read_last_verdict,
     read_progress,
 )
-from reviewqueue.views.waiting import Waiting, count_in_words, count_waiting
+from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
 from routing.models import Category, Stream
 from routing.policies import published_spec
 
@@ -263,7 +263,8 @@ def offer_next(
     stream: Stream, counts: Mapping[tuple[UUID, str], Waiting], *, but: str
 ) -> tuple[str, str]:
     """Address and words of the first other queue in which something waits; empty without one."""
-    for (_stream_id, queue), waiting in counts.items():
+    for queue in Queue.values:
+        waiting = counts.get((stream.id, queue), NOTHING)
         if queue != but and waiting.count:
             words = _("Go on with %(queue)s (%(count)s)")
             shown = {"queue": name_queue(queue).label, "count": count_in_words(waiting.count)}

@@ -1,9 +1,11 @@
 // The flagged batch by keyboard: walk the rows, take one out, choose instead, and what the main
-// button will do. Everything here presses what the mouse could press as well.
+// button will do. Everything here presses what the mouse could press as well. Exceptions survive a
+// reload and an expired session: they are kept in this tab until the table has been taken.
 "use strict";
 
 (function () {
   const TYPING = "input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]";
+  const DRAFT = "batch-draft";
   const fill = (words, n) => words.replace("{n}", String(n));
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
   const form = () => document.getElementById("batch");
@@ -38,6 +40,20 @@
     }
   }
 
+  function keep() {
+    const draft = {};
+    for (const row of rows().filter((each) => !tick(each).checked)) {
+      const chosen = radios(row).find((radio) => radio.checked);
+      draft[tick(row).value] = { answer: chosen ? chosen.value : "", other: other(row).value };
+    }
+    try { window.sessionStorage.setItem(DRAFT, JSON.stringify(draft)); } catch (refused) { /* no storage */ }
+  }
+
+  function changed() {
+    refresh();
+    keep();
+  }
+
   function focusRow(row) {
     const first = tick(row).disabled ? radios(row).find((radio) => radio.checked) || other(row) : tick(row);
     first.focus({ preventScroll: true });
@@ -60,7 +76,7 @@
 
   function takeOut(row, out) {
     if (!tick(row).disabled) tick(row).checked = !out;
-    refresh();
+    changed();
   }
 
   function pick(row, digit) {
@@ -72,7 +88,7 @@
       tick(row).checked = false;
       radio.checked = true;
       other(row).value = "";
-      refresh();
+      changed();
     }
     focusRow(row);
   }
@@ -100,7 +116,7 @@
     field.setAttribute("aria-invalid", String(!known));
     field.title = known ? "" : form().dataset.none;
     if (!known) document.getElementById("live").textContent = form().dataset.none;
-    refresh();
+    changed();
     return known;
   }
 
@@ -149,14 +165,14 @@
     if (!row) return;
     if (event.target.matches("[data-digit]")) other(row).value = "";
     if (event.target.matches(".pick-other input")) settleOther(row);
-    refresh();
+    changed();
   });
   document.addEventListener("input", (event) => {
     const row = event.target.closest("#batch [data-row]");
     if (!row || !event.target.matches(".pick-other input")) return;
     if (event.target.value.trim()) for (const radio of radios(row)) radio.checked = false;
     else radios(row).find((radio) => radio.value === "leave").checked = true;
-    refresh();
+    changed();
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-group]");
@@ -164,15 +180,30 @@
     const all = [...button.closest("tbody").querySelectorAll("[data-row]")];
     const out = all.every((row) => tick(row).checked);
     for (const row of all) tick(row).checked = !out;
-    refresh();
+    changed();
   });
 
-  function begin() {
+  function restore() {
+    let draft = {};
+    try { draft = JSON.parse(window.sessionStorage.getItem(DRAFT) || "{}"); } catch (refused) { return; }
+    for (const row of rows()) {
+      const kept = draft[tick(row).value];
+      if (!kept) continue;
+      tick(row).checked = false;
+      for (const radio of radios(row)) radio.checked = radio.value === kept.answer;
+      other(row).value = kept.other;
+    }
+  }
+
+  // What a swap brings has the server's word on it: nothing is laid over it.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.elt.id !== "work") return;
     place = -1;
     refresh();
-  }
-  document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.elt.id === "work") begin();
+    keep();
   });
-  document.addEventListener("DOMContentLoaded", begin);
+  document.addEventListener("DOMContentLoaded", () => {
+    restore();
+    refresh();
+  });
 })();

@@ -128,6 +128,26 @@ def test_lost_lease_keeps_the_choices(
     assert answers()["HD-00"] == ["account_unlock"]
 
 
+def test_exceptions_survive_a_reload(stream: Stream, signed_in: Page) -> None:
+    post_rows(stream, 4)
+    page = signed_in
+    page.goto(BATCH)
+    for key in ("j", "2", "j", "x", "j", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("incident")
+    page.keyboard.press("Enter")
+    expect(page.locator("#send")).to_contain_text("Confirm 1, correct 2, leave 1")
+    page.reload()
+    expect(page.locator("#send")).to_contain_text("Confirm 1, correct 2, leave 1")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#work h1")).to_contain_text("Nothing waits for you")
+    assert answers() == {
+        "HD-00": ["account_unlock"],
+        "HD-02": ["security_incident"],
+        "HD-03": ["vpn_issue"],
+    }
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violations(stream: Stream, signed_in: Page, theme: str, reviewer: User) -> None:
     signed_in.emulate_media(color_scheme="dark" if theme == "dark" else "light")
