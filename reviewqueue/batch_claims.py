@@ -18,13 +18,14 @@ BATCH_SIZE: Final = 50
 
 Wanted = dict[str, str | int | float | UUID | list[UUID] | None]
 
-# A row of an item that the user holds a seat of, or that they passed on a moment ago.
-NOT_FOR_USER: Final = """
-    EXISTS (
+# No row of an item that the user holds a seat of, and none that they passed on a moment ago. Apart,
+# so that each is a look-up by index: joined by OR, all that the user ever held would be read.
+FOR_USER: Final = """
+    NOT EXISTS (
         SELECT 1 FROM reviewqueue_reviewtask AS mine
         WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
             AND mine.holder_id = %(user)s)
-    OR EXISTS (
+    AND NOT EXISTS (
         SELECT 1 FROM reviewqueue_taskskip AS skip
         WHERE skip.task_id = task.id AND skip.user_id = %(user)s
             AND skip.skipped_at > statement_timestamp() - make_interval(secs => %(rest_seconds)s))
@@ -49,7 +50,7 @@ CLAIM_BATCH: Final = f"""
                 WHERE decision.id = task.decision_id
                     AND coalesce(nullif(decision.category, ''), decision.predicted)
                         = %(category)s))
-            AND NOT ({NOT_FOR_USER})
+            AND {FOR_USER}
         ORDER BY task.priority DESC, task.due_at, task.id
         LIMIT %(size)s FOR UPDATE SKIP LOCKED))
     RETURNING id
@@ -59,7 +60,7 @@ COUNT_SINGLES: Final = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM reviewqueue_reviewtask AS task
         WHERE task.stream_id = %(stream)s AND task.queue = 'flagged' AND task.pi IS NOT NULL
-            AND task.state = 'open' AND {BEFORE_TODAY} AND NOT ({NOT_FOR_USER})
+            AND task.state = 'open' AND {BEFORE_TODAY} AND {FOR_USER}
         LIMIT %(size)s) AS found
 """  # noqa: S608 - made of constants
 

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -229,7 +229,7 @@ def test_next_task_is_found_by_its_index_whatever_waits_in_the_batch(
     stream: Stream, reviewer: User, queue: str, index: str
 ) -> None:
     post_flagged(stream, *(f"HD-{number}" for number in range(40)))
-    wanted = {
+    wanted: dict[str, str | int | UUID] = {
         "user": reviewer.pk,
         "token": uuid4(),
         "lease_minutes": 10,
