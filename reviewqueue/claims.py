@@ -40,6 +40,7 @@ CLAIM_NEXT = """
     WHERE id = (
         SELECT task.id FROM reviewqueue_reviewtask AS task
         WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
+            AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
             AND NOT EXISTS (
                 SELECT 1 FROM reviewqueue_reviewtask AS mine
                 WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
@@ -61,7 +62,7 @@ def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None
     Nobody gets a second seat of an item, nor, for a while, a task they skipped. Escalated
     items have a queue of their own; inside a queue priority goes before due time before age.
     """
-    held = _with_content().leased_to(user).filter(stream=stream, queue=queue).first()
+    held = _with_content().leased_to(user).singly().filter(stream=stream, queue=queue).first()
     if held is not None:
         return held
     found = seat_known(user=user, stream=stream, queue=queue)

@@ -82,6 +82,15 @@ class ReviewTaskQuerySet(models.QuerySet["ReviewTask"]):
         """What the user holds under a lease that has not run out by the database's clock."""
         return self.filter(state=ReviewTask.State.CLAIMED, holder=user, lease_expires_at__gt=Now())
 
+    def singly(self) -> Self:
+        """Seats that are judged one by one: all but the rows of a flagged batch."""
+        flagged = Q(queue=ReviewTask.Queue.FLAGGED)
+        return self.filter(Q(pi__isnull=False) | ~flagged | Q(known__isnull=False))
+
+    def in_batch(self) -> Self:
+        """Rows of a flagged batch."""
+        return self.filter(pi__isnull=True, queue=ReviewTask.Queue.FLAGGED, known__isnull=True)
+
 
 class ReviewTask(models.Model):
     """One seat for one human judgement of one item.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviewqueue.views import alike, home, items, mine, overturn, review, watch
+from reviewqueue.views import alike, batch, home, items, mine, overturn, review, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -11,6 +11,15 @@ urlpatterns = [
     path("streams/<slug:stream_key>/watch/<uuid:decision_id>/", watch.watched_item, name="watched"),
     path("items/", items.find_item, name="find-item"),
     path("streams/<slug:stream_key>/items/<uuid:item_id>/", items.item, name="item"),
+    path("streams/<slug:stream_key>/flagged/batch/", batch.batch, name="batch"),
+    path("streams/<slug:stream_key>/flagged/batch/confirm", batch.confirm, name="batch-confirm"),
+    path("streams/<slug:stream_key>/flagged/batch/renew", batch.heartbeat, name="batch-renew"),
+    path("streams/<slug:stream_key>/flagged/batch/release", batch.release, name="batch-release"),
+    path(
+        "streams/<slug:stream_key>/flagged/batch/<uuid:batch_id>/undo",
+        batch.undo,
+        name="batch-undo",
+    ),
     path("streams/<slug:stream_key>/<slug:queue>/", review.review, name="review"),
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),

@@ -1,6 +1,6 @@
 """Verdicts: recording a person's answer, and taking it back within the undo window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import apply_verdict, take_back
 from routing.events import record_event
-from routing.models import Decision, Stream
+from routing.models import Category, Decision, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -55,9 +55,14 @@ class Answer:
     comment: str = ""
 
 
-def check_answer(answer: Answer, stream: Stream) -> None:
-    """Raises VerdictError, naming the field, when the answer does not hold together."""
-    _check_categories(answer, stream)
+def check_answer(
+    answer: Answer, stream: Stream, *, taxonomy: Mapping[str, Category] | None = None
+) -> None:
+    """Raises VerdictError, naming the field, when the answer does not hold together.
+
+    `taxonomy`: the stream's categories by key, where they have been read for many answers.
+    """
+    _check_categories(answer, stream, taxonomy)
     if len(set(answer.categories)) != len(answer.categories):
         raise VerdictError("A category was named twice; name each once.", field="categories")
     count = len(answer.categories)
@@ -71,10 +76,14 @@ def check_answer(answer: Answer, stream: Stream) -> None:
         raise VerdictError(f"{answer.kind!r} is no answer; choose one of the form.", field="kind")
 
 
-def _check_categories(answer: Answer, stream: Stream) -> None:
+def _check_categories(
+    answer: Answer, stream: Stream, taxonomy: Mapping[str, Category] | None
+) -> None:
     """Every category that is active now may be chosen, whatever the item was decided among."""
     asked = [key for key in answer.categories if "\0" not in key]
-    found = {one.key: one for one in stream.categories.filter(key__in=asked)} if asked else {}
+    found = taxonomy
+    if found is None:
+        found = {one.key: one for one in stream.categories.filter(key__in=asked)} if asked else {}
     for key in answer.categories:
         category = found.get(key)
         if category is None:
@@ -146,10 +155,26 @@ def find_recorded(*, task_id: UUID, lease_token: UUID, reviewer: "User") -> Verd
 def _add_verdict(
     task: ReviewTask, reviewer: "User", answer: Answer, active_ms: int, now: datetime
 ) -> Verdict:
+    last = Verdict.objects.filter(task=task, superseded_by__isnull=True).first()
+    verdict = make_verdict(task, reviewer, answer, active_ms=active_ms, now=now, last=last)
+    verdict.save(force_insert=True)
+    return verdict
+
+
+def make_verdict(
+    task: ReviewTask,
+    reviewer: "User",
+    answer: Answer,
+    *,
+    active_ms: int,
+    now: datetime,
+    last: Verdict | None,
+    batch: UUID | None = None,
+) -> Verdict:
+    """The verdict, not stored yet; `task` with its stream and decision, `last` what it follows."""
     opened_at = min(task.claimed_at or now, now)
     longest = int((now - opened_at) / timedelta(milliseconds=1))
-    last = Verdict.objects.filter(task=task, superseded_by__isnull=True).first()
-    return Verdict.objects.create(
+    return Verdict(
         stream_id=task.stream_id,
         item_id=task.item_id,
         task=task,
@@ -160,6 +185,7 @@ def _add_verdict(
         comment=answer.comment.strip(),
         blind=task.blind,
         confirms=agrees(task.decision, answer),
+        batch=batch,
         supersedes=last,
         opened_at=opened_at,
         active_ms=max(0, min(active_ms, longest)),
@@ -220,11 +246,16 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
 
 
 def _add_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> None:
-    Verdict.objects.create(
+    make_withdrawal(verdict, task, now).save(force_insert=True)
+
+
+def make_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> Verdict:
+    """The row that takes a verdict back, not stored yet."""
+    return Verdict(
         stream_id=task.stream_id,
         item_id=task.item_id,
         task=task,
-        reviewer=verdict.reviewer,
+        reviewer_id=verdict.reviewer_id,
         kind=Kind.WITHDRAWN,
         blind=task.blind,
         confirms=False,

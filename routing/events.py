@@ -1,5 +1,6 @@
 """The append-only record of what happened, written in the transaction that makes it happen."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -29,4 +30,26 @@ def record_event(
         actor_id=actor_id,
         data=data,
         happened_at=happened_at or timezone.now(),
+    )
+
+
+def record_events(
+    *,
+    stream_id: UUID,
+    kind: str,
+    about: Iterable[tuple[UUID, Mapping[str, object]]],
+    actor_id: int | None = None,
+    happened_at: datetime,
+) -> None:
+    """Note `kind` for each (subject id, data) of `about`, in one statement."""
+    Event.objects.bulk_create(
+        Event(
+            stream_id=stream_id,
+            kind=kind,
+            subject_id=subject_id,
+            actor_id=actor_id,
+            data=dict(data),
+            happened_at=happened_at,
+        )
+        for subject_id, data in about
     )

@@ -25,6 +25,8 @@ from django.utils import timezone
 from calibration.core.scores import expected_calibration_error
 from calibration.models import CalibrationRun, GroundTruth
 from reviewqueue.access import issue_api_key
+from reviewqueue.batch_claims import claim_batch
+from reviewqueue.batches import confirm_batch
 from reviewqueue.claims import claim_next
 from reviewqueue.demo.digits import predictions
 from reviewqueue.models import ReviewTask
@@ -113,6 +115,28 @@ def answer_all(reviewer: User, stream: Stream, truths: Mapping[str, str]) -> int
                 active_ms=1,
             )
             answered += 1
+    return answered + answer_batches(reviewer, stream, truths)
+
+
+def answer_batches(reviewer: User, stream: Stream, truths: Mapping[str, str]) -> int:
+    """Correct what is wrong in each table of flagged items and confirm the rest."""
+    answered = 0
+    while tasks := claim_batch(user=reviewer, stream=stream, with_today=True):
+        truth = {task.id: truths[task.item.external_id] for task in tasks}
+        right = {task.id for task in tasks if truth[task.id] == task.decision.predicted}
+        assert tasks[0].lease_token is not None
+        result = confirm_batch(
+            user=reviewer,
+            stream=stream,
+            lease_token=tasks[0].lease_token,
+            confirmed=right,
+            corrections={
+                task_id: Answer("category", [key])
+                for task_id, key in truth.items()
+                if task_id not in right
+            },
+        )
+        answered += result.confirmed + result.corrected
     return answered
 
 

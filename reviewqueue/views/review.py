@@ -60,8 +60,11 @@ TEMPLATE = "review/task.html"
 @signed_in
 def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
     """The next item of a queue; the one in hand if there is one."""
-    stream = _workable_stream(request.user, stream_key, queue)
-    return _show(request, show_next(user=request.user, stream=stream, queue=queue))
+    stream = workable_stream(request.user, stream_key, queue)
+    screen = show_next(user=request.user, stream=stream, queue=queue)
+    if screen.empty is not None and screen.empty.leads_to_batch:
+        return go_to(request, screen.empty.next_address)
+    return _show(request, screen)
 
 
 @require_POST
@@ -283,9 +286,11 @@ def _word_loss(task: ReviewTask) -> str:
 
 def _give_others_back(user: "User", kept: ReviewTask) -> None:
     """One item in hand: those that came after an undone one wait in the queue again."""
-    held = ReviewTask.objects.filter(
-        holder=user, stream_id=kept.stream_id, state=ReviewTask.State.CLAIMED
-    ).exclude(id=kept.id)
+    held = (
+        ReviewTask.objects.singly()
+        .filter(holder=user, stream_id=kept.stream_id, state=ReviewTask.State.CLAIMED)
+        .exclude(id=kept.id)
+    )
     for task_id, token in held.values_list("id", "lease_token"):
         if token is not None:
             release_task(task_id=task_id, user=user, lease_token=token)
@@ -303,7 +308,7 @@ def _visible_task(user: "User", task_id: UUID) -> ReviewTask:
     return task
 
 
-def _workable_stream(user: "User", stream_key: str, queue: str) -> Stream:
+def workable_stream(user: "User", stream_key: str, queue: str) -> Stream:
     """The stream: 404 when it may not be seen or has no such queue, 403 when not worked."""
     if queue not in ReviewTask.Queue.values:
         raise Http404

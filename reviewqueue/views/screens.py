@@ -30,7 +30,7 @@ from reviewqueue.views.progress import (
     read_progress,
 )
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
-from reviewqueue.views.waiting import count_in_words, count_waiting
+from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
 from routing.models import Category, Stream
 from routing.policies import published_spec
 
@@ -72,6 +72,9 @@ class EmptyQueue:
     words: str
     next_address: str = ""
     next_words: str = ""
+    also_address: str = ""
+    also_words: str = ""
+    leads_to_batch: bool = False
     agreement: str = ""
 
 
@@ -255,7 +258,7 @@ def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnsw
 def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
     labels = dict(Category.objects.filter(stream=stream).values_list("key", "label"))
     name = name_queue(queue)
-    empty = _offer_other_queue(user=user, stream=stream, name=name)
+    empty = offer_other_queue(user=user, stream=stream, name=name)
     if queue == Queue.ADJUDICATION:
         agreement = word_recent_agreement(stream=stream, at=timezone.now())
         empty = replace(empty, agreement=agreement)
@@ -271,25 +274,41 @@ def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
     )
 
 
-def _offer_other_queue(*, user: "User", stream: Stream, name: QueueName) -> EmptyQueue:
+def offer_other_queue(*, user: "User", stream: Stream, name: QueueName) -> EmptyQueue:
+    """What to say where nothing of a queue can be offered, and what else waits."""
     others = queues_workable_by(user, stream)
     counts = count_waiting(user=user, queues=[(stream.id, queue) for queue in others])
     heading = _("Nothing waits for you in %(queue)s") % {"queue": name.label}
     here = counts.get((stream.id, name.key))
+    if here is not None and here.batch:
+        return _lead_to_batch(stream, here.batch)
     words = _("Every item of this queue has its verdict, or somebody is reading it now.")
     if here is not None and here.count:
         words = _(
             "What is left here you skipped a moment ago, or judged already. "
             "What you skip comes back to you after %(minutes)d minutes."
         ) % {"minutes": SKIP_REST.total_seconds() // 60}
-    for queue in others:
-        waiting = counts.get((stream.id, queue))
-        if queue != name.key and waiting is not None and waiting.count:
-            return EmptyQueue(
-                heading,
-                words,
-                reverse("review", args=[stream.key, queue]),
-                _("Go on with %(queue)s (%(count)s)")
-                % {"queue": name_queue(queue).label, "count": count_in_words(waiting.count)},
-            )
-    return EmptyQueue(heading, words)
+    return EmptyQueue(heading, words, *offer_next(stream, counts, but=name.key))
+
+
+def offer_next(
+    stream: Stream, counts: Mapping[tuple[UUID, str], Waiting], *, but: str
+) -> tuple[str, str]:
+    """Address and words of the first other queue in which something waits; empty without one."""
+    for queue in Queue.values:
+        waiting = counts.get((stream.id, queue), NOTHING)
+        if queue != but and waiting.count:
+            words = _("Go on with %(queue)s (%(count)s)")
+            shown = {"queue": name_queue(queue).label, "count": count_in_words(waiting.count)}
+            return reverse("review", args=[stream.key, queue]), words % shown
+    return "", ""
+
+
+def _lead_to_batch(stream: Stream, count: int) -> EmptyQueue:
+    return EmptyQueue(
+        heading=_("No more to judge one by one"),
+        words=_("The other flagged items are gone through as a table."),
+        next_address=reverse("batch", args=[stream.key]),
+        next_words=_("Go on with the batch (%(count)s)") % {"count": count_in_words(count)},
+        leads_to_batch=True,
+    )

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from reviewqueue.models import ReviewTask
 
@@ -19,23 +20,37 @@ if TYPE_CHECKING:
 
 COUNTED_UP_TO = 2_000
 
-# One index range of `task_next` a queue, and what the person holds. The oldest and the overdue
-# are those among the counted.
+# One index range of `task_next` a queue, one of `task_batch` where it is flagged, and what the
+# person holds. The oldest and the overdue are those among the counted.
 WAITING = """
-    SELECT wanted.stream_id, wanted.queue, found.waiting, found.oldest, found.due, found.overdue
+    SELECT wanted.stream_id, wanted.queue, found.waiting, found.oldest, found.due, found.overdue,
+        found.in_batch, found.of_today
     FROM unnest(%(streams)s::uuid[], %(queues)s::text[]) AS wanted (stream_id, queue)
+    JOIN routing_stream AS stream ON stream.id = wanted.stream_id
     CROSS JOIN LATERAL (
         SELECT count(*) AS waiting, min(opened_at) AS oldest,
             min(due_at) FILTER (WHERE due_at > now()) AS due,
-            count(*) FILTER (WHERE due_at <= now()) AS overdue
+            count(*) FILTER (WHERE due_at <= now()) AS overdue,
+            count(*) FILTER (WHERE in_batch) AS in_batch,
+            count(*) FILTER (WHERE in_batch AND state = 'open'
+                AND opened_at >= date_trunc('day', now(), stream.time_zone)) AS of_today
         FROM (
-            (SELECT opened_at, due_at FROM reviewqueue_reviewtask AS task
+            (SELECT opened_at, due_at, state, false AS in_batch
+            FROM reviewqueue_reviewtask AS task
             WHERE task.stream_id = wanted.stream_id AND task.queue = wanted.queue
-                AND task.state = 'open'
+                AND task.state = 'open' AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
             ORDER BY task.priority DESC, task.due_at, task.id
             LIMIT %(bound)s)
             UNION ALL
-            SELECT opened_at, due_at FROM reviewqueue_reviewtask AS task
+            (SELECT opened_at, due_at, state, true AS in_batch
+            FROM reviewqueue_reviewtask AS task
+            WHERE wanted.queue = 'flagged' AND task.stream_id = wanted.stream_id
+                AND task.queue = 'flagged' AND task.state = 'open' AND task.pi IS NULL
+            ORDER BY task.priority DESC, task.due_at, task.id
+            LIMIT %(bound)s)
+            UNION ALL
+            SELECT opened_at, due_at, state, queue = 'flagged' AND pi IS NULL AS in_batch
+            FROM reviewqueue_reviewtask AS task
             WHERE task.holder_id = %(user)s AND task.stream_id = wanted.stream_id
                 AND task.queue = wanted.queue AND task.state = 'claimed'
         ) AS counted) AS found
@@ -44,12 +59,36 @@ WAITING = """
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits in one queue of one stream."""
+    """What waits in one queue of one stream.
+
+    Of `count`, `batch` are rows of the flagged batch, and of these `today` make tomorrow's.
+    """
 
     count: int
     oldest: datetime | None
     due: datetime | None
     overdue: int
+    batch: int = 0
+    today: int = 0
+
+    @property
+    def parts(self) -> str:
+        """How the flagged queue is made up; empty for any other."""
+        if not self.batch:
+            return ""
+        words = {"batch": count_in_words(self.batch), "blind": count_in_words(self.singles)}
+        if not self.singles:
+            return _("%(batch)s in the batch") % words
+        return _("%(blind)s blind, %(batch)s in the batch") % words
+
+    @property
+    def batch_words(self) -> str:
+        return count_in_words(self.batch)
+
+    @property
+    def singles(self) -> int:
+        """What is judged one by one."""
+        return self.count - self.batch
 
     @property
     def words(self) -> str:
@@ -76,8 +115,8 @@ def count_waiting(
         cursor.execute(
             WAITING,
             {
-                "streams": [stream_id for stream_id, _queue in queues],
-                "queues": [queue for _stream_id, queue in queues],
+                "streams": [stream_id for stream_id, _name in queues],
+                "queues": [queue for _id, queue in queues],
                 "bound": COUNTED_UP_TO + 1,
                 "user": user.pk,
             },
@@ -86,8 +125,9 @@ def count_waiting(
 
 
 def count_left(*, stream_id: UUID, queue: str) -> int:
-    """Open tasks of a queue, counted up to one more than `COUNTED_UP_TO`."""
-    waiting = ReviewTask.objects.open().filter(stream_id=stream_id, queue=queue).order_by()
+    """Open tasks of a queue that are judged singly, up to one more than `COUNTED_UP_TO`."""
+    open_tasks = ReviewTask.objects.open().singly()
+    waiting = open_tasks.filter(stream_id=stream_id, queue=queue).order_by()
     return waiting[: COUNTED_UP_TO + 1].count()
 
 

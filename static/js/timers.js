@@ -71,7 +71,7 @@
   }
 
   function begin() {
-    const field = document.querySelector("#answer input[name=active_ms]");
+    const field = document.querySelector("#answer input[name=active_ms], #batch input[name=active_ms]");
     active = field ? Number(field.value) || 0 : 0;
     takeLease();
     takeUndo();

@@ -1,0 +1,292 @@
+"""Flagged items closed by the table: confirm the rest, correct exceptions, take it all back.
+
+Rows closed in bulk settle their items, but their labels have no inclusion probability: they enter
+no estimate.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from calibration.models import GroundTruth
+from calibration.truth import settle_truths, withdraw_truths
+from reviewqueue.batch_claims import held_batch
+from reviewqueue.claims import UNCLAIMED
+from reviewqueue.models import ReviewTask, TaskSkip, Verdict
+from reviewqueue.verdicts import (
+    Answer,
+    LateVerdictError,
+    UndoWindowPassedError,
+    VerdictError,
+    check_answer,
+    make_verdict,
+    make_withdrawal,
+)
+from routing.events import record_events
+from routing.items import state_before_verdict
+from routing.models import Decision, Item, Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Kind = Verdict.Kind
+LONGEST_WINDOW: Final = timedelta(hours=1)  # the most that a stream's undo window can be
+
+
+class BatchError(VerdictError):
+    """A table that cannot be recorded: `rows` says by task id what is wrong with each."""
+
+    def __init__(self, rows: Mapping[UUID, str]) -> None:
+        super().__init__(BatchError.__doc__ or "")
+        self.rows = rows
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of a table: counts, and the external ids of the rows that somebody else has."""
+
+    batch: UUID
+    confirmed: int
+    corrected: int
+    left: int
+    lost: tuple[str, ...]
+
+
+def machine_answer(decision: Decision) -> str:
+    """The category that is acted on: a second opinion's, else the prediction."""
+    return decision.category or decision.predicted
+
+
+@transaction.atomic
+def confirm_batch(
+    *,
+    user: "User",
+    stream: Stream,
+    lease_token: UUID,
+    confirmed: Collection[UUID],
+    corrections: Mapping[UUID, Answer],
+    left: Collection[UUID] = (),
+    active_ms: int = 0,
+) -> BatchResult:
+    """Close the confirmed and the corrected rows and give the others back, in one transaction.
+
+    Keys are task ids. A constant number of statements, whatever the number of rows. Rows that are
+    not held under this lease any more are named in the result; they cost the others nothing.
+    `active_ms` is the whole table's and shared out evenly.
+
+    Raises:
+        BatchError: an answer does not hold together; nothing was recorded.
+        LateVerdictError: none of the rows is held any more; nothing was recorded.
+    """
+    now = timezone.now()
+    asked = {*confirmed, *corrections, *left}
+    held = held_batch(user, stream).filter(lease_token=lease_token)
+    tasks = {
+        task.id: task
+        for task in held.select_for_update(of=("self",)).select_related("decision", "stream")
+    }
+    if not tasks:
+        raise LateVerdictError(LateVerdictError.__doc__ or "")
+    answers = {
+        task_id: corrections.get(task_id)
+        or Answer(Kind.CATEGORY, (machine_answer(tasks[task_id].decision),))
+        for task_id in (*confirmed, *corrections)
+        if task_id in tasks
+    }
+    _check_answers(answers, stream)
+    batch = uuid4()
+    verdicts = _close(tasks, answers, user, active_ms=active_ms, now=now, batch=batch)
+    _settle(tasks, verdicts, stream, now)
+    _tell(stream, user, verdicts, batch=batch, now=now)
+    passed_on = [task_id for task_id in left if task_id in tasks and task_id not in answers]
+    rest = [task_id for task_id in tasks if task_id not in answers]
+    ReviewTask.objects.filter(id__in=rest).update(**UNCLAIMED)
+    _pass_on(stream, user, passed_on, now)
+    count = sum(task_id in answers and task_id not in corrections for task_id in confirmed)
+    return BatchResult(
+        batch=batch,
+        confirmed=count,
+        corrected=len(answers) - count,
+        left=len(passed_on),
+        lost=_name(stream, asked - set(tasks)),
+    )
+
+
+def _check_answers(answers: Mapping[UUID, Answer], stream: Stream) -> None:
+    taxonomy = {category.key: category for category in stream.categories.all()}
+    wrong: dict[UUID, str] = {}
+    for task_id, answer in answers.items():
+        if answer.kind == Kind.CANNOT_JUDGE:
+            wrong[task_id] = _("Leave it out here and judge it by itself.")
+            continue
+        try:
+            check_answer(answer, stream, taxonomy=taxonomy)
+        except VerdictError as error:
+            wrong[task_id] = str(error)
+    if wrong:
+        raise BatchError(wrong)
+
+
+def _close(
+    tasks: Mapping[UUID, ReviewTask],
+    answers: Mapping[UUID, Answer],
+    user: "User",
+    *,
+    active_ms: int,
+    now: datetime,
+    batch: UUID,
+) -> list[Verdict]:
+    """Answer the tasks, whose rows are locked, and store their verdicts."""
+    ReviewTask.objects.filter(id__in=list(answers)).update(
+        state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now
+    )
+    chains = Verdict.objects.filter(task__in=list(answers), superseded_by__isnull=True)
+    last = {verdict.task_id: verdict for verdict in chains}
+    share = active_ms // max(1, len(answers))
+    return Verdict.objects.bulk_create(
+        make_verdict(
+            tasks[task_id],
+            user,
+            answer,
+            active_ms=share,
+            now=now,
+            last=last.get(task_id),
+            batch=batch,
+        )
+        for task_id, answer in answers.items()
+    )
+
+
+def _settle(
+    tasks: Mapping[UUID, ReviewTask], verdicts: Sequence[Verdict], stream: Stream, now: datetime
+) -> None:
+    settle_truths(
+        [
+            GroundTruth(
+                stream_id=stream.id,
+                item_id=verdict.item_id,
+                decision_id=tasks[verdict.task_id].decision_id,
+                kind=GroundTruth.Kind(verdict.kind),
+                categories=verdict.categories,
+                pi=None,
+                blind=False,
+                source=GroundTruth.Source.FLAGGED,
+                verdict_id=verdict.id,
+                settled_at=now,
+            )
+            for verdict in verdicts
+        ]
+    )
+    items = Item.objects.filter(id__in=[verdict.item_id for verdict in verdicts])
+    items.update(state=Item.State.SETTLED, settled_at=now)
+
+
+def _tell(
+    stream: Stream, user: "User", verdicts: Sequence[Verdict], *, batch: UUID, now: datetime
+) -> None:
+    record_events(
+        stream_id=stream.id,
+        kind="verdict.recorded",
+        about=[
+            (verdict.item_id, {"verdict": str(verdict.id), "batch": str(batch)})
+            for verdict in verdicts
+        ],
+        actor_id=user.pk,
+        happened_at=now,
+    )
+
+
+def _pass_on(stream: Stream, user: "User", task_ids: Sequence[UUID], now: datetime) -> None:
+    """What was left on purpose rests for this person, so that it does not come back at once."""
+    TaskSkip.objects.bulk_create(
+        [
+            TaskSkip(stream_id=stream.id, task_id=task_id, user=user, skipped_at=now)
+            for task_id in task_ids
+        ],
+        update_conflicts=True,
+        unique_fields=["task", "user"],
+        update_fields=["skipped_at"],
+    )
+    record_events(
+        stream_id=stream.id,
+        kind="task.skipped",
+        about=[(task_id, {}) for task_id in task_ids],
+        actor_id=user.pk,
+        happened_at=now,
+    )
+
+
+def _name(stream: Stream, task_ids: Collection[UUID]) -> tuple[str, ...]:
+    rows = ReviewTask.objects.in_batch().filter(stream=stream, id__in=list(task_ids))
+    return tuple(rows.order_by("id").values_list("item__external_id", flat=True))
+
+
+@transaction.atomic
+def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
+    """Take back every verdict of the table that nobody was told of yet; the rows are in hand again.
+
+    Those that were undone one by one are left out; of the others all or none. Rows of the same
+    stream that were claimed since wait in the queue again. Returns the verdicts taken back.
+
+    Raises:
+        UndoWindowPassedError: nothing of it can be undone any more.
+    """
+    found = (
+        Verdict.objects.live()
+        .filter(
+            reviewer=user,
+            batch=batch,
+            answered_at__gt=Now() - LONGEST_WINDOW,
+            published_at__gt=Now(),
+        )
+        .select_related("task__decision", "task__stream")
+        .select_for_update(of=("task",))
+    )
+    locked = list(found.order_by("id"))
+    # Asked again under the locks: somebody's other window may have been faster.
+    taken_back = set(
+        Verdict.objects.filter(supersedes__in=locked).values_list("supersedes_id", flat=True)
+    )
+    verdicts = [verdict for verdict in locked if verdict.id not in taken_back]
+    if not verdicts:
+        raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
+    now = timezone.now()
+    stream = verdicts[0].task.stream
+    Verdict.objects.bulk_create(make_withdrawal(verdict, verdict.task, now) for verdict in verdicts)
+    withdraw_truths(stream_id=stream.id, item_ids=[verdict.item_id for verdict in verdicts], at=now)
+    _unsettle(verdicts)
+    held_batch(user, stream).update(**UNCLAIMED)
+    ReviewTask.objects.filter(id__in=[verdict.task_id for verdict in verdicts]).update(
+        state=ReviewTask.State.CLAIMED,
+        lease_token=uuid4(),
+        lease_expires_at=Now() + stream.lease,
+        closed_at=None,
+    )
+    record_events(
+        stream_id=stream.id,
+        kind="verdict.undone",
+        about=[
+            (verdict.item_id, {"verdict": str(verdict.id), "batch": str(batch)})
+            for verdict in verdicts
+        ],
+        actor_id=user.pk,
+        happened_at=now,
+    )
+    return verdicts
+
+
+def _unsettle(verdicts: Sequence[Verdict]) -> None:
+    """What the machine said decides the state again: in practice one for all flagged items."""
+    states: dict[Item.State, list[UUID]] = {}
+    for verdict in verdicts:
+        state = state_before_verdict(verdict.task.decision.action)
+        states.setdefault(state, []).append(verdict.item_id)
+    for state, item_ids in states.items():
+        Item.objects.filter(id__in=item_ids).update(state=state, settled_at=None)

@@ -1,0 +1,378 @@
+"""The flagged batch: a table of what was acted on, confirmed at one stroke but for exceptions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from reviewqueue.access import queues_workable_by
+from reviewqueue.batch_claims import (
+    claim_again,
+    claim_batch,
+    count_singles,
+    find_batch,
+    release_batch,
+    renew_batch,
+)
+from reviewqueue.batches import (
+    BatchError,
+    BatchResult,
+    confirm_batch,
+    machine_answer,
+    undo_batch,
+)
+from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.pictures import let_pictures_in
+from reviewqueue.verdicts import LateVerdictError, UndoWindowPassedError
+from reviewqueue.views.answer_form import LeaseForm
+from reviewqueue.views.batch_form import (
+    RowEntry,
+    TableEntry,
+    entry_of,
+    name_categories,
+    read_corrections,
+    read_table,
+)
+from reviewqueue.views.batch_table import Table, draw_table, word_result
+from reviewqueue.views.progress import Progress, read_progress
+from reviewqueue.views.review import workable_stream
+from reviewqueue.views.screens import EmptyQueue, QueueName, name_queue, offer_next
+from reviewqueue.views.waiting import (
+    COUNTED_UP_TO,
+    NOTHING,
+    Waiting,
+    count_in_words,
+    count_waiting,
+)
+from routing.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+TEMPLATE = "review/batch.html"
+FLAGGED = ReviewTask.Queue.FLAGGED
+
+
+@dataclass(frozen=True, slots=True)
+class LastTable:
+    """The table that was closed last, while it can be undone; `undo_left` in seconds."""
+
+    id: UUID
+    words: str
+    undo_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchScreen:
+    """All that the batch's templates show; `table` is None where there is none to work."""
+
+    stream: Stream
+    queue: QueueName
+    address: str
+    title: str
+    announcement: str
+    waiting: Waiting
+    with_today: bool
+    progress: Progress
+    last: LastTable | None = None
+    table: Table | None = None
+    empty: EmptyQueue | None = None
+    late: str = ""
+    notice: str = ""
+    errors: int = 0
+
+
+@require_GET
+@signed_in
+def batch(request: PersonRequest, stream_key: str) -> HttpResponse:
+    """The next table; the one in hand if there is one. `?today=yes` takes today's already."""
+    stream = workable_stream(request.user, stream_key, FLAGGED)
+    with_today = request.GET.get("today") == "yes"
+    return _show(request, _next_screen(request.user, stream, with_today=with_today))
+
+
+@require_POST
+@signed_in
+def confirm(request: PersonRequest, stream_key: str) -> HttpResponse:
+    """Close the table as it was posted and show the next, in one request."""
+    stream = workable_stream(request.user, stream_key, FLAGGED)
+    entry = read_table(request.POST)
+    if entry.lease_token is None:
+        return _lost(request, stream, entry)
+    names = name_categories(list(stream.categories.all()))
+    corrections, errors = read_corrections(entry, names)
+    if errors:
+        return _refused(request, stream, entry, errors)
+    try:
+        result = confirm_batch(
+            user=request.user,
+            stream=stream,
+            lease_token=entry.lease_token,
+            confirmed=entry.confirmed(),
+            corrections=corrections,
+            left=entry.left(),
+            active_ms=entry.active_ms,
+        )
+    except LateVerdictError:
+        return _lost(request, stream, entry)
+    except BatchError as error:
+        return _refused(request, stream, entry, error.rows)
+    return _go_on(request, stream, result, with_today=entry.with_today)
+
+
+@require_POST
+@signed_in
+def heartbeat(request: PersonRequest, stream_key: str) -> HttpResponse:
+    """Keep the table for another lease; 409 with nothing left when it was lost."""
+    stream = workable_stream(request.user, stream_key, FLAGGED)
+    form = LeaseForm(request.POST)
+    token = form.cleaned_data["lease_token"] if form.is_valid() else None
+    ends = token and renew_batch(user=request.user, stream=stream, lease_token=token)
+    if not is_htmx(request):
+        return go_to(request, reverse("batch", args=[stream.key]))
+    lease = {
+        "lease_token": token,
+        "lease_left": int((ends - timezone.now()).total_seconds()) if ends else 0,
+        "lease_whole": stream.lease_minutes * 60,
+    }
+    context = {"table": lease, "stream": stream}
+    return respond(request, TEMPLATE, context, part="lease", status=200 if ends else LOST)
+
+
+@require_POST
+@signed_in
+def release(request: PersonRequest, stream_key: str) -> HttpResponse:
+    """Give the table back and go home."""
+    stream = workable_stream(request.user, stream_key, FLAGGED)
+    form = LeaseForm(request.POST)
+    if form.is_valid():
+        token = form.cleaned_data["lease_token"]
+        release_batch(user=request.user, stream=stream, lease_token=token)
+    return go_to(request, "home")
+
+
+@require_POST
+@signed_in
+def undo(request: PersonRequest, stream_key: str, batch_id: UUID) -> HttpResponse:
+    """Take the whole table back within its window; it is in hand again as it was sent."""
+    stream = workable_stream(request.user, stream_key, FLAGGED)
+    try:
+        verdicts = undo_batch(batch=batch_id, user=request.user)
+    except UndoWindowPassedError:
+        words = _("Too late to undo: the verdicts have been passed on, or are undone already.")
+        if not is_htmx(request):
+            messages.error(request, words)
+            return go_to(request, reverse("batch", args=[stream.key]))
+        screen = _next_screen(request.user, stream, notice=words)
+        return _show(request, screen, status=LOST)
+    entries = {
+        verdict.task_id: entry_of(verdict, machine_answer(verdict.task.decision))
+        for verdict in verdicts
+    }
+    words = ngettext("%(n)d verdict taken back", "%(n)d verdicts taken back", len(verdicts))
+    told = words % {"n": len(verdicts)}
+    if not is_htmx(request):
+        messages.info(request, told)
+    table = draw_table(stream, find_batch(user=request.user, stream=stream), entries=entries)
+    return _show(request, _screen(request.user, stream, table=table, announcement=told))
+
+
+def _go_on(
+    request: PersonRequest, stream: Stream, result: BatchResult, *, with_today: bool
+) -> HttpResponse:
+    lost = ""
+    if result.lost:
+        words = ngettext(
+            "Somebody else has %(names)s meanwhile; nothing of yours was recorded for it.",
+            "Somebody else has %(names)s meanwhile; nothing of yours was recorded for them.",
+            len(result.lost),
+        )
+        lost = words % {"names": ", ".join(result.lost)}
+    told = word_result(result.confirmed, result.corrected, result.left)
+    if not is_htmx(request):
+        messages.success(request, told)
+        if lost:
+            messages.warning(request, lost)
+        address = reverse("batch", args=[stream.key])
+        return go_to(request, f"{address}?today=yes" if with_today else address)
+    screen = _next_screen(request.user, stream, with_today=with_today, notice=lost, told=told)
+    return _show(request, screen)
+
+
+def _lost(request: PersonRequest, stream: Stream, entry: TableEntry) -> HttpResponse:
+    """409: nothing was recorded. What nobody took meanwhile is claimed again, choices kept."""
+    tasks = claim_again(user=request.user, stream=stream, task_ids=list(entry.rows))
+    words = _("Your time with this table was over.")
+    if not tasks:
+        words = _("Your time with this table was over, and others have its rows by now.")
+        screen = _next_screen(request.user, stream, with_today=entry.with_today, notice=words)
+        return _show(request, screen, status=LOST)
+    return _show_entered(request, stream, entry, late=words, status=LOST)
+
+
+def _refused(
+    request: PersonRequest, stream: Stream, entry: TableEntry, errors: Mapping[UUID, str]
+) -> HttpResponse:
+    return _show_entered(request, stream, entry.with_errors(errors), status=INVALID)
+
+
+def _show_entered(
+    request: PersonRequest, stream: Stream, entry: TableEntry, *, status: int, late: str = ""
+) -> HttpResponse:
+    """The table in hand with what was entered."""
+    tasks = find_batch(user=request.user, stream=stream)
+    if not tasks:
+        return _lost(request, stream, entry)
+    table = draw_table(stream, tasks, entries=entry.rows, active_ms=entry.active_ms)
+    wrong = sum(bool(row.error) for row in entry.rows.values())
+    said = late or ngettext("%(n)d row needs a look", "%(n)d rows need a look", wrong)
+    screen = _screen(
+        request.user,
+        stream,
+        table=table,
+        late=late,
+        errors=wrong,
+        with_today=entry.with_today,
+        announcement=said if late else said % {"n": wrong},
+    )
+    return _show(request, screen, status=status)
+
+
+def _next_screen(
+    user: "User",
+    stream: Stream,
+    *,
+    with_today: bool = False,
+    notice: str = "",
+    told: str = "",
+) -> BatchScreen:
+    """The table in hand; else the drawn share that comes first; else the next table."""
+    tasks = find_batch(user=user, stream=stream)
+    singles = 0
+    if not tasks:
+        bound = COUNTED_UP_TO + 1
+        singles = count_singles(user=user, stream=stream, bound=bound, with_today=with_today)
+    if not tasks and not singles:
+        tasks = claim_batch(user=user, stream=stream, with_today=with_today)
+    if not tasks:
+        return _screen(
+            user, stream, singles=singles, with_today=with_today, notice=notice, told=told
+        )
+    table = draw_table(stream, tasks)
+    words = ngettext("%(n)d flagged item", "%(n)d flagged items", table.size)
+    said = ". ".join(part for part in (told, notice, words % {"n": table.size}) if part)
+    return _screen(
+        user, stream, table=table, with_today=with_today, notice=notice, announcement=said
+    )
+
+
+def _screen(
+    user: "User",
+    stream: Stream,
+    *,
+    table: Table | None = None,
+    singles: int = 0,
+    with_today: bool = False,
+    notice: str = "",
+    told: str = "",
+    late: str = "",
+    errors: int = 0,
+    announcement: str = "",
+) -> BatchScreen:
+    queues = queues_workable_by(user, stream)
+    counts = count_waiting(user=user, queues=[(stream.id, queue) for queue in queues])
+    waiting = counts.get((stream.id, FLAGGED), NOTHING)
+    empty = None
+    if table is None:
+        empty = _word_empty(stream, waiting, singles, offer_next(stream, counts, but=FLAGGED))
+        announcement = ". ".join(part for part in (told, notice, empty.heading) if part)
+    return BatchScreen(
+        stream=stream,
+        queue=name_queue(FLAGGED),
+        address=reverse("batch", args=[stream.key]),
+        title=_("Flagged batch") if empty is None else empty.heading,
+        announcement=announcement,
+        waiting=waiting,
+        with_today=with_today,
+        progress=read_progress(user=user, stream=stream, queue=FLAGGED),
+        last=_read_last(user, stream),
+        table=table,
+        empty=empty,
+        late=late,
+        notice=notice,
+        errors=errors,
+    )
+
+
+def _word_empty(
+    stream: Stream, waiting: Waiting, singles: int, other: tuple[str, str]
+) -> EmptyQueue:
+    """Why there is no table, and what to do instead."""
+    if singles:
+        count = count_in_words(singles)
+        return EmptyQueue(
+            _("First %(n)s of these, blind and one by one") % {"n": count},
+            _(
+                "A drawn share is judged without the machine's answer, before the table shows "
+                "what it says. It measures how often the machine is right."
+            ),
+            reverse("review", args=[stream.key, FLAGGED]),
+            _("Judge %(n)s blind") % {"n": count},
+        )
+    if waiting.today:
+        address = reverse("batch", args=[stream.key])
+        return EmptyQueue(
+            _("The batch is done until tomorrow"),
+            _("What is flagged today is gone through tomorrow, as one table."),
+            *other,
+            also_address=f"{address}?today=yes",
+            also_words=_("Take today's %(n)s already") % {"n": count_in_words(waiting.today)},
+        )
+    words = _("Every flagged item has its verdict, or somebody is reading it now.")
+    if waiting.count:
+        words = _("What is left you left a moment ago, or somebody is reading it now.")
+    return EmptyQueue(_("Nothing waits for you in the flagged batch"), words, *other)
+
+
+def _read_last(user: "User", stream: Stream) -> LastTable | None:
+    """The table that the user's newest verdict in the stream belongs to, if it can be undone."""
+    own = Verdict.objects.live().filter(reviewer=user, stream=stream)
+    newest = own.order_by("-answered_at").only("batch", "answered_at", "published_at").first()
+    if newest is None or newest.batch is None or newest.published_at <= timezone.now():
+        return None
+    since = newest.answered_at - timedelta(seconds=1)
+    rows = own.filter(batch=newest.batch, answered_at__gte=since).select_related("task__decision")
+    kept = [_confirms(verdict) for verdict in rows]
+    left = (newest.published_at - timezone.now()).total_seconds()
+    words = word_result(sum(kept), len(kept) - sum(kept), 0)
+    return LastTable(id=newest.batch, words=words, undo_left=max(0, round(left)))
+
+
+def _confirms(verdict: Verdict) -> bool:
+    return entry_of(verdict, machine_answer(verdict.task.decision)) == RowEntry()
+
+
+def _show(request: PersonRequest, screen: BatchScreen, *, status: int = 200) -> HttpResponse:
+    context = {
+        "screen": screen,
+        "stream": screen.stream,
+        "table": screen.table,
+        "section": "batch",
+        "is_demo": screen.stream.is_demo,
+    }
+    with timezone.override(ZoneInfo(screen.stream.time_zone)):
+        page = respond(
+            request, TEMPLATE, context, part="work", status=status, address=screen.address
+        )
+    return let_pictures_in(request, page, screen.stream)

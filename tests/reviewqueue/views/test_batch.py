@@ -1,0 +1,294 @@
+"""The flagged batch's screen: who may work it, what it shows, sends, keeps and takes back."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from reviewqueue.models import ReviewTask, Verdict
+from routing.models import Stream
+from tests import scenes
+from tests.forms import read_form
+from tests.reviewqueue.test_batch_claims import UNLOCK, draw, post_flagged
+from tests.reviewqueue.views.test_home import rows_of
+
+PATH = "/streams/helpdesk/flagged/batch/"
+SEND = f"{PATH}confirm"
+
+
+@pytest.fixture
+def stream(db: None) -> Stream:
+    return scenes.make_stream(undo_seconds=60)
+
+
+def form_of(client: Client, path: str = PATH) -> dict[str, list[str]]:
+    return read_form(Client.get(client, path), "batch")
+
+
+def row_id(name: str) -> str:
+    return str(ReviewTask.objects.get(item__external_id=name).id)
+
+
+def states() -> dict[str, str]:
+    rows = ReviewTask.objects.values_list("item__external_id", "state")
+    return dict(rows.order_by("item__external_id"))
+
+
+def undo_path() -> str:
+    batch = Verdict.objects.exclude(batch=None).latest("answered_at").batch
+    return f"{PATH}{batch}/undo"
+
+
+def text_of(page: bytes) -> str:
+    return " ".join(re.sub(r"(?s)<[^>]+>", " ", page.decode()).split())
+
+
+def test_table_groups_by_category_largest_first(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a", scores=UNLOCK)
+    post_flagged(stream, "b", "c")
+    page = plain.get(PATH).content.decode()
+    groups = re.findall(r"(?s)<h2>([^<]+)</h2>.*?nowrap\">([^<]+)<", page)
+    assert groups == [("VPN issue", "2 items"), ("Account unlock", "1 item")]
+    assert "The remote connection itself fails or drops." in page
+    first = text_of(page.split("data-row>")[1].split("</tr>")[0].encode())
+    assert "80 % not calibrated" in first
+    assert "Account unlock 0.15" in first
+    assert "Confidence 80% under 90%" in first
+    assert "Confirm 3" in page
+
+
+def test_nothing_of_a_drawn_item_is_in_the_table(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "row", "drawn-later")
+    assert plain.get(PATH).status_code == 200
+    draw(stream, "drawn-later")
+    assert "drawn-later" not in plain.get(PATH).content.decode()
+
+
+def test_sending_confirms_corrects_and_leaves(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a", "b", "c", "d", "e")
+    sent = form_of(plain)
+    b, c, d, e = (row_id(name) for name in "bcde")
+    sent["confirm"] = [row_id("a")]
+    sent |= {
+        f"answer-{b}": ["is:account_unlock"],
+        f"other-{c}": ["security  incident"],
+        f"answer-{d}": ["none"],
+        f"answer-{e}": ["leave"],
+    }
+    response = plain.post(SEND, sent)
+    assert (response.status_code, response["Location"]) == (303, PATH)
+    answers = Verdict.objects.order_by("item__external_id").values_list("kind", "categories")
+    assert list(answers) == [
+        ("category", ["vpn_issue"]),
+        ("category", ["account_unlock"]),
+        ("category", ["security_incident"]),
+        ("no_category_fits", []),
+    ]
+    assert states()["e"] == "open"
+    page = text_of(plain.get(PATH).content)
+    assert "1 confirmed, 3 corrected, 1 left" in page
+    assert "Nothing waits for you in the flagged batch" in page
+
+
+def test_htmx_gets_the_next_table_and_the_undo(stream: Stream, htmx: Client) -> None:
+    post_flagged(stream, *(f"HD-{number:02d}" for number in range(51)))
+    response = htmx.post(SEND, form_of(htmx))
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "<html" not in page
+    assert "Last table: 50 confirmed" in text_of(response.content)
+    assert "Confirm 1" in page
+    assert response["HX-Replace-Url"] == PATH
+
+
+def test_unknown_category_is_said_at_its_row(stream: Stream, htmx: Client) -> None:
+    post_flagged(stream, "a", "b")
+    sent = form_of(htmx)
+    sent["confirm"] = [row_id("a")]
+    sent[f"other-{row_id('b')}"] = ["Printers"]
+    response = htmx.post(SEND, sent)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "“Printers” is no category of this stream; choose one of the list." in page
+    assert 'value="Printers"' in page
+    assert "One row needs a look" in page
+    assert "Confirm 1, correct 1" in page
+    assert states() == {"a": "claimed", "b": "claimed"}
+
+
+def test_lost_lease_keeps_the_choices_and_takes_the_rows_again(
+    stream: Stream, htmx: Client
+) -> None:
+    post_flagged(stream, "a", "b")
+    sent = form_of(htmx)
+    sent["confirm"] = [row_id("a")]
+    sent[f"answer-{row_id('b')}"] = ["is:account_unlock"]
+    ReviewTask.objects.update(lease_expires_at=timezone.now() - timedelta(minutes=1))
+    response = htmx.post(SEND, sent)
+    assert response.status_code == 409
+    assert "Your time with this table was over." in response.content.decode()
+    assert Verdict.objects.count() == 0
+    again = read_form(response, "batch")
+    assert again["confirm"] == [row_id("a")]
+    assert again[f"answer-{row_id('b')}"] == ["is:account_unlock"]
+    assert htmx.post(SEND, again).status_code == 200
+    answers = Verdict.objects.order_by("item__external_id").values_list("categories", flat=True)
+    assert list(answers) == [["vpn_issue"], ["account_unlock"]]
+
+
+def test_rows_of_others_are_named_and_the_rest_recorded(
+    stream: Stream, htmx: Client, plain: Client, second_reviewer: User
+) -> None:
+    post_flagged(stream, "a", "b")
+    sent = form_of(htmx)
+    taken = ReviewTask.objects.filter(item__external_id="b")
+    taken.update(holder=second_reviewer, lease_token=uuid4())
+    page = text_of(htmx.post(SEND, sent).content)
+    assert "Somebody else has b meanwhile; nothing of yours was recorded for it." in page
+    assert states() == {"a": "answered", "b": "claimed"}
+
+
+def test_table_that_others_have_whole_is_lost(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    post_flagged(stream, "a")
+    sent = form_of(htmx)
+    ReviewTask.objects.update(holder=second_reviewer, lease_token=uuid4())
+    response = htmx.post(SEND, sent)
+    assert response.status_code == 409
+    assert "others have its rows by now" in response.content.decode()
+
+
+@pytest.mark.parametrize("client_name", ["plain", "htmx"])
+def test_undo_brings_the_table_back_as_it_was_sent(
+    stream: Stream, request: pytest.FixtureRequest, client_name: str
+) -> None:
+    client: Client = request.getfixturevalue(client_name)
+    post_flagged(stream, "a", "b")
+    sent = form_of(client)
+    sent["confirm"] = [row_id("a")]
+    sent[f"answer-{row_id('b')}"] = ["is:account_unlock"]
+    client.post(SEND, sent)
+    response = client.post(undo_path())
+    assert response.status_code == 200
+    again = read_form(response, "batch")
+    assert again["confirm"] == [row_id("a")]
+    assert again[f"answer-{row_id('b')}"] == ["is:account_unlock"]
+    assert states() == {"a": "claimed", "b": "claimed"}
+
+
+def test_undo_after_the_window_is_refused(stream: Stream, plain: Client, htmx: Client) -> None:
+    post_flagged(stream, "a")
+    Stream.objects.update(undo_seconds=0)
+    plain.post(SEND, form_of(plain))
+    response = htmx.post(undo_path())
+    assert response.status_code == 409
+    assert "Too late to undo" in response.content.decode()
+    assert plain.post(undo_path())["Location"] == PATH
+    assert states() == {"a": "answered"}
+
+
+def test_drawn_share_comes_first(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "row", "drawn")
+    draw(stream, "drawn")
+    page = plain.get(PATH).content.decode()
+    assert "First 1 of these, blind and one by one" in page
+    assert 'href="/streams/helpdesk/flagged/"' in page
+    assert states() == {"row": "open", "drawn": "open"}
+    assert plain.get("/streams/helpdesk/flagged/").status_code == 200
+    assert states() == {"row": "open", "drawn": "claimed"}
+
+
+def test_start_leads_to_the_batch_once_the_drawn_share_is_judged(
+    stream: Stream, plain: Client, htmx: Client
+) -> None:
+    post_flagged(stream, "row")
+    response = plain.get("/streams/helpdesk/flagged/")
+    assert (response.status_code, response["Location"]) == (303, PATH)
+    assert htmx.get("/streams/helpdesk/flagged/")["HX-Redirect"] == PATH
+
+
+def test_todays_rows_are_taken_early_by_a_link(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "new", before=timedelta(0))
+    page = plain.get(PATH).content.decode()
+    assert "The batch is done until tomorrow" in page
+    assert f'<a href="{PATH}?today=yes">Take today&#x27;s 1 already</a>' in page
+    assert form_of(plain, f"{PATH}?today=yes")["today"] == ["yes"]
+
+
+def test_empty_batch_offers_the_next_queue(stream: Stream, plain: Client) -> None:
+    scenes.post(stream, "held")
+    page = text_of(plain.get(PATH).content)
+    assert "Nothing waits for you in the flagged batch" in page
+    assert "Go on with Hold (1)" in page
+
+
+def test_other_queues_offer_the_flagged_one(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "row")
+    assert "Go on with Flagged (1)" in text_of(plain.get("/streams/helpdesk/hold/").content)
+
+
+def test_home_tells_single_items_from_the_batch(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a", "b", "c")
+    draw(stream, "a")
+    rows = rows_of(plain.get("/").content.decode())
+    assert rows[1].startswith("Flagged 3 waiting 1 blind, 2 in the batch 1 day")
+    draw(stream, "b")
+    assert "2 blind, 1 in the batch" in plain.get("/").content.decode()
+
+
+def test_heartbeat_and_release(stream: Stream, plain: Client, htmx: Client) -> None:
+    post_flagged(stream, "a")
+    token = {"lease_token": form_of(htmx)["lease_token"][0]}
+    assert htmx.post(f"{PATH}renew", token).status_code == 200
+    assert plain.post(f"{PATH}renew", token)["Location"] == PATH
+    assert plain.post(f"{PATH}release", token)["Location"] == "/"
+    assert states() == {"a": "open"}
+    assert htmx.post(f"{PATH}renew", token).status_code == 409
+    assert htmx.post(f"{PATH}renew", {"lease_token": "x"}).status_code == 409
+
+
+def test_odd_posts_record_nothing(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a")
+    plain.get(PATH)
+    for body in ({}, {"row": ["x"]}, {"lease_token": "x", "row": [row_id("a")]}):
+        assert plain.post(SEND, body).status_code == 409
+    assert states() == {"a": "claimed"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", PATH),
+        ("post", SEND),
+        ("post", f"{PATH}renew"),
+        ("post", f"{PATH}release"),
+        ("post", f"{PATH}{uuid4()}/undo"),
+    ],
+)
+def test_only_for_those_who_work_the_queue(stream: Stream, method: str, path: str) -> None:
+    client = Client()
+    assert getattr(client, method)(path).status_code == 302
+    client.force_login(scenes.make_person("stranger"))
+    assert getattr(client, method)(path).status_code == 404
+    client.force_login(scenes.make_person("ana", stream, "analyst"))
+    assert getattr(client, method)(path).status_code == 403
+    other = "post" if method == "get" else "get"
+    assert getattr(client, other)(path).status_code == 405
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_number_of_queries_is_constant(
+    stream: Stream, plain: Client, rows: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    post_flagged(stream, "warm")
+    plain.get(PATH)  # the policy stays in memory
+    plain.post(SEND, form_of(plain))
+    post_flagged(stream, *(f"HD-{number}" for number in range(rows)))
+    with django_assert_num_queries(16):
+        assert plain.get(PATH).status_code == 200
