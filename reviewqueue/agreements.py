@@ -2,23 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from calibration.core.agreement import (
-    Agreement,
-    cohen_kappa,
-    count_ratings,
-    gwet_ac1,
-    krippendorff_alpha,
-    raw_agreement,
-)
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import DECIDING, FIRST_SEATS
 from routing.models import Category, Stream
+
+if TYPE_CHECKING:
+    from calibration.core.agreement import Agreement
 
 DAYS: Final = 90
 FEWEST: Final = 30
@@ -38,10 +33,10 @@ class PairAgreement:
     """
 
     pairs: int
-    raw: Agreement
-    kappa: Agreement
-    alpha: Agreement
-    ac1: Agreement
+    raw: "Agreement"
+    kappa: "Agreement"
+    alpha: "Agreement"
+    ac1: "Agreement"
 
 
 def measure_agreement(*, stream: Stream, start: datetime, end: datetime) -> PairAgreement:
@@ -50,6 +45,15 @@ def measure_agreement(*, stream: Stream, start: datetime, end: datetime) -> Pair
     Only the newest 1,000 items are read. What either could not judge, what was taken back and
     known answers are left out.
     """
+    # With it comes scipy, which a process does not need until somebody looks.
+    from calibration.core.agreement import (  # noqa: PLC0415
+        cohen_kappa,
+        count_ratings,
+        gwet_ac1,
+        krippendorff_alpha,
+        raw_agreement,
+    )
+
     pairs = _read_pairs(stream, start, end)
     ratings = {rating for pair in pairs for rating in pair}
     number = {rating: place for place, rating in enumerate(ratings)}
@@ -96,7 +100,7 @@ def word_recent_agreement(*, stream: Stream, at: datetime) -> str:
     return said + " " + _("Beyond chance: %(measures)s.") % {"measures": ", ".join(beyond)}
 
 
-def _word_measure(name: str, measure: Agreement) -> str:
+def _word_measure(name: str, measure: "Agreement") -> str:
     if measure.low is None or measure.high is None:
         return f"{name} {measure.value:.2f}"
     facts = {"name": name, "value": f"{measure.value:.2f}"}

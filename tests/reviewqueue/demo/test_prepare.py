@@ -23,7 +23,7 @@ from tests.scenes import KEYS, make_bare_stream
 pytestmark = pytest.mark.django_db
 
 URL = "http://127.0.0.1:8123"
-EVERY_QUEUE = ("escalated", "hold", "flagged", "audit")
+EVERY_QUEUE = ("escalated", "adjudication", "hold", "flagged", "audit")
 
 
 @pytest.fixture
