@@ -18,11 +18,11 @@ from django.db.models import Max
 from django.utils import timezone
 
 from calibration.models import GroundTruth
-from reviewqueue.api.bodies import parse_json
-from reviewqueue.api.problems import ProblemError, shown
-from reviewqueue.api.schemas import check_post
 from reviewqueue.intake import IntakeError, Taken, take_in
 from reviewqueue.payloads import label_of
+from reviewqueue.posts import check_post
+from reviewqueue.refusals import ProblemError, shown
+from reviewqueue.strict_json import parse_json
 from routing.categories import known_keys
 from routing.core.policy import PolicyError
 from routing.items import Post
