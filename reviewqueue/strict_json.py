@@ -178,3 +178,18 @@ def _has_lone_surrogate(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def decode_value(text: str, at: int) -> tuple[object, int]:
+    """The value that begins at `at`, as `parse_json` gives it, and where it ends.
+
+    Raises:
+        json.JSONDecodeError: there is none, or the text ends before it does.
+        RecursionError: it is nested too deep.
+    """
+    return _DECODER.raw_decode(text, at)
+
+
+def skip_blanks(text: str, at: int) -> int:
+    """Where the first character stands that is no blank, from `at` on."""
+    return _skip(text, at)

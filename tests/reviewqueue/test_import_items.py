@@ -13,7 +13,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from calibration.models import AuditDraw, FrameDelta, GroundTruth
-from reviewqueue.imports import LINE_BYTES, Line, Refusal, import_lines, read_lines
+from reviewqueue.files.jsonl import JsonLines
+from reviewqueue.files.records import LINE_BYTES, Record
+from reviewqueue.imports import Refusal, import_records
 from reviewqueue.models import ReviewTask
 from routing.models import Category, Decision, Item, Policy, Stream
 from tests.scenes import KEYS, make_bare_stream
@@ -328,22 +330,32 @@ def test_import_of_ids_instead_of_categories_creates_nothing(tmp_path: Path, db:
 def test_import_holds_no_more_than_one_batch(stream: Stream) -> None:
     stored: list[int] = []
 
-    def lines() -> Iterator[Line]:
+    def records() -> Iterator[Record]:
         for number in range(1, 2_002):
             if number % 1_000 == 1:
                 stored.append(Item.objects.count())
-            yield Line(number, json.dumps(make_line(f"t{number}")).encode())
+            body = make_line(f"t{number}", payload={})
+            del body["text"]
+            yield Record(f"line {number}", b"", body)
 
     refused: list[Refusal] = []
-    counts = import_lines(stream=stream, lines=lines(), with_truth=False, on_refusal=refused.append)
+    counts = import_records(
+        stream=stream, records=records(), with_truth=False, on_refusal=refused.append
+    )
     assert stored == [0, 1_000, 2_000]
     assert (counts.taken, counts.known, counts.refused, refused) == (2_001, 0, 0, [])
 
 
-def test_read_lines_passes_over_a_line_that_is_too_long() -> None:
-    text = b"first\n" + b"x" * (3 * LINE_BYTES) + b"\n\nlast"
-    lines = list(read_lines(io.BufferedReader(io.BytesIO(text))))
-    assert lines == [Line(1, b"first\n"), Line(2, None), Line(4, b"last")]
+def test_lines_that_are_too_long_are_passed_over() -> None:
+    text = b'{"a": 1}\n' + b"x" * (3 * LINE_BYTES) + b'\n\n{"b": 2}'
+    records = list(JsonLines(io.BytesIO(text)))
+    assert [(record.place, record.source, record.body) for record in records] == [
+        ("line 1", b'{"a": 1}\n', {"a": 1}),
+        ("line 2", b"", None),
+        ("line 4", b'{"b": 2}', {"b": 2}),
+    ]
+    assert records[1].problem is not None
+    assert records[1].problem.code == "too_large"
 
 
 def test_import_tells_a_line_that_is_too_long(stream: Stream, tmp_path: Path) -> None:
