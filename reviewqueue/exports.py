@@ -50,11 +50,12 @@ _LINES: Final = """
         GROUP BY item_id
     ), said AS MATERIALIZED (
         SELECT verdict.item_id,
-            bool_or(verdict.blind) FILTER (WHERE published_at > now()) AS undoable,
+            bool_or(verdict.blind) FILTER (WHERE published_at > statement_timestamp()) AS undoable,
             json_agg(json_build_object('kind', verdict.kind, 'categories', categories,
                     'proposed_name', proposed_name, 'comment', comment, 'blind', verdict.blind,
                     'in_bulk', batch IS NOT NULL, 'answered_at', answered_at) ORDER BY verdict.id)
-                FILTER (WHERE published_at <= now() AND task.known_id IS NULL) AS verdicts
+                FILTER (WHERE published_at <= statement_timestamp() AND task.known_id IS NULL)
+                AS verdicts
         FROM reviewqueue_verdict AS verdict
         JOIN reviewqueue_reviewtask AS task ON task.id = verdict.task_id
         WHERE verdict.stream_id = %(stream)s

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
+from reviewqueue.admin.files import FilePages
 from reviewqueue.admin.people import RolesOnStreamInline
 from reviewqueue.doorbell import WORK_RUN_REQUESTS, ring
 from reviewqueue.models import Verdict
@@ -78,7 +79,7 @@ admin.site.unregister(Stream)
 
 
 @admin.register(Stream)
-class StreamWithPeopleAdmin(StreamAdmin):
+class StreamWithPeopleAdmin(FilePages, StreamAdmin):
     form = ShownStreamForm
     inlines: ClassVar = [JudgedCategoryInline, RolesOnStreamInline]
     change_form_template = "admin/routing/stream/change_form.html"

@@ -47,7 +47,13 @@ def test_line_that_is_too_long_leaves_its_reason_alone() -> None:
 
 
 def test_what_an_export_tells_besides_is_passed_over() -> None:
-    line = {"external_id": "a", "truth": None, "state": "settled", "decision": {}, "verdicts": []}
+    line: dict[str, object] = {
+        "external_id": "a",
+        "truth": None,
+        "state": "settled",
+        "decision": {},
+        "verdicts": [],
+    }
     [record] = JsonLines(io.BytesIO(json.dumps(line).encode()))
     assert record.body == {"external_id": "a"}
 
