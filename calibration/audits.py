@@ -1,4 +1,4 @@
-"""The audit sample: drawn by a keyed hash when an item is decided, judged blind later."""
+"""What the keyed hash draws: the audit sample, judged blind later, and what two people judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +23,44 @@ class Draw:
     pi: float
 
 
-def own_audit_rates(stream: Stream) -> dict[str, float]:
-    """The audit rates of the stream's categories that have one of their own, by key."""
-    rates = Category.objects.filter(stream=stream, audit_rate__isnull=False)
-    return {key: rate for key, rate in rates.values_list("key", "audit_rate") if rate is not None}
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """A stream's rates, by the category that is predicted: its own where it has one."""
+
+    stream: Stream
+    own_audit: Mapping[str, float]
+    own_double: Mapping[str, float]
+
+    def audit(self, predicted: str) -> float:
+        """The share of decisions without a seat that is drawn for the audit."""
+        return self.own_audit.get(predicted, self.stream.audit_rate)
+
+    def double(self, predicted: str) -> float:
+        """The share of what is judged singly that two people judge."""
+        return self.own_double.get(predicted, self.stream.double_rate)
 
 
-def audit_rate(stream: Stream, category_rates: Mapping[str, float], predicted: str) -> float:
-    """The category's own rate if it has one (`own_audit_rates`), else the stream's."""
-    return category_rates.get(predicted, stream.audit_rate)
+def read_rates(stream: Stream) -> Rates:
+    """The rates of a stream and of its categories, in one query."""
+    rows = (
+        Category.objects.filter(stream=stream)
+        .exclude(audit_rate=None, double_rate=None)
+        .values_list("key", "audit_rate", "double_rate")
+    )
+    found = list(rows)
+    return Rates(
+        stream,
+        {key: rate for key, rate, _double in found if rate is not None},
+        {key: rate for key, _audit, rate in found if rate is not None},
+    )
+
+
+def is_judged_twice(*, rates: Rates, item_id: UUID, predicted: str) -> bool:
+    """Whether two people judge the item apart: the same answer however often it is asked."""
+    rate = rates.double(predicted)
+    return bool(rate) and hash_draws(
+        stream_id=rates.stream.id, item_id=item_id, rate=rate, purpose="double"
+    )
 
 
 def hash_draws(*, stream_id: UUID, item_id: UUID, rate: float, purpose: str) -> bool:

@@ -9,14 +9,16 @@ from itertools import islice
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from calibration.audits import audit_rate, own_audit_rates
+from calibration.audits import Rates, read_rates
 from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of
 from routing.core.policy import Policy
 from routing.core.rules import ACTIONS, QUEUES, route
 from routing.core.signals import ScoreMatrix, Signals, compute_signals, stored_matrix
-from routing.models import Stream
+
+IntArray = npt.NDArray[np.integer]
 
 MOST_ITEMS: Final = 50_000
 CHUNK: Final = 2_000
@@ -46,7 +48,8 @@ def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Fore
 
     Complete scores that fall short under a policy of fewer categories are left out of its forecast.
     """
-    tallies = [_Tally(policy, _audit_rates(cohort.stream, policy)) for policy in policies]
+    rates = read_rates(cohort.stream)
+    tallies = [_Tally(policy, rates) for policy in policies]
     for rows in _read_scores(cohort):
         read: dict[tuple[str, ...], tuple[ScoreMatrix, Signals]] = {}
         for tally in tallies:
@@ -74,12 +77,6 @@ def expected_hours(
     return items * seconds / SECONDS_PER_HOUR
 
 
-def _audit_rates(stream: Stream, policy: Policy) -> FloatArray:
-    """(K,) audit rate of each category of the policy."""
-    rates = own_audit_rates(stream)
-    return np.array([audit_rate(stream, rates, key) for key in policy.categories])
-
-
 def _read_scores(cohort: Cohort) -> Iterator[list[Mapping[str, float]]]:
     newest = decisions_of(cohort).order_by("-decided_at", "-id")[:MOST_ITEMS]
     scores = newest.values_list("item__scores", flat=True).iterator(CHUNK)
@@ -90,18 +87,29 @@ def _read_scores(cohort: Cohort) -> Iterator[list[Mapping[str, float]]]:
 class _Tally:
     """Counts of one policy's outcomes."""
 
-    def __init__(self, policy: Policy, audit_rates: FloatArray) -> None:
+    def __init__(self, policy: Policy, rates: Rates) -> None:
         self.policy = policy
-        self.audit_rates = audit_rates
+        self.audit_rates = np.array([rates.audit(key) for key in policy.categories])
+        self.double_rates = np.array([rates.double(key) for key in policy.categories])
+        self.bulk_label_rate = rates.stream.bulk_label_rate
         self.queues = np.zeros(len(QUEUES))
         self.reviews = np.zeros(len(ACTIONS))
 
     def add(self, matrix: ScoreMatrix, signals: Signals, model_version: str) -> None:
         routes = route(self.policy, signals, matrix, [model_version] * len(matrix))
-        drawn = np.array([action in DRAWN_ACTIONS for action in ACTIONS])[routes.action]
-        share = np.where(drawn, self.audit_rates[signals.predicted], 1.0)
+        share = self._reviews(routes.action, signals.predicted)
         self.queues += np.bincount(routes.queue, minlength=len(QUEUES))
         self.reviews += np.bincount(routes.action, weights=share, minlength=len(ACTIONS))
+
+    def _reviews(self, actions: IntArray, predicted: IntArray) -> FloatArray:
+        """(n,) expected first reviews of each item; whom a disagreement goes to is left out."""
+        drawn = np.array([action in DRAWN_ACTIONS for action in ACTIONS])[actions]
+        seats: FloatArray = np.where(drawn, self.audit_rates[predicted], 1.0)
+        # What an expert judges and the rows of a batch have one seat whatever the rate.
+        single = {"escalate": 0.0, "act_and_review": self.bulk_label_rate}
+        doubled = np.array([single.get(action, 1.0) for action in ACTIONS])[actions]
+        per_seat: FloatArray = 1.0 + doubled * self.double_rates[predicted]
+        return seats * per_seat
 
     def forecast(self) -> Forecast:
         items = int(self.queues.sum())

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
-from routing.models import Stream
+from routing.models import Decision, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -29,6 +29,7 @@ QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
     Role.ANALYST: (),
     Role.STREAM_ADMIN: (),
 }
+OVERTURNING_ROLES: Final = (Role.ADJUDICATOR, Role.EXPERT, Role.STREAM_ADMIN)
 KEY_BYTES = 32
 KEY_PATTERN = re.compile(r"rq_[A-Za-z0-9_-]{43}")
 PREFIX_LENGTH = 12
@@ -94,19 +95,46 @@ def _queues(user: User, roles: Iterable[str]) -> tuple[str, ...]:
 
 def tasks_visible_to(user: User) -> QuerySet[ReviewTask]:
     """Tasks in streams and queues that the user may work, or has worked and is still a member."""
+    return ReviewTask.objects.filter(_worked_by(user))
+
+
+def tasks_answerable_by(user: User) -> QuerySet[ReviewTask]:
+    """Visible tasks, and those that left the user's queues for the experts meanwhile.
+
+    Whoever had one of these on the screen is told so, instead of that there is no such task.
+    """
+    passed_on = Q(queue=Queue.ESCALATED) & ~Q(decision__action=Decision.Action.ESCALATE)
+    return ReviewTask.objects.filter(_worked_by(user, also=passed_on))
+
+
+def _worked_by(user: User, *, also: Q | None = None) -> Q:
+    """Tasks that a user's roles reach; `also` what whoever works a stream's hold queue may see."""
     if user.is_superuser:
-        return ReviewTask.objects.all()
-    memberships = Membership.objects.filter(user=user).values_list("stream_id", "role")
+        return Q()
     seen = Q(pk__in=[])
-    for stream_id, role in memberships:
+    for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
         may_work = Q(queue__in=QUEUES_OF_ROLE[role]) | Q(holder=user)
+        if also is not None and Queue.HOLD in QUEUES_OF_ROLE[role]:
+            may_work |= also
         seen |= Q(stream_id=stream_id) & may_work
-    return ReviewTask.objects.filter(seen)
+    return seen
 
 
 def verdicts_visible_to(user: User) -> VerdictQuerySet:
     """The user's own verdicts in visible streams, those that were taken back included."""
     return Verdict.objects.filter(reviewer=user, stream__in=streams_visible_to(user))
+
+
+def verdicts_overturnable_by(user: User) -> VerdictQuerySet:
+    """Verdicts that the user may overturn: the own, and all of a stream by role.
+
+    What measures a reviewer is nobody else's to overturn.
+    """
+    if user.is_superuser:
+        return Verdict.objects.filter(Q(task__known__isnull=True) | Q(reviewer=user))
+    all_of = Membership.objects.filter(user=user, role__in=OVERTURNING_ROLES).values("stream_id")
+    own = Q(reviewer=user, stream__in=streams_visible_to(user))
+    return Verdict.objects.filter(own | Q(stream__in=all_of, task__known__isnull=True))
 
 
 def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]:

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
+from reviewqueue.known_answers import seat_known
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from routing.events import record_event
 from routing.models import Stream
@@ -15,9 +17,15 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 SKIP_REST: Final = timedelta(minutes=15)
+ORDINARY: Final = Q(known__isnull=True)
+# A seat that was slipped in is its holder's alone: it does not open, it is over.
 UNCLAIMED: Final = {
-    "state": ReviewTask.State.OPEN,
-    "holder": None,
+    "state": Case(
+        When(ORDINARY, then=Value(ReviewTask.State.OPEN)),
+        default=Value(ReviewTask.State.CANCELLED),
+    ),
+    "holder": Case(When(ORDINARY, then=Value(None)), default=F("holder")),
+    "closed_at": Case(When(ORDINARY, then=Value(None)), default=Now()),
     "claimed_at": None,
     "lease_token": None,
     "lease_expires_at": None,
@@ -56,7 +64,9 @@ def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None
     held = _with_content().leased_to(user).filter(stream=stream, queue=queue).first()
     if held is not None:
         return held
-    found = _claim_free(user=user, stream=stream, queue=queue)
+    found = seat_known(user=user, stream=stream, queue=queue)
+    if found is None:
+        found = _claim_free(user=user, stream=stream, queue=queue)
     if found is None and expire_leases(stream_id=stream.id):
         found = _claim_free(user=user, stream=stream, queue=queue)
     return None if found is None else _with_content().get(id=found)
@@ -110,25 +120,50 @@ def release_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 
 @transaction.atomic
 def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
-    """Give a task back and pass it on: the same person is not offered it for a while."""
-    stream_id = _held(task_id, user, lease_token).values_list("stream_id", flat=True).first()
-    if stream_id is None or not release_task(task_id=task_id, user=user, lease_token=lease_token):
+    """Give a task back and pass its item on: the same person is not offered it for a while."""
+    task = _held(task_id, user, lease_token).first()
+    if task is None or not release_task(task_id=task_id, user=user, lease_token=lease_token):
         return False
-    TaskSkip.objects.update_or_create(
-        task_id=task_id, user=user, defaults={"stream_id": stream_id, "skipped_at": Now()}
+    _rest_from(task, user)
+    record_event(
+        stream_id=task.stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk
     )
-    record_event(stream_id=stream_id, kind="task.skipped", subject_id=task_id, actor_id=user.pk)
     return True
 
 
+def _rest_from(task: ReviewTask, user: "User") -> None:
+    """Offer the user no seat of the task's item for a while; of two the other would come next."""
+    seats = ReviewTask.objects.unanswered().filter(stream_id=task.stream_id, item_id=task.item_id)
+    TaskSkip.objects.bulk_create(
+        [
+            TaskSkip(stream_id=task.stream_id, task_id=seat_id, user=user, skipped_at=Now())
+            for seat_id in seats.values_list("id", flat=True)
+        ],
+        update_conflicts=True,
+        unique_fields=["task", "user"],
+        update_fields=["skipped_at"],
+    )
+
+
 @transaction.atomic
-def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
-    """Hand a task to the experts' queue, open again; whether it was still held."""
-    task = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
-    stream_id = task.values_list("stream_id", flat=True).first()
-    if stream_id is None or not task.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
+def escalate_task(*, task_id: UUID, user: "User", lease_token: UUID, comment: str = "") -> bool:
+    """Hand a task to the experts' queue, open again; whether it was still held.
+
+    The event keeps the queue it left and, for the expert, what the user wrote.
+    """
+    held = _held(task_id, user, lease_token).exclude(queue=ReviewTask.Queue.ESCALATED)
+    task = held.first()
+    if task is None or not held.update(queue=ReviewTask.Queue.ESCALATED, **UNCLAIMED):
         return False
-    record_event(stream_id=stream_id, kind="task.escalated", subject_id=task_id, actor_id=user.pk)
+    _rest_from(task, user)
+    record_event(
+        stream_id=task.stream_id,
+        kind="task.escalated",
+        subject_id=task_id,
+        actor_id=user.pk,
+        queue=task.queue,
+        comment=comment.strip(),
+    )
     return True
 
 

@@ -105,5 +105,8 @@ def count_free_seats(stream: Stream) -> int:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CAPACITY_LOCK, str(stream.id)]
         )
-    taken = ReviewTask.objects.unanswered().filter(stream=stream, queue=ReviewTask.Queue.HOLD)
-    return stream.hold_capacity - taken.count()
+    taken = ReviewTask.objects.unanswered().filter(
+        stream=stream, queue=ReviewTask.Queue.HOLD, known__isnull=True
+    )
+    # By item: one that two people judge waits once.
+    return stream.hold_capacity - taken.order_by().values("item_id").distinct().count()

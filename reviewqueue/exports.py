@@ -4,8 +4,8 @@ A page is a range of ids read in one short statement and kept on disk while whoe
 so that neither a slow reader nor a long export holds a snapshot, and memory stays the same.
 
 What is to be judged blind stays blind: of an item with an unanswered blind seat, one drawn for an
-audit whose seat is not open yet, and one whose blind verdict can still be undone, the machine's
-answer is left out (`"blind": true`) unless it is asked for. Labels and verdicts are told of settled
+audit whose seat is not open yet, one whose blind verdict can still be undone, and one that is
+slipped in as a known answer, the answers are left out (`"blind": true`) unless asked for. Labels and verdicts are told of settled
 items without an open seat, once the undo window is over.
 """
 
@@ -74,8 +74,10 @@ _LINES: Final = """
             NOT %(include_blind)s AND (coalesce(seats.blind, false)
                 OR coalesce(said.undoable, false)
                 OR EXISTS (SELECT FROM calibration_auditdraw AS draw
-                    WHERE draw.stream_id = item.stream_id AND draw.decision_id = made.decision_id
-                        AND draw.opened_at IS NULL)) AS blind,
+                    WHERE draw.stream_id = item.stream_id AND draw.item_id = item.id
+                        AND draw.opened_at IS NULL)
+                OR EXISTS (SELECT FROM reviewqueue_knownanswer AS known
+                    WHERE known.item_id = item.id AND known.retired_at IS NULL)) AS blind,
             item.state = 'settled' AND seats.blind IS NULL AND said.undoable IS NULL AS judged
         FROM routing_item AS item
         CROSS JOIN LATERAL (
@@ -96,14 +98,15 @@ _LINES: Final = """
         END,
         ',"metadata":', metadata, ',"model_version":', to_json(model_version),
         ',"priority":', priority, ',"due_at":', coalesce(to_json(due_at)::text, 'null'),
-        ',"truth":', coalesce(CASE WHEN judged THEN CASE label.kind
+        ',"truth":', coalesce(CASE WHEN judged AND NOT page.blind THEN CASE label.kind
             WHEN 'category' THEN to_json(label.categories[1])
             WHEN 'ambiguous' THEN to_json(label.categories) END END::text, 'null'),
         ',"blind":', page.blind::text, ',"state":"', state, '","received_at":',
         to_json(received_at), ',"settled_at":', coalesce(to_json(page.settled_at)::text, 'null'),
         ',"decision":', CASE WHEN page.blind THEN 'null' ELSE {decision} END,
-        ',"label":', CASE WHEN judged AND label.kind IS NOT NULL THEN {label} ELSE 'null' END,
-        ',"verdicts":', coalesce(CASE WHEN judged THEN verdicts END::text, 'null'), '}}')
+        ',"label":', CASE WHEN judged AND NOT page.blind AND label.kind IS NOT NULL
+            THEN {label} ELSE 'null' END,
+        ',"verdicts":', coalesce(CASE WHEN judged AND NOT page.blind THEN verdicts END::text, 'null'), '}}')
     FROM page
     JOIN routing_policy AS policy ON policy.id = page.policy_id
     LEFT JOIN label ON label.item_id = page.id

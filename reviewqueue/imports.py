@@ -17,8 +17,8 @@ from django.utils import timezone
 from calibration.models import GroundTruth
 from reviewqueue.files.records import Record
 from reviewqueue.intake import IntakeError, Taken, take_in
-from reviewqueue.payloads import label_of
 from reviewqueue.posts import check_post
+from reviewqueue.prose import label_of
 from reviewqueue.refusals import ProblemError, shown
 from routing.categories import known_keys
 from routing.core.policy import PolicyError

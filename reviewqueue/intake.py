@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils import timezone
 
-from calibration.audits import Draw, audit_rate, hash_draws, own_audit_rates, record_draws
+from calibration.audits import Draw, hash_draws, is_judged_twice, read_rates, record_draws
 from calibration.core.sampling import combined_pi
 from calibration.frames import Cell, note_cells
 from reviewqueue.deciding import Batch, IntakeError, read_posted
@@ -203,7 +203,7 @@ class _Intake:
         self.policy_id = policy_id
         self.at = at
         self.day = at.astimezone(ZoneInfo(stream.time_zone)).date()
-        self.rates = own_audit_rates(stream)
+        self.rates = read_rates(stream)
         self.decisions: list[NewDecision] = []
         self.tasks: list[tuple[object, ...]] = []
         self.draws: list[Draw] = []
@@ -229,11 +229,14 @@ class _Intake:
         elif queue == ReviewTask.Queue.FLAGGED:
             pi = self.stream.bulk_label_rate
             drawn = self._draws(item_id, pi, "flagged")
-            self._seat(post, queue, item_id, decision_id, blind=drawn, pi=pi if drawn else None)
+            twice = drawn and self._twice(item_id, outcome)
+            chance = pi if drawn else None
+            self._seat(post, queue, item_id, decision_id, blind=drawn, pi=chance, twice=twice)
         else:
             pi = 1.0
             blind = self._draws(item_id, self.stream.blind_rate, "blind")
-            self._seat(post, queue, item_id, decision_id, blind=blind, pi=pi)
+            twice = queue != ReviewTask.Queue.ESCALATED and self._twice(item_id, outcome)
+            self._seat(post, queue, item_id, decision_id, blind=blind, pi=pi, twice=twice)
         if outcome.asks:
             self.asks.append((uuid7(), self.stream.id, item_id, decision_id))
         self.decisions.append(
@@ -256,13 +259,16 @@ class _Intake:
 
     def _audit(self, item_id: UUID, decision_id: UUID, outcome: Outcome) -> float:
         """Draw for the audit, and for the top-up besides; the chance to come by either."""
-        rates = {"audit": audit_rate(self.stream, self.rates, outcome.predicted)}
+        rates = {"audit": self.rates.audit(outcome.predicted)}
         if self.stream.topup_rate and outcome.confidence >= self.stream.topup_from:
             rates["topup"] = self.stream.topup_rate
         pi = combined_pi(*rates.values())
         if any(self._draws(item_id, rate, purpose) for purpose, rate in rates.items()):
             self.draws.append(Draw(item_id, decision_id, pi))
         return pi
+
+    def _twice(self, item_id: UUID, outcome: Outcome) -> bool:
+        return is_judged_twice(rates=self.rates, item_id=item_id, predicted=outcome.predicted)
 
     def _draws(self, item_id: UUID, rate: float, purpose: str) -> bool:
         return hash_draws(stream_id=self.stream.id, item_id=item_id, rate=rate, purpose=purpose)
@@ -276,28 +282,17 @@ class _Intake:
         *,
         blind: bool,
         pi: float | None,
+        twice: bool,
     ) -> None:
         patience = (
             FLAGGED_DUE
             if queue == ReviewTask.Queue.FLAGGED
             else timedelta(hours=self.stream.hold_hours)
         )
-        self.tasks.append(
-            (
-                uuid7(),
-                self.stream.id,
-                item_id,
-                decision_id,
-                queue,
-                1,
-                "open",
-                blind,
-                pi,
-                post.priority,
-                post.due_at or self.at + patience,
-                self.at,
-            )
-        )
+        due_at = post.due_at or self.at + patience
+        ids = self.stream.id, item_id, decision_id
+        alike = "open", blind, pi, post.priority, due_at, self.at
+        self.tasks += [(uuid7(), *ids, queue, seat, *alike) for seat in ((1, 2) if twice else (1,))]
 
     def note_models(self, spec: PolicySpec) -> None:
         """Raise alarms about what comes in now; labelled items are history, on which none act."""

@@ -188,6 +188,12 @@ class ReviewTask(models.Model):
                 name="task_batch",
                 condition=Q(state="open", queue="flagged", pi__isnull=True),
             ),
+            # What two people judged lately, for their agreement.
+            models.Index(
+                fields=["stream", "-closed_at"],
+                name="task_judged_twice",
+                condition=Q(seat=2, state="answered"),
+            ),
             # Leases that ran out.
             models.Index(
                 fields=["lease_expires_at"], name="task_leases", condition=Q(state="claimed")
@@ -303,6 +309,17 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
     def live(self) -> Self:
         """Verdicts that nothing supersedes and that are no withdrawals."""
         return self.filter(superseded_by__isnull=True).exclude(kind=Verdict.Kind.WITHDRAWN)
+
+    def overturns(self) -> Self:
+        """Verdicts that another answer stood before, in whose place they came."""
+        return self.filter(supersedes__isnull=False).exclude(
+            supersedes__kind=Verdict.Kind.WITHDRAWN
+        )
+
+    def told(self) -> Self:
+        """Verdicts that upstream may know: published, and nothing that is supersedes them."""
+        told = self.exclude(kind=Verdict.Kind.WITHDRAWN).filter(published_at__lte=Now())
+        return told.exclude(superseded_by__published_at__lte=Now())
 
 
 class Verdict(models.Model):

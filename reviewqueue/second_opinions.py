@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from reviewqueue.intake import decide_again
-from reviewqueue.models import RemoteAsk, ReviewTask
+from reviewqueue.models import RemoteAsk, ReviewTask, Verdict
 from reviewqueue.remote_models import NoAnswerError, ask_model
 from routing.core.chain import RemoteAnswer
 from routing.models import Item
@@ -96,14 +96,14 @@ def settle_ask(*, ask_id: UUID, token: UUID | None, answer: RemoteAnswer) -> Rem
     Returns what became of the question; None where it was settled or asked again meanwhile.
     """
     ask = (
-        RemoteAsk.objects.select_for_update(of=("self",))
+        RemoteAsk.objects.select_for_update(of=("self", "decision__item"), no_key=True)
         .select_related("decision__item", "decision__stream")
         .filter(id=ask_id, token=token, state=RemoteAsk.State.DUE)
         .first()
     )
     if ask is None:
         return None
-    if _withdraw_seat(ask.decision.item):
+    if _withdraw_seats(ask.decision.item):
         decide_again(decision=ask.decision, remote=answer)
         state = RemoteAsk.State.FAILED if answer.error else RemoteAsk.State.ANSWERED
     else:
@@ -114,11 +114,12 @@ def settle_ask(*, ask_id: UUID, token: UUID | None, answer: RemoteAnswer) -> Rem
     return state
 
 
-def _withdraw_seat(item: Item) -> bool:
-    """Take back the item's open seat, which nobody holds or has answered; whether there was one."""
-    free = ReviewTask.objects.open().filter(item=item, verdicts__isnull=True)
-    seat = free.select_for_update(of=("self",), skip_locked=True).first()
-    if seat is None or item.state == Item.State.SETTLED:
+def _withdraw_seats(item: Item) -> bool:
+    """Take back the item's seats, if nobody holds or has answered one; whether there were any."""
+    seats = list(ReviewTask.objects.filter(item=item).select_for_update(of=("self",)))
+    if not seats or any(seat.state != ReviewTask.State.OPEN for seat in seats):
         return False
-    seat.delete()
+    if item.state == Item.State.SETTLED or Verdict.objects.filter(item=item).exists():
+        return False
+    ReviewTask.objects.filter(id__in=[seat.id for seat in seats]).delete()
     return True

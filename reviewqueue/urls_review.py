@@ -2,19 +2,24 @@
 
 from django.urls import path
 
-from reviewqueue.views import home, mine, review, watch
+from reviewqueue.views import alike, home, items, mine, overturn, review, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("streams/<slug:stream_key>/mine/", mine.mine, name="mine"),
     path("streams/<slug:stream_key>/watch/", watch.watch, name="watch"),
     path("streams/<slug:stream_key>/watch/<uuid:decision_id>/", watch.watched_item, name="watched"),
+    path("items/", items.find_item, name="find-item"),
+    path("streams/<slug:stream_key>/items/<uuid:item_id>/", items.item, name="item"),
     path("streams/<slug:stream_key>/<slug:queue>/", review.review, name="review"),
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
+    path("tasks/<uuid:task_id>/take-back", review.undo_escalation, name="undo-escalation"),
+    path("tasks/<uuid:task_id>/alike", alike.alike, name="alike"),
     path("tasks/<uuid:task_id>/release", review.release, name="release"),
     path("tasks/<uuid:task_id>/heartbeat", review.heartbeat, name="heartbeat"),
     path("verdicts/<uuid:verdict_id>/", mine.verdict, name="my-verdict"),
+    path("verdicts/<uuid:verdict_id>/overturn/", overturn.overturn, name="overturn"),
     path("verdicts/<uuid:verdict_id>/undo", review.undo, name="undo"),
 ]

@@ -8,24 +8,22 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from calibration.models import GroundTruth
-from calibration.truth import settle_truth, withdraw_truth
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import apply_verdict, take_back
 from routing.events import record_event
-from routing.items import state_before_verdict
-from routing.models import Decision, Item, Stream
+from routing.models import Decision, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 Kind = Verdict.Kind
-Queue = ReviewTask.Queue
 
 AMBIGUOUS_AT_LEAST: Final = 2
 
@@ -39,11 +37,12 @@ class VerdictError(ValueError):
 
 
 class LateVerdictError(VerdictError):
-    """The lease ran out or somebody else has the task; nothing was recorded."""
+    """The lease ran out, somebody else has the task, or another answer settled the item; nothing
+    was recorded."""
 
 
 class UndoWindowPassedError(VerdictError):
-    """The undo window is over, or the verdict is not the task's last."""
+    """The undo window is over, somebody went on from the verdict, or it is not the task's last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +97,10 @@ def record_verdict(
     active_ms: int = 0,
     at: datetime | None = None,
 ) -> Verdict:
-    """Close the task with this answer and settle its item, in one transaction.
+    """Close the task with this answer and do what follows for its item, in one transaction.
 
-    The one conditional UPDATE decides who wins; the loser's answer is refused, not swallowed.
+    The one conditional UPDATE decides who wins; the loser's answer is refused, not swallowed. The
+    item's row is locked before: what its other seats have said is then known for certain.
     `at` is for imports of the past: the answer was given then.
 
     Raises:
@@ -109,7 +109,9 @@ def record_verdict(
     """
     now = at or timezone.now()
     task = (
-        ReviewTask.objects.select_related("stream", "decision")
+        ReviewTask.objects.select_for_update(of=("item",), no_key=True)
+        .select_related("stream", "decision", "item")
+        .defer("item__payload", "item__scores")
         .filter(id=task_id, holder=reviewer)
         .first()
     )
@@ -120,10 +122,8 @@ def record_verdict(
     if not held.update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now):
         raise LateVerdictError(LateVerdictError.__doc__ or "")
     verdict = _add_verdict(task, reviewer, answer, active_ms, now)
-    if answer.kind == Kind.CANNOT_JUDGE and task.queue != Queue.ESCALATED:
-        _seat_expert(task, now)
-    else:
-        _settle(task, verdict, now)
+    if task.known_id is None:  # a known answer measures its giver and settles nothing
+        apply_verdict(task=task, verdict=verdict, at=now)
     record_event(
         stream_id=task.stream_id,
         kind="verdict.recorded",
@@ -133,6 +133,14 @@ def record_verdict(
         verdict=str(verdict.id),
     )
     return verdict
+
+
+def find_recorded(*, task_id: UUID, lease_token: UUID, reviewer: "User") -> Verdict | None:
+    """The live verdict that the reviewer gave under this lease, for a request that comes twice."""
+    answered = ReviewTask.objects.filter(
+        id=task_id, lease_token=lease_token, holder=reviewer, state=ReviewTask.State.ANSWERED
+    )
+    return Verdict.objects.live().filter(task__in=answered, reviewer=reviewer).first()
 
 
 def _add_verdict(
@@ -165,55 +173,26 @@ def agrees(decision: Decision, answer: Answer) -> bool:
     return decision.predicted in answer.categories
 
 
-def _settle(task: ReviewTask, verdict: Verdict, now: datetime) -> None:
-    kind = (
-        GroundTruth.Kind.UNCERTAIN
-        if verdict.kind == Kind.CANNOT_JUDGE
-        else GroundTruth.Kind(verdict.kind)
-    )
-    settle_truth(
-        stream_id=task.stream_id,
-        item_id=task.item_id,
-        decision_id=task.decision_id,
-        kind=kind,
-        categories=verdict.categories,
-        pi=task.pi,
-        blind=task.blind,
-        source=task.queue,
-        verdict_id=verdict.id,
-        settled_at=now,
-    )
-    Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=now)
-
-
-def _seat_expert(task: ReviewTask, now: datetime) -> None:
-    """Another seat of the same item, for somebody who can judge it."""
-    ReviewTask.objects.create(
-        stream_id=task.stream_id,
-        item_id=task.item_id,
-        decision_id=task.decision_id,
-        queue=Queue.ESCALATED,
-        seat=task.seat + 1,
-        blind=task.blind,
-        pi=task.pi,
-        priority=task.priority,
-        due_at=max(task.due_at, now),
-        opened_at=now,
-    )
-
-
 @transaction.atomic
 def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     """Take a verdict back before anybody was told; the task is the reviewer's again.
 
+    Where the verdict had settled the item, it is not settled any more; seats that were cancelled
+    by that stay so, their holders were told.
+
     Raises:
-        UndoWindowPassedError: the window is over, the verdict was superseded, or an expert has
-            begun on what it passed on.
+        UndoWindowPassedError: the window is over, the verdict was superseded, or an expert or an
+            adjudicator has begun on what it passed on.
     """
     refused = UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     verdict = (
         Verdict.objects.live()
+        .select_for_update(of=("item",), no_key=True)
+        .select_related("item")
+        .defer("item__payload", "item__scores")
         .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
+        # The undo of an overturn brings an answer back and no task: `overturns.undo_overturn`.
+        .filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Kind.WITHDRAWN))
         .first()
     )
     if verdict is None:
@@ -225,14 +204,10 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     )
     if Verdict.objects.filter(supersedes=verdict).exists():
         raise refused
-    if verdict.kind == Kind.CANNOT_JUDGE and not _withdraw_expert_seat(task):
-        raise refused
     now = timezone.now()
+    if task.known_id is None and not take_back(task=task, verdict=verdict, at=now):
+        raise refused
     _add_withdrawal(verdict, task, now)
-    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=now)
-    Item.objects.filter(id=task.item_id).update(
-        state=state_before_verdict(task.decision.action), settled_at=None
-    )
     _take_up_again(task)
     record_event(
         stream_id=task.stream_id,
@@ -269,20 +244,3 @@ def _take_up_again(task: ReviewTask) -> None:
     task.closed_at = None
     task.save(update_fields=["state", "lease_token", "lease_expires_at", "closed_at"])
     task.refresh_from_db(fields=["lease_expires_at"])
-
-
-def _withdraw_expert_seat(task: ReviewTask) -> bool:
-    if task.queue == Queue.ESCALATED:
-        return True  # an expert's "cannot judge" settled the item and opened no seat
-    unstarted = ReviewTask.objects.open().filter(item_id=task.item_id, seat=task.seat + 1)
-    # Locked, or an expert could claim the seat between the look and the removal.
-    seat = unstarted.filter(verdicts=None).select_for_update(of=("self",)).first()
-    if seat is None:
-        return False
-    seat.delete()
-    return True
-
-
-def published_verdict(item: Item) -> Verdict | None:
-    """The item's verdict that upstream may know: live, and past its undo window."""
-    return Verdict.objects.live().filter(item=item, published_at__lte=Now()).order_by("-id").first()

@@ -1,10 +1,8 @@
 """Watch lists: the items on which a watched category's probability reached its level.
 
-What is judged blind, or will be, is on nobody's list until its verdict stands: the item with an
-unanswered blind seat, the one that is drawn for an audit whose seats open later, and the one whose
-blind verdict can still be undone. That an item is on a list is already part of the machine's
-answer, so such rows are neither shown with gaps nor counted, whoever asks: roles change, and a
-count of one beside one open audit would say it all.
+What is judged blind, or will be, is on nobody's list until its verdict stands (`disclosure`): that
+an item is on a list is already part of the machine's answer, so such rows are neither shown with
+gaps nor counted, whoever asks.
 """
 
 from collections.abc import Mapping
@@ -14,12 +12,12 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Exists, Func, OuterRef, Q, QuerySet
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import WithAnnotations
 
-from calibration.models import AuditDraw
+from reviewqueue.disclosure import hidden_from
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import told_verdicts
 from routing.core.policy import STREAM_WIDE
 from routing.models import Category, CategoryRule, Decision, Item, Stream
 
@@ -62,6 +60,8 @@ class HasMap(TypedDict):
 
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     Listed = WithAnnotations[Decision, HasMap]
 
 
@@ -110,7 +110,12 @@ def watched_categories(stream: Stream) -> list[WatchedCategory]:
 
 
 def read_watched(
-    *, stream: Stream, category: str = "", stage: str = "", before: UUID | None = None
+    *,
+    viewer: "User",
+    stream: Stream,
+    category: str = "",
+    stage: str = "",
+    before: UUID | None = None,
 ) -> WatchPage:
     """The newest entries older than the decision `before`, in a constant number of queries.
 
@@ -121,7 +126,7 @@ def read_watched(
         window = window.filter(id__lt=before)
     window = window.order_by("-id")
     last = window.values_list("id", flat=True)[LOOKED_AT - 1 : LOOKED_AT].first()
-    found = listed(window)
+    found = listed(window, viewer=viewer, stream=stream)
     if last is not None:
         found = found.filter(id__gte=last)
     if category:
@@ -133,9 +138,10 @@ def read_watched(
     return WatchPage(_with_outcomes(decisions[:PAGE]), older)
 
 
-def find_watched(*, stream: Stream, decision_id: UUID) -> Watched | None:
+def find_watched(*, viewer: "User", stream: Stream, decision_id: UUID) -> Watched | None:
     """One entry of the stream's watch list; None where it is none, or judged blind."""
-    found = listed(_watched(stream)).filter(id=decision_id).select_related("item").first()
+    entries = listed(_watched(stream), viewer=viewer, stream=stream).filter(id=decision_id)
+    found = entries.select_related("item").first()
     return None if found is None else _with_outcomes([found])[0]
 
 
@@ -144,21 +150,11 @@ def _watched(stream: Stream) -> QuerySet[Decision]:
     return Decision.objects.filter(stream=stream).exclude(watch=[])
 
 
-def listed(decisions: QuerySet[Decision]) -> "QuerySet[Listed]":
+def listed(decisions: QuerySet[Decision], *, viewer: "User", stream: Stream) -> "QuerySet[Listed]":
     """Those that are their item's latest and give nothing away to somebody who judges blind."""
     later = Decision.objects.filter(item_id=OuterRef("item_id"), id__gt=OuterRef("id"))
-    blind_seats = ReviewTask.objects.unanswered().filter(
-        stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id"), blind=True
-    )
-    undoable = Verdict.objects.live().filter(
-        item_id=OuterRef("item_id"), blind=True, published_at__gt=Now()
-    )
-    draws = AuditDraw.objects.filter(
-        stream_id=OuterRef("stream_id"), decision_id=OuterRef("id"), opened_at__isnull=True
-    )
-    return decisions.exclude(
-        Exists(later) | Exists(blind_seats) | Exists(undoable) | Exists(draws)
-    ).annotate(has_map=HAS_MAP)
+    hidden = hidden_from(viewer=viewer, stream=stream, item="item_id")
+    return decisions.exclude(Exists(later) | hidden).annotate(has_map=HAS_MAP)
 
 
 def _with_outcomes(decisions: "list[Listed]") -> tuple[Watched, ...]:
@@ -166,15 +162,11 @@ def _with_outcomes(decisions: "list[Listed]") -> tuple[Watched, ...]:
     seats = dict(
         ReviewTask.objects.unanswered()
         .filter(stream_id__in={each.stream_id for each in decisions}, item_id__in=item_ids)
+        .filter(known__isnull=True)
         .order_by("-seat")
         .values_list("item_id", "queue")
     )
-    verdicts = {
-        verdict.item_id: verdict
-        for verdict in Verdict.objects.live()
-        .filter(item_id__in=item_ids, published_at__lte=Now())
-        .order_by("id")
-    }
+    verdicts = {verdict.item_id: verdict for verdict in told_verdicts(item_ids)}
     return tuple(
         Watched(
             decision=decision,

@@ -17,9 +17,10 @@ def record_event(
     happened_at: datetime | None = None,
     **data: object,
 ) -> Event:
-    """Note that `kind` happened to `subject_id`; `data` holds ids and numbers, never a payload.
+    """Note that `kind` happened to `subject_id`.
 
-    `happened_at` is for imports of the past; by default now.
+    `data` holds ids, numbers and what a person wrote about it, never a payload. `happened_at` is
+    for imports of the past; by default now.
     """
     return Event.objects.create(
         stream_id=stream_id,

@@ -19,6 +19,7 @@ class _FormReader(HTMLParser):
         self._inside = False
         self._textarea: str | None = None
         self._select: str | None = None
+        self._is_offered = False
         self._multiple = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -36,15 +37,18 @@ class _FormReader(HTMLParser):
             self._textarea = name
             self.sent[name] = [""]
         elif tag == "select":
-            self._select, self._multiple = name, "multiple" in given
+            self._select, self._multiple, self._is_offered = name, "multiple" in given, False
         elif tag == "option" and self._select:
             self._add_option(self._select, given)
 
     def _add_option(self, name: str, given: dict[str, str | None]) -> None:
-        if "selected" in given and self._multiple:
-            self.sent.setdefault(name, []).append(given.get("value") or "")
-        elif "selected" in given or (name not in self.sent and not self._multiple):
-            self.sent[name] = [given.get("value") or ""]
+        value = given.get("value") or ""
+        if self._multiple or not self._is_offered:
+            if "selected" in given or not self._multiple:
+                self.sent.setdefault(name, []).append(value)
+                self._is_offered = True
+        elif "selected" in given:
+            self.sent[name][-1] = value
 
     def handle_data(self, data: str) -> None:
         if self._textarea is not None:

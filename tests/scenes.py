@@ -124,7 +124,7 @@ def post(
     made = Post(external_id=external_id, payload=payload, scores=scores, **fields)  # type: ignore[arg-type]
     taken = take_in(stream=stream, posts=[made])[0]
     assert isinstance(taken, Taken), taken
-    return ReviewTask.objects.get(item=taken.item_id)
+    return ReviewTask.objects.get(item=taken.item_id, seat=1)
 
 
 def post_blind(stream: Stream, external_id: str, **fields: object) -> ReviewTask:

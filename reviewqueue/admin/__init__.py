@@ -5,6 +5,7 @@ from django.contrib import admin
 
 from reviewqueue.access import streams_administered_by
 from reviewqueue.admin.keys import ApiKeyAdmin
+from reviewqueue.admin.known_answers import KnownAnswerAdmin
 from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
 from reviewqueue.admin.remote_models import RemoteAskAdmin, RemoteModelAdmin
 from reviewqueue.admin.run_requests import RunRequestAdmin
@@ -14,6 +15,7 @@ from routing.admin.scope import administer_streams_by
 
 __all__ = [
     "ApiKeyAdmin",
+    "KnownAnswerAdmin",
     "MembershipAdmin",
     "PersonAdmin",
     "RemoteAskAdmin",

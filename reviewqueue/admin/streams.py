@@ -1,6 +1,6 @@
 """Streams with the people on them, how their payloads are shown, and recalibration on demand."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 from django import forms
@@ -10,16 +10,29 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
 
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
 from reviewqueue.admin.files import FilePages
+from reviewqueue.admin.layout_preview import preview_layout, show_saved
+from reviewqueue.admin.layout_rows import (
+    KIND_WORDS,
+    HostsField,
+    LayoutField,
+    LayoutWidget,
+    OrderField,
+)
 from reviewqueue.admin.people import RolesOnStreamInline
+from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.doorbell import WORK_RUN_REQUESTS, ring
+from reviewqueue.layouts import list_fields
 from reviewqueue.models import Verdict
-from reviewqueue.payloads import KINDS
+from reviewqueue.payloads import kind_of
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.run_requests import RunUnderWayError, find_under_way, request_run
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryFormSet, CategoryInline, FixedKeyForm
@@ -29,20 +42,28 @@ from routing.policies import NoPolicyError
 
 
 class ShownStreamForm(FixedKeyForm):
-    def clean_payload_fields(self) -> dict[str, str]:
-        """Each payload field's name to one of the ways to show it."""
-        value = self.cleaned_data["payload_fields"]
-        if not isinstance(value, dict):
-            raise forms.ValidationError(
-                _('Write an object from field to kind, such as {"body": "text"}.')
-            )
-        for name, kind in value.items():
-            if kind not in KINDS:
-                raise forms.ValidationError(
-                    _("%(name)s: %(kind)s is no way to show a field; use one of %(kinds)s.")
-                    % {"name": name, "kind": kind, "kinds": ", ".join(KINDS)}
-                )
-        return value
+    payload_fields = LayoutField(required=False, label=gettext_lazy("Payload fields"))
+    payload_order = OrderField(required=False, label=gettext_lazy("Places"))
+    image_hosts = HostsField(
+        required=False,
+        widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
+        help_text=Stream._meta.get_field("image_hosts").help_text,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stream: Stream = self.instance
+        if stream._state.adding or "payload_fields" not in self.fields:
+            return
+        item, preview = show_saved(stream)
+        widget = cast(LayoutWidget, self.fields["payload_fields"].widget)
+        widget.names = list_fields(stream)
+        widget.order = stream.payload_order
+        widget.preview = preview
+        if item is not None:
+            widget.by_itself = {
+                name: str(KIND_WORDS[kind_of(name, value)]) for name, value in item.payload.items()
+            }
 
 
 class JudgedCategoryFormSet(CategoryFormSet):
@@ -89,13 +110,35 @@ class StreamWithPeopleAdmin(FilePages, StreamAdmin):
     ) -> HttpResponse:
         stream: Stream | None = context["original"]
         if stream is not None:
-            context |= {"drift": read_drift(stream), "under_way": find_under_way(stream)}
-        return super().render_change_form(request, context, *args, **kwargs)
+            context |= {
+                "drift": read_drift(stream),
+                "under_way": find_under_way(stream),
+                "agreement": word_recent_agreement(stream=stream, at=timezone.now()),
+            }
+        response = super().render_change_form(request, context, *args, **kwargs)
+        return response if stream is None else let_pictures_in(request, response, stream)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.recalibrate_view)
-        own = path("<uuid:stream_id>/recalibrate/", view, name="routing_stream_recalibrate")
-        return [own, *super().get_urls()]
+        pages = (("recalibrate", self.recalibrate_view), ("layout", self.layout_view))
+        own = [
+            path(
+                f"<uuid:stream_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"routing_stream_{name}",
+            )
+            for name, view in pages
+        ]
+        return [*own, *super().get_urls()]
+
+    def layout_view(self, request: HttpRequest, stream_id: UUID) -> HttpResponse:
+        """A recent item under the layout that the form holds."""
+        return require_POST(self._preview_layout)(request, stream_id)
+
+    def _preview_layout(self, request: HttpRequest, stream_id: UUID) -> HttpResponse:
+        stream = get_object_or_404(self.get_queryset(request), id=stream_id)
+        if not self.has_change_permission(request, stream):
+            raise PermissionDenied
+        return preview_layout(request, stream)
 
     def recalibrate_view(self, request: HttpRequest, stream_id: UUID) -> HttpResponse:
         """Take the reason, let a worker know, and show how far it is. Nothing is published."""

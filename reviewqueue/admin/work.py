@@ -4,8 +4,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy, ngettext
 
 from reviewqueue.claims import release_task
@@ -15,8 +18,19 @@ from routing.admin.readonly import ReadOnly
 from routing.events import record_event
 
 
+class OfItem(ReadOnly):
+    """Rows of an item, with the way to its page."""
+
+    readonly_fields = ("item_page",)
+
+    @admin.display(description=gettext_lazy("item's page"))
+    def item_page(self, row: ReviewTask | Verdict) -> SafeString:
+        address = reverse("item", args=[row.stream.key, row.item_id])
+        return format_html('<a href="{}">{}</a>', address, row.item.external_id)
+
+
 @admin.register(ReviewTask)
-class ReviewTaskAdmin(ReadOnly):
+class ReviewTaskAdmin(OfItem):
     list_display = (
         "item",
         "stream",
@@ -72,7 +86,7 @@ class ReviewTaskAdmin(ReadOnly):
 
 
 @admin.register(Verdict)
-class VerdictAdmin(ReadOnly):
+class VerdictAdmin(OfItem):
     list_display = (
         "item",
         "stream",
@@ -89,8 +103,15 @@ class VerdictAdmin(ReadOnly):
     search_help_text = gettext_lazy("The item's whole external id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
+        """Without what others said of items that are still to be judged by a further person.
+
+        Whoever reads here may work the stream's queues too, and must not know the first answer.
+        """
         found: QuerySet[Verdict] = super().get_queryset(request)
-        return found.select_related(
+        to_come = ReviewTask.objects.unanswered().filter(
+            stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id")
+        )
+        return found.filter(Q(reviewer=request.user.pk) | ~Exists(to_come)).select_related(
             "item", "stream", "reviewer", "task__item", "supersedes__item", "superseded_by"
         )
 

@@ -20,8 +20,8 @@ from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, r
 from reviewqueue.models import ApiKey
 from reviewqueue.posts import ItemPost, TriedPost, check_post
 from reviewqueue.refusals import ProblemError
+from reviewqueue.settlements import published_verdict
 from reviewqueue.strict_json import parse_array, parse_json
-from reviewqueue.verdicts import published_verdict
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item, Stream

@@ -37,8 +37,10 @@ JOB: Final = "demo"
 # What came in later than this long ago still waits for people.
 EVE: Final = tuple(timedelta(hours=hours) for hours in (26, 20, 9, 4, 1))
 AUDITS_LEFT_OPEN: Final = 12
+DISPUTES_LEFT_OPEN: Final = 3
 REVIEWERS: Final = (("amal", "Amal"), ("bela", "Bela"))
 EXPERT: Final = ("chidi", "Chidi")
+ADJUDICATOR: Final = ("dara", "Dara")
 
 _ARRIVALS: Final = (timedelta(hours=9), timedelta(hours=12, minutes=30), timedelta(hours=15))
 _AUDITS_OPEN: Final = timedelta(hours=6)
@@ -110,10 +112,14 @@ def _is_worked(midnight: datetime, now: datetime) -> bool:
     return midnight + _MORNING < now - _DAY / 12
 
 
-def create_simulated_people(stream: Stream) -> tuple[list[User], User]:
-    """The simulated reviewers and expert of a stream; nobody can log in as them."""
+def create_simulated_people(stream: Stream) -> dict[str, list[User]]:
+    """The simulated people of a stream by the queue they work; nobody can log in as them."""
     reviewers = [_create_person(stream, name, Membership.Role.REVIEWER) for name in REVIEWERS]
-    return reviewers, _create_person(stream, EXPERT, Membership.Role.EXPERT)
+    return {
+        **dict.fromkeys((Queue.HOLD, Queue.FLAGGED, Queue.AUDIT), reviewers),
+        Queue.ESCALATED: [_create_person(stream, EXPERT, Membership.Role.EXPERT)],
+        Queue.ADJUDICATION: [_create_person(stream, ADJUDICATOR, Membership.Role.ADJUDICATOR)],
+    }
 
 
 def _create_person(stream: Stream, names: tuple[str, str], role: str) -> User:
@@ -153,7 +159,7 @@ class Past:
         self.eve = eve
         self.pace_seconds = pace_seconds
         self.rng = random.Random()  # noqa: S311 - plays people
-        self.reviewers, self.expert = create_simulated_people(stream)
+        self.people = create_simulated_people(stream)
         self.predictions: Mapping[str, Prediction] = {
             prediction.external_id: prediction
             for arrival in arrivals
@@ -191,9 +197,12 @@ class Past:
         if _is_worked(midnight, self.now):
             if midnight.weekday() == 0:
                 open_audit_seats(stream=self.stream, at=midnight + _AUDITS_OPEN)
-            leave = AUDITS_LEFT_OPEN if self.now - midnight < 8 * _DAY else 0
+            is_late = self.now - midnight < 8 * _DAY
+            leave = AUDITS_LEFT_OPEN if is_late else 0
             verdicts += self._work(Queue.AUDIT, morning, leave=leave)
             verdicts += self._work(Queue.FLAGGED, morning + timedelta(hours=1))
+            leave = DISPUTES_LEFT_OPEN if is_late else 0
+            verdicts += self._work(Queue.ADJUDICATION, morning + timedelta(hours=2), leave=leave)
         for arrival in self.arrivals:
             if midnight <= arrival.at < midnight + _DAY:
                 self._take_in(arrival)
@@ -219,14 +228,18 @@ class Past:
         locked = waiting.select_related("item").select_for_update(skip_locked=True, of=("self",))
         tasks = [task for task in locked if task.item.external_id in self.predictions]
         tasks = tasks[: max(0, len(tasks) - leave)]
+        held = ReviewTask.objects.filter(item__in={task.item_id for task in tasks})
+        seated = set(held.exclude(holder=None).values_list("item_id", "holder_id"))
         for task in tasks:
-            clock = self._answer(task, clock)
+            free = [one for one in self.people[queue] if (task.item_id, one.pk) not in seated]
+            person = self.rng.choice(free)
+            seated.add((task.item_id, person.pk))
+            clock = self._answer(task, person, clock)
         return len(tasks)
 
-    def _answer(self, task: ReviewTask, clock: datetime) -> datetime:
+    def _answer(self, task: ReviewTask, person: User, clock: datetime) -> datetime:
         """Claim a task at `clock` and answer it; returns when the next one is claimed."""
-        is_expert = task.queue == Queue.ESCALATED
-        person = self.expert if is_expert else self.rng.choice(self.reviewers)
+        is_expert = task.queue in (Queue.ESCALATED, Queue.ADJUDICATION)
         seconds = min(600.0, self.pace_seconds * self.rng.lognormvariate(0.0, 0.5))
         answered_at = clock + timedelta(seconds=seconds)
         # Not `claim_next`: it would offer what people are to review now as well.

@@ -20,6 +20,7 @@ from calibration.models import JobRun
 from calibration.runs import measure
 from reviewqueue.demo import Prediction, digits, helpdesk
 from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
+from reviewqueue.demo.known import mark_some_known
 from reviewqueue.demo.streams import DIGITS, HELPDESK
 from reviewqueue.demo.upstream import post_predictions, wait_for_answer
 from reviewqueue.recalibrations import recalibrate_stream
@@ -119,6 +120,7 @@ def _fill_past(stream: Stream, rest: list[Prediction]) -> None:
         work=partial(_calibrate, stream, past.start + timedelta(weeks=_CALIBRATED_AFTER)),
     )
     past.unfold(range(_CALIBRATED_AFTER, WEEKS + 1))
+    mark_some_known(stream, rest)
 
 
 def _calibrate(stream: Stream, at: datetime) -> dict[str, object]:

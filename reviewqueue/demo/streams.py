@@ -21,7 +21,7 @@ class DemoStream:
     """A stream as the demo creates it; a person may change all of it afterwards.
 
     `stream` and `policy` are fields of their models, `rules` those of the category rules and
-    `audit_rates` the categories' own rates, both by category key.
+    `audit_rates` and `double_rates` the categories' own rates, all by category key.
     """
 
     key: str
@@ -32,6 +32,7 @@ class DemoStream:
     policy: Fields = field(default_factory=dict)
     rules: Mapping[str, Fields] = field(default_factory=dict)
     audit_rates: Mapping[str, float] = field(default_factory=dict)
+    double_rates: Mapping[str, float] = field(default_factory=dict)
 
 
 HELPDESK: Final = DemoStream(
@@ -39,12 +40,14 @@ HELPDESK: Final = DemoStream(
     name="Helpdesk",
     description=(
         "Support tickets, scored by a classifier that is too sure of itself. 20% of what nobody "
-        "looked at is audited, so that there are labels soon; 5% is usual."
+        "looked at is audited, so that there are labels soon; 5% is usual. Two people judge 10%."
     ),
     categories=helpdesk.CATEGORIES,
     stream={
         "audit_rate": _DEMO_AUDIT_RATE,
         "blind_rate": 0.10,
+        "double_rate": 0.10,
+        "known_rate": 0.02,
         "payload_fields": {"subject": "title", "body": "text"},
     },
     policy={
@@ -60,6 +63,7 @@ HELPDESK: Final = DemoStream(
         }
     },
     audit_rates={"security_incident": 1.0},
+    double_rates={"security_incident": 0.5},
 )
 DIGITS: Final = DemoStream(
     key="digits",
@@ -135,6 +139,7 @@ def _create_categories(stream: Stream, wanted: DemoStream) -> dict[str, Category
             definition=kind.definition,
             position=position,
             audit_rate=wanted.audit_rates.get(kind.key),
+            double_rate=wanted.double_rates.get(kind.key),
         )
         for position, kind in enumerate(wanted.categories)
     )

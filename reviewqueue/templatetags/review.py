@@ -37,6 +37,12 @@ def as_input(field: BoundField) -> SafeString:
 
 
 @register.filter
+def as_percent(share: float) -> str:
+    """A share in whole per cent: "87%"."""
+    return f"{share * 100:.0f}%"
+
+
+@register.filter
 def short_duration(span: timedelta) -> str:
     """How long, in at most two units: "45 s", "38 min", "6 h 10", "3 days"."""
     seconds = max(0, int(span.total_seconds()))

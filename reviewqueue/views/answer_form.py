@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from reviewqueue.models import Verdict
 from reviewqueue.verdicts import AMBIGUOUS_AT_LEAST, Answer
 
 Kind = Verdict.Kind
 NAMELESS_KINDS = (Kind.NONE_FITS, Kind.CANNOT_JUDGE)
+COMMENT_LONGEST = 4000
 MODES = (Kind.CATEGORY, Kind.NONE_FITS, Kind.AMBIGUOUS)
 
 
@@ -43,6 +45,15 @@ class LeaseForm(forms.Form):
     lease_token = forms.UUIDField()
 
 
+class EscalationForm(LeaseForm):
+    """Handing a task on, with what the expert should know; what is too long is cut, not lost."""
+
+    comment = forms.CharField(required=False)
+
+    def clean_comment(self) -> str:
+        return str(self.cleaned_data["comment"])[:COMMENT_LONGEST]
+
+
 class AnyKeysField(forms.MultipleChoiceField):
     """Category keys, whichever they are."""
 
@@ -50,7 +61,7 @@ class AnyKeysField(forms.MultipleChoiceField):
         return True
 
 
-class AnswerForm(LeaseForm):
+class JudgementForm(forms.Form):
     """A posted answer; whether its categories may be chosen is asked where it is recorded."""
 
     kind = forms.ChoiceField(
@@ -58,7 +69,7 @@ class AnswerForm(LeaseForm):
     )
     categories = AnyKeysField(required=False)
     proposed_name = forms.CharField(max_length=120, required=False)
-    comment = forms.CharField(max_length=4000, required=False)
+    comment = forms.CharField(max_length=COMMENT_LONGEST, required=False)
     active_ms = forms.IntegerField(min_value=0, required=False)
 
     def clean(self) -> dict[str, object]:
@@ -98,3 +109,16 @@ class AnswerForm(LeaseForm):
             active_ms=self.cleaned_data.get("active_ms") or 0,
             errors=found | (errors or {}),
         )
+
+
+class AnswerForm(JudgementForm, LeaseForm):
+    """An answer to the task in hand."""
+
+
+class OverturnForm(JudgementForm):
+    """An answer in another's place, and why."""
+
+    comment = forms.CharField(
+        max_length=4000,
+        error_messages={"required": gettext_lazy("Say why; the comment stays with the item.")},
+    )

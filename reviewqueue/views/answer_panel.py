@@ -1,4 +1,4 @@
-"""The right side of the review screen as values: choices, the machine's answer, its reasons."""
+"""The right side of the review screen as values: the choices and the machine's answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from reviewqueue.views.reason_chips import ReasonChip, percent_apart, word_reason
 from routing.core.policy import CutOffs, Policy
 from routing.models import Category, Decision
 
@@ -85,16 +86,6 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class ReasonChip:
-    """A reason in words, its own number set apart to be stressed."""
-
-    before: str
-    number: str
-    after: str
-    icon: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Machine:
     """The machine's answer. Blind screens never hold one.
 
@@ -117,12 +108,14 @@ def arrange_choices(
     *,
     scores: Mapping[str, float] | None,
     chosen: Sequence[str],
+    keys_taken: str = "",
 ) -> Choices:
     """Categories by score where `scores` may be seen, else in the taxonomy's order.
 
     `categories` are in the taxonomy's order, `chosen` their keys. Without scores (blind) nothing
     of the order or the keys depends on the machine. Categories that are digits keep their order
-    and are pressed by their own key. What the model did not list has a dash, not a score of 0.
+    and are pressed by their own key. Keys in `keys_taken` press something else. What the model did
+    not list has a dash, not a score of 0.
     """
     digits = len(categories) <= ALL_SHOWN_UP_TO and all(
         len(category.key) == 1 and category.key.isdigit() for category in categories
@@ -142,7 +135,7 @@ def arrange_choices(
             key=category.key,
             label=category.label,
             definition=category.definition,
-            hotkey=hot if index < in_sight else "",
+            hotkey=hot if index < in_sight and hot not in keys_taken else "",
             score="" if score is None else f"{score:.2f}" if listed else "–",
             width="" if score is None or index >= in_sight else f"{score * 100:.1f}%",
             checked=category.key in chosen,
@@ -185,15 +178,6 @@ def is_calibrated(decision: Decision, *, has_map: bool) -> bool:
     return has_map and codes.isdisjoint(UNCALIBRATED_BY)
 
 
-def percent_apart(value: float, *limits: float) -> str:
-    """`value` in per cent, with as many decimals as it takes not to be rounded over a limit."""
-    for decimals in range(4):
-        shown = round(value * 100, decimals)
-        if all((shown >= round(limit * 100, 6)) == (value >= limit) for limit in limits):
-            return f"{shown:.{decimals}f}"
-    return f"{value * 100:.4f}"
-
-
 def draw_scale(confidence: float, cut_offs: CutOffs) -> Scale:
     """The scale from 0 to 100 per cent; a band that two equal cut-offs make empty is left out."""
     edges = (0.0, cut_offs.hold, cut_offs.flagged, cut_offs.auto, 1.0)
@@ -223,98 +207,3 @@ def draw_scale(confidence: float, cut_offs: CutOffs) -> Scale:
         "auto": round(cut_offs.auto * 100, 4),
     }
     return Scale(tuple(bands), tuple(ticks), round(confidence * 100, 2), words)
-
-
-def word_reason(reason: Mapping[str, object], *, label_of: Callable[[str], str]) -> ReasonChip:
-    """A stored reason (code, message, numbers) in the reader's language.
-
-    A code that this screen has no words for is shown with the message it was stored with.
-    """
-    code = str(reason.get("code", ""))
-    found = reason.get("numbers")
-    numbers: Mapping[str, object] = found if isinstance(found, Mapping) else {}
-    write = _CHIPS.get(code)
-    if write is not None:
-        try:
-            return write(numbers, label_of)
-        except (KeyError, TypeError, ValueError):
-            pass
-    message = str(reason.get("message") or code)
-    return ReasonChip(message[:1].upper() + message[1:], "", "")
-
-
-Numbers = Mapping[str, object]
-
-
-def _figure(numbers: Numbers, name: str) -> float:
-    value = numbers[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(name)
-    return float(value)
-
-
-def _apart(value: float, limit: float) -> str:
-    for decimals in range(2, 6):
-        shown = f"{value:.{decimals}f}"
-        if (float(shown) >= limit) == (value >= limit) and (value == limit or shown != str(limit)):
-            return shown
-    return f"{value:.6f}"
-
-
-def _confidence_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
-    value, limit = _figure(numbers, "confidence"), _figure(numbers, "cut_off")
-    after = _(" under %(limit)g%%") % {"limit": round(limit * 100, 4)}
-    return ReasonChip(_("Confidence "), f"{percent_apart(value, limit)}%", after)
-
-
-def _margin_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
-    value, limit = _figure(numbers, "margin"), _figure(numbers, "min_margin")
-    return ReasonChip(
-        _("Margin "), _apart(value, limit), _(" under %(limit).2f") % {"limit": limit}
-    )
-
-
-def _entropy_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
-    value, limit = _figure(numbers, "entropy"), _figure(numbers, "max_entropy")
-    return ReasonChip(
-        _("Entropy "), _apart(value, limit), _(" over %(limit).2f") % {"limit": limit}
-    )
-
-
-def _watch_chip(numbers: Numbers, label_of: Callable[[str], str]) -> ReasonChip:
-    value, limit = _figure(numbers, "score"), _figure(numbers, "watch")
-    after = _(" reaches %(limit).2f") % {"limit": limit}
-    return ReasonChip(f"{label_of(str(numbers['category']))} ", f"{value:.2f}", after, "watch")
-
-
-def _mandatory_chip(numbers: Numbers, label_of: Callable[[str], str]) -> ReasonChip:
-    words = _("%(category)s always goes to a person: %(reason)s") % {
-        "category": label_of(str(numbers["category"])),
-        "reason": str(numbers["reason"]),
-    }
-    return ReasonChip(words, "", "", "lock")
-
-
-def _escalation_chip(numbers: Numbers, _label: Callable[[str], str]) -> ReasonChip:
-    value, limit = _figure(numbers, "entropy"), _figure(numbers, "escalate_entropy")
-    after = _(" reaches %(limit).2f, so an expert decides") % {"limit": limit}
-    return ReasonChip(_("Entropy "), f"{value:.2f}", after, "escalated")
-
-
-def _outside_chip(numbers: Numbers, label_of: Callable[[str], str]) -> ReasonChip:
-    name, more = label_of(str(numbers["category"])), int(_figure(numbers, "more"))
-    if more:
-        name = _("%(category)s and %(more)d more") % {"category": name, "more": more}
-    after = _(" is not in the policy, whose best has %(top).2f") % {"top": _figure(numbers, "top")}
-    return ReasonChip(f"{name} ", f"{_figure(numbers, 'outside'):.2f}", after)
-
-
-_CHIPS: Mapping[str, Callable[[Numbers, Callable[[str], str]], ReasonChip]] = {
-    "confidence": _confidence_chip,
-    "margin": _margin_chip,
-    "entropy": _entropy_chip,
-    "watch": _watch_chip,
-    "mandatory_review": _mandatory_chip,
-    "escalation": _escalation_chip,
-    "outside_policy": _outside_chip,
-}

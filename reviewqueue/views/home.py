@@ -26,8 +26,8 @@ from reviewqueue.views.waiting import (
     Waiting,
     count_waiting,
 )
-from routing.alarms import alarms_in_force, word_alarms
-from routing.models import Stream
+from routing.alarms import SHOWN, alarms_in_force, word_alarms
+from routing.models import ModelAlarm, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -84,7 +84,10 @@ class LastLine:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What a stream's admin should know of it, and where to do something about it."""
+    """What a stream's admin should know of it, and where to do something about it.
+
+    `stream` and `address` are empty where it is about several.
+    """
 
     stream: str
     what: str
@@ -151,15 +154,17 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
 def read_alarms(user: "User") -> list[Alarm]:
     """Alarms of the streams that the user administers, the newest first, in one query."""
     found = alarms_in_force(streams_administered_by(user))
-    names = [alarm.stream.name for alarm in found]
-    addresses = [
-        reverse("admin:routing_policy_change", args=[alarm.policy_id]) if user.is_staff else ""
-        for alarm in found
-    ]
+    # The line that there are more of them is no one stream's.
+    places = [(alarm.stream.name, _alarm_address(user, alarm)) for alarm in found[:SHOWN]]
+    places += [("", "")] * (len(found) - len(places))
     return [
         Alarm(name, words.what, words.todo, address)
-        for name, words, address in zip(names, word_alarms(found), addresses, strict=True)
+        for (name, address), words in zip(places, word_alarms(found), strict=True)
     ]
+
+
+def _alarm_address(user: "User", alarm: ModelAlarm) -> str:
+    return reverse("admin:routing_policy_change", args=[alarm.policy_id]) if user.is_staff else ""
 
 
 def choose_first(groups: list[StreamGroup]) -> FirstThing | None:

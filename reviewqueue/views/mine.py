@@ -1,5 +1,6 @@
 """Somebody's own last verdicts in a stream, and one of them with its item."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,19 +11,24 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from reviewqueue.access import streams_visible_to, verdicts_visible_to
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
-from reviewqueue.payloads import read_payload
+from reviewqueue.overturns import may_be_overturned
+from reviewqueue.payloads import read_item
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.home import read_last
+from reviewqueue.views.items import address_of
 from reviewqueue.views.progress import read_labels, title_of, word_answer
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 LISTED = 50
+WITHDRAWN = Verdict.Kind.WITHDRAWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,9 @@ def mine(request: PersonRequest, stream_key: str) -> HttpResponse:
 def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     """One of my verdicts beside its item; left and right lead through the others."""
     found = get_object_or_404(
-        verdicts_visible_to(request.user).select_related("item", "stream", "task__decision"),
+        verdicts_visible_to(request.user).select_related(
+            "item", "stream", "task__decision", "supersedes", "superseded_by"
+        ),
         id=verdict_id,
     )
     stream = found.stream
@@ -74,16 +82,28 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "verdict": found,
         "answer": word_answer(found, label_of),
         "machine": label_of(found.task.decision.predicted) if may_see_machine else "",
-        "paper": read_payload(
-            found.item.payload,
-            layout=stream.payload_fields,
-            fallback_title=found.item.external_id,
-        ),
+        "item_address": address_of(stream, found.item_id),
+        "paper": read_item(found.item, stream=stream),
         "neighbours": _find_neighbours(request.user, found),
         "may_undo": not window_over and not taken_back,
+        "may_overturn": window_over and may_be_overturned(found),
+        "is_overturn": found.supersedes is not None and found.supersedes.kind != WITHDRAWN,
+        "taken_back": _word_taken_back(found, label_of),
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return render(request, "review/verdict.html", context)
+        page = render(request, "review/verdict.html", context)
+    return let_pictures_in(request, page, stream)
+
+
+def _word_taken_back(found: Verdict, label_of: Callable[[str], str]) -> str:
+    """What became of an answer that does not stand any more; empty where it does."""
+    later: Verdict | None = getattr(found, "superseded_by", None)
+    if later is None:
+        return _("Taken back.") if found.kind == WITHDRAWN else ""
+    # What an undone overturn brings back bears the time at which it was given.
+    if later.kind == WITHDRAWN or later.answered_at < found.answered_at:
+        return _("Taken back.")
+    return _("Overturned: the answer is %(answer)s.") % {"answer": word_answer(later, label_of)}
 
 
 def _find_neighbours(user: "User", found: Verdict) -> Neighbours:

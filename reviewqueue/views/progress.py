@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from reviewqueue.models import Verdict
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
 from reviewqueue.views.waiting import count_in_words, count_left
 from routing.models import Category, Stream
 
@@ -135,12 +135,7 @@ def read_last_verdict(
 
 def title_of(verdict: Verdict, stream: Stream) -> str:
     """The heading under which the verdict's item was read."""
-    paper = read_payload(
-        verdict.item.payload,
-        layout=stream.payload_fields,
-        fallback_title=verdict.item.external_id,
-    )
-    return paper.title
+    return read_item(verdict.item, stream=stream).title
 
 
 def _last_words(verdict: Verdict, title: str, label_of: Callable[[str], str]) -> str:

@@ -16,21 +16,38 @@ from django.views.decorators.http import require_GET, require_POST
 from reviewqueue.access import (
     queues_workable_by,
     streams_visible_to,
-    tasks_visible_to,
+    tasks_answerable_by,
     verdicts_visible_to,
 )
-from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
+from reviewqueue.claims import SKIP_REST, escalate_task, release_task, renew_lease, skip_task
+from reviewqueue.escalations import (
+    find_escalation,
+    queue_it_left,
+    seconds_to_take_back,
+    take_back_escalation,
+)
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
-from reviewqueue.models import ReviewTask
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.overturns import undo_overturn
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
     VerdictError,
+    find_recorded,
     record_verdict,
     undo_verdict,
 )
-from reviewqueue.views.answer_form import AnswerForm, LeaseForm, entry_of
-from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice, with_told
+from reviewqueue.views.answer_form import AnswerForm, EscalationForm, LeaseForm, entry_of
+from reviewqueue.views.screens import (
+    Screen,
+    TakeBack,
+    card_of,
+    show_next,
+    show_task,
+    with_notice,
+    with_told,
+)
 from routing.models import Stream
 
 if TYPE_CHECKING:
@@ -67,12 +84,26 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
             active_ms=form.cleaned_data["active_ms"] or 0,
         )
     except LateVerdictError:
-        return _lost(request, task, form)
+        return _answer_late(request, task, form)
     except VerdictError as error:
         entry = form.entry(errors={error.field or "categories": str(error)})
         screen = show_task(user=request.user, task=task, entry=entry)
         return _show(request, screen, status=INVALID)
     return _go_on(request, task.stream, task.queue)
+
+
+def _answer_late(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
+    """An answer that arrives twice is recorded once; any other that comes late is refused."""
+    recorded = find_recorded(
+        task_id=task.id, lease_token=form.cleaned_data["lease_token"], reviewer=request.user
+    )
+    if recorded is None:
+        return _lost(request, task, form)
+    answer = form.answer()
+    if (recorded.kind, recorded.categories) == (answer.kind, list(answer.categories)):
+        return _go_on(request, task.stream, task.queue)
+    words = _("You have answered this item already, and that answer stands. Undo it to change it.")
+    return _lost(request, task, form, words)
 
 
 @require_POST
@@ -84,23 +115,52 @@ def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if form.is_valid():
         skip_task(task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"])
     # A lease that was lost meanwhile gave the item back already, which is what was asked for.
-    told = _("Skipped %(item)s") % {"item": task.item.external_id}
+    told = _("Skipped %(item)s: it waits for others, and comes back to you in %(minutes)d min") % {
+        "item": task.item.external_id,
+        "minutes": SKIP_REST.total_seconds() // 60,
+    }
     return _go_on(request, task.stream, task.queue, told=told)
 
 
 @require_POST
 @signed_in
 def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
-    """Hand the item to the experts and show the next."""
+    """Hand the item to the experts, with the comment, and show the next."""
     task = _visible_task(request.user, task_id)
-    form = LeaseForm(request.POST)
+    form = EscalationForm(request.POST)
     held = form.is_valid() and escalate_task(
-        task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
+        task_id=task.id,
+        user=request.user,
+        lease_token=form.cleaned_data["lease_token"],
+        comment=form.cleaned_data["comment"],
     )
-    if not held and task.queue != ReviewTask.Queue.ESCALATED:
+    escalation = find_escalation(task)
+    if escalation is None or (not held and escalation.actor_id != request.user.pk):
         return _lost(request, task, AnswerForm(request.POST))
     told = _("Escalated %(item)s to the experts") % {"item": task.item.external_id}
-    return _go_on(request, task.stream, task.queue, told=told)
+    take_back = TakeBack(
+        address=reverse("undo-escalation", args=[task.id]),
+        seconds=seconds_to_take_back(escalation, task),
+    )
+    return _go_on(request, task.stream, task.queue, told=told, take_back=take_back)
+
+
+@require_POST
+@signed_in
+def undo_escalation(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Take an item back from the experts in time; it is in hand again."""
+    task = _visible_task(request.user, task_id)
+    escalation = find_escalation(task)
+    if escalation is None or escalation.actor_id != request.user.pk:
+        raise Http404
+    if not take_back_escalation(task=task, user=request.user):
+        words = _("Too late to undo: the item stays with the experts.")
+        return _too_late(request, task, words)
+    _give_others_back(request.user, task)
+    if not is_htmx(request):
+        return go_to(request, _address(task))
+    task = _visible_task(request.user, task.id)
+    return _show(request, show_task(user=request.user, task=task))
 
 
 @require_POST
@@ -129,6 +189,7 @@ def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if not ends:
         task.lease_expires_at = None
         task.lease_token = form.cleaned_data.get("lease_token")
+        task.refresh_from_db(fields=["state"])
         context = {"task": card_of(task)}
         return respond(request, TEMPLATE, context, part="lease", status=LOST)
     task.lease_expires_at = ends
@@ -142,16 +203,13 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     verdict = get_object_or_404(
         verdicts_visible_to(request.user).select_related("task__stream"), id=verdict_id
     )
-    stream, queue = verdict.task.stream, verdict.task.queue
     try:
+        if Verdict.objects.overturns().filter(id=verdict_id).exists():
+            return _undo_overturn(request, verdict)
         task = undo_verdict(verdict_id=verdict_id, reviewer=request.user)
     except UndoWindowPassedError:
         words = _("Too late to undo: the verdict has been passed on, or is undone already.")
-        if not is_htmx(request):
-            messages.error(request, words)
-            return go_to(request, _address(verdict.task))
-        screen = show_next(user=request.user, stream=stream, queue=queue)
-        return _show(request, with_notice(screen, words), status=LOST)
+        return _too_late(request, verdict.task, words)
     _give_others_back(request.user, task)
     if not is_htmx(request):
         return go_to(request, _address(task))
@@ -160,15 +218,39 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     return _show(request, screen)
 
 
+def _undo_overturn(request: PersonRequest, verdict: Verdict) -> HttpResponse:
+    """Back to the item, whose earlier answer stands again."""
+    undo_overturn(verdict_id=verdict.id, by=request.user)
+    messages.success(request, _("The overturn is undone; the earlier answer stands again."))
+    return go_to(request, reverse("item", args=[verdict.task.stream.key, verdict.item_id]))
+
+
 def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
     with timezone.override(ZoneInfo(screen.stream.time_zone)):
-        return respond(
+        page = respond(
             request, TEMPLATE, context, part="work", status=status, address=screen.address
         )
+    return let_pictures_in(request, page, screen.stream)
 
 
-def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = "") -> HttpResponse:
+def _too_late(request: PersonRequest, task: ReviewTask, words: str) -> HttpResponse:
+    """409: what should be undone stands; the next item of its queue comes with the reason."""
+    if not is_htmx(request):
+        messages.error(request, words)
+        return go_to(request, _address(task))
+    screen = show_next(user=request.user, stream=task.stream, queue=task.queue)
+    return _show(request, with_notice(screen, words), status=LOST)
+
+
+def _go_on(
+    request: PersonRequest,
+    stream: Stream,
+    queue: str,
+    *,
+    told: str = "",
+    take_back: TakeBack | None = None,
+) -> HttpResponse:
     """The next item, with `told` about what became of the one before."""
     if not is_htmx(request):
         if told:
@@ -177,15 +259,26 @@ def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = ""
     if queue not in queues_workable_by(request.user, stream):
         return go_to(request, "home")
     screen = show_next(user=request.user, stream=stream, queue=queue)
-    return _show(request, with_told(screen, told) if told else screen)
+    return _show(request, with_told(screen, told, take_back) if told else screen)
 
 
-def _lost(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
+def _lost(
+    request: PersonRequest, task: ReviewTask, form: AnswerForm, words: str = ""
+) -> HttpResponse:
     """409: nothing was recorded, and what was entered stays on the page."""
     form.is_valid()
-    words = _("Your time with this item was over, or somebody else has answered it.")
+    words = words or _word_loss(task)
     screen = show_task(user=request.user, task=task, entry=form.entry(), late=words)
     return _show(request, screen, status=LOST)
+
+
+def _word_loss(task: ReviewTask) -> str:
+    state, queue = ReviewTask.objects.values_list("state", "queue").get(id=task.id)
+    if state == ReviewTask.State.CANCELLED:
+        return _("Somebody else’s answer has settled this item meanwhile, so yours is not needed.")
+    if queue == ReviewTask.Queue.ESCALATED != task.queue:
+        return _("This item was passed on to the experts meanwhile.")
+    return _("Your time with this item was over, or somebody else has answered it.")
 
 
 def _give_others_back(user: "User", kept: ReviewTask) -> None:
@@ -199,8 +292,12 @@ def _give_others_back(user: "User", kept: ReviewTask) -> None:
 
 
 def _visible_task(user: "User", task_id: UUID) -> ReviewTask:
-    tasks = tasks_visible_to(user).select_related("item", "decision__policy", "stream")
+    tasks = tasks_answerable_by(user).select_related("item", "decision__policy", "stream")
     task = get_object_or_404(tasks, id=task_id)
+    if task.queue == ReviewTask.Queue.ESCALATED and task.queue not in queues_workable_by(
+        user, task.stream
+    ):
+        task.queue = queue_it_left(task)  # where the user has it from, and goes on
     if task.holder_id != user.pk:  # somebody else's lease is nobody's business
         task.lease_token = task.lease_expires_at = None
     return task

@@ -1,6 +1,6 @@
 """The review screen as one value: the task in hand or an empty queue, with what stands around."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,9 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from reviewqueue.access import queues_workable_by
+from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.claims import SKIP_REST, claim_next
+from reviewqueue.escalations import PassedOn, read_passed_on
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.payloads import Paper, read_payload
+from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_form import Entry
 from reviewqueue.views.answer_panel import (
     Choices,
@@ -27,6 +29,7 @@ from reviewqueue.views.progress import (
     read_last_verdict,
     read_progress,
 )
+from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import count_in_words, count_waiting
 from routing.models import Category, Stream
 from routing.policies import published_spec
@@ -56,6 +59,7 @@ class TaskCard:
     external_id: str
     due_at: datetime
     blind: bool
+    cancelled: bool
     stream_key: str
     queue: str
 
@@ -68,11 +72,23 @@ class EmptyQueue:
     words: str
     next_address: str = ""
     next_words: str = ""
+    agreement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Where an escalation is undone, and for how many seconds more."""
+
+    address: str
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """All that the review templates show. `machine` is None on blind and on empty screens."""
+    """All that the review templates show. `machine` is None on blind and on empty screens.
+
+    `answers` are those that an adjudicator decides between; nobody else has any.
+    """
 
     stream: Stream
     queue: QueueName
@@ -81,6 +97,7 @@ class Screen:
     announcement: str
     progress: Progress
     last: LastVerdict | None
+    answers: tuple[GivenAnswer, ...] = ()
     task: TaskCard | None = None
     paper: Paper | None = None
     machine: Machine | None = None
@@ -90,6 +107,8 @@ class Screen:
     late: str = ""
     notice: str = ""
     told: str = ""
+    take_back: TakeBack | None = None
+    passed_on: Sequence[PassedOn] = ()
     empty: EmptyQueue | None = None
 
 
@@ -134,31 +153,37 @@ def show_task(
             label_of=label_of,
             retired_at=None if predicted is None else predicted.retired_at,
         )
-    if entry is None:
-        entry = Entry(categories=() if machine is None else (machine.key,))
-    paper = read_payload(
-        item.payload, layout=stream.payload_fields, fallback_title=item.external_id
+    active = [category for category in taxonomy.values() if category.retired_at is None]
+    answers = read_given_answers(
+        user=user, task=task, label_of=label_of, active=[category.key for category in active]
     )
+    if entry is None:
+        # An adjudicator weighs two answers: neither they nor the machine's are chosen beforehand.
+        entry = Entry(categories=() if machine is None or answers else (machine.key,))
+    paper = read_item(item, stream=stream)
     choices = arrange_choices(
-        [category for category in taxonomy.values() if category.retired_at is None],
+        active,
         scores=None if blind else item.scores,
         chosen=entry.categories,
+        keys_taken=TAKING_KEYS if answers else "",
     )
     return Screen(
         stream=stream,
         queue=name_queue(task.queue),
         address=reverse("review", args=[stream.key, task.queue]),
         title=paper.title,
-        announcement=_announce(paper, machine, late),
+        announcement=late or _announce(paper, machine, answers),
         progress=read_progress(user=user, stream=stream, queue=task.queue),
         last=read_last_verdict(user=user, stream=stream, label_of=label_of),
         task=card_of(task),
         paper=paper,
         machine=machine,
         choices=choices,
+        answers=answers,
         form=entry,
         primary_words=_word_primary(entry, choices, machine),
         late=late,
+        passed_on=read_passed_on(task),
     )
 
 
@@ -167,9 +192,10 @@ def with_notice(screen: Screen, notice: str) -> Screen:
     return replace(screen, notice=notice, announcement=notice)
 
 
-def with_told(screen: Screen, told: str) -> Screen:
+def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> Screen:
     """The same screen with what became of the item before in its status bar, announced first."""
-    return replace(screen, told=told, announcement=f"{told}. {screen.announcement}")
+    words = f"{told}. {screen.announcement}"
+    return replace(screen, told=told, take_back=take_back, announcement=words)
 
 
 def card_of(task: ReviewTask) -> TaskCard:
@@ -185,6 +211,7 @@ def card_of(task: ReviewTask) -> TaskCard:
         external_id=task.item.external_id,
         due_at=task.due_at,
         blind=task.blind,
+        cancelled=task.state == ReviewTask.State.CANCELLED,
         stream_key=task.stream.key,
         queue=task.queue,
     )
@@ -209,9 +236,11 @@ def _word_primary(entry: Entry, choices: Choices, machine: Machine | None) -> st
     return _("Choose %(name)s") % {"name": chosen.label}
 
 
-def _announce(paper: Paper, machine: Machine | None, late: str) -> str:
-    if late:
-        return late
+def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnswer]) -> str:
+    if answers:
+        said = [_("%(who)s: %(answer)s.") % {"who": a.who, "answer": a.words} for a in answers]
+        next_item = _("Next item: %(title)s. Two answers differ.") % {"title": paper.title}
+        return " ".join([next_item, *said])
     if machine is None:
         return _("Next item: %(title)s. Judged blind.") % {"title": paper.title}
     return _("Next item: %(title)s. Machine's answer: %(label)s, %(figure)s per cent.") % {
@@ -227,6 +256,9 @@ def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
     labels = dict(Category.objects.filter(stream=stream).values_list("key", "label"))
     name = name_queue(queue)
     empty = _offer_other_queue(user=user, stream=stream, name=name)
+    if queue == Queue.ADJUDICATION:
+        agreement = word_recent_agreement(stream=stream, at=timezone.now())
+        empty = replace(empty, agreement=agreement)
     return Screen(
         stream=stream,
         queue=name,

@@ -18,7 +18,8 @@ from django.views.decorators.http import require_safe
 
 from reviewqueue.access import queues_workable_by, streams_visible_to
 from reviewqueue.htmx import INVALID, PersonRequest, respond, signed_in
-from reviewqueue.payloads import read_payload
+from reviewqueue.payloads import read_item
+from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.answer_panel import describe_machine
 from reviewqueue.views.progress import read_labels
 from reviewqueue.views.screens import name_queue
@@ -99,6 +100,7 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
     if form.is_valid():
         before = form.cleaned_data["before"]
         page = read_watched(
+            viewer=request.user,
             stream=stream,
             category=form.cleaned_data["category"],
             stage=form.cleaned_data["state"],
@@ -121,13 +123,14 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
         "announcement": _announce(lines, page),
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return respond(
+        drawn = respond(
             request,
             TEMPLATE,
             context,
             part="lines" if before else "watched",
             status=INVALID if form.errors else 200,
         )
+    return let_pictures_in(request, drawn, stream)
 
 
 @require_safe
@@ -135,7 +138,7 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
 def watched_item(request: PersonRequest, stream_key: str, decision_id: UUID) -> HttpResponse:
     """One entry: the item, what the machine said, and where it waits or what was answered."""
     stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
-    found = find_watched(stream=stream, decision_id=decision_id)
+    found = find_watched(viewer=request.user, stream=stream, decision_id=decision_id)
     if found is None:
         raise Http404
     decision, item = found.decision, found.decision.item
@@ -154,13 +157,12 @@ def watched_item(request: PersonRequest, stream_key: str, decision_id: UUID) -> 
         "machine": describe_machine(
             decision, policy=published_spec(decision.policy_id), label_of=label_of
         ),
-        "paper": read_payload(
-            item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-        ),
+        "paper": read_item(item, stream=stream),
         "queue": name_queue(found.seat_queue) if workable else None,
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
-        return render(request, "review/watched.html", context)
+        drawn = render(request, "review/watched.html", context)
+    return let_pictures_in(request, drawn, stream)
 
 
 def _word_choice(category: WatchedCategory, spec: "Policy | None") -> str:

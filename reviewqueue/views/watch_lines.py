@@ -11,9 +11,10 @@ from django.utils.html import strip_tags
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
-from reviewqueue.payloads import Paper, read_payload
-from reviewqueue.views.answer_panel import is_calibrated, percent_apart
+from reviewqueue.payloads import Paper, read_item
+from reviewqueue.views.answer_panel import is_calibrated
 from reviewqueue.views.progress import read_labels, word_answer
+from reviewqueue.views.reason_chips import percent_apart
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.watchlist import Watched
 from routing.models import Decision, Item, Stream
@@ -65,9 +66,7 @@ def draw_lines(stream: Stream, entries: Sequence[Watched]) -> list[WatchLine]:
 def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) -> WatchLine:
     """One entry as a line."""
     decision, item = entry.decision, entry.decision.item
-    paper = read_payload(
-        item.payload, layout=stream.payload_fields, fallback_title=item.external_id
-    )
+    paper = read_item(item, stream=stream)
     return WatchLine(
         address=reverse("watched", args=[stream.key, decision.id]),
         title=paper.title,
@@ -77,7 +76,7 @@ def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) ->
         predicted=label_of(decision.predicted),
         figure=percent_apart(decision.confidence),
         calibrated=is_calibrated(decision, has_map=entry.has_map),
-        queue=_name_queue_of(decision),
+        queue=name_queue_of(decision),
         status=_word_status(entry, label_of),
         at=decision.decided_at,
     )
@@ -112,7 +111,7 @@ def _read_levels(decision: Decision, label_of: Callable[[str], str]) -> tuple[Le
     )
 
 
-def _name_queue_of(decision: Decision) -> QueueName:
+def name_queue_of(decision: Decision) -> QueueName:
     """The machine's queue in the reader's words; a reject that goes to an expert by its own."""
     labels: Mapping[str, str] = {
         Decision.Queue.AUTO: _("Auto"),
@@ -131,7 +130,7 @@ def _word_status(entry: Watched, label_of: Callable[[str], str]) -> Status:
         answer = word_answer(entry.verdict, label_of) if entry.verdict else _("may be undone yet")
         return Status(_("Settled"), answer, is_settled=True)
     if state == Item.State.WAITING:
-        moved = seat and seat != _name_queue_of(decision).key
+        moved = seat and seat != name_queue_of(decision).key
         detail = _("in %(queue)s") % {"queue": name_queue(seat).label} if moved else ""
         return Status(_("Waiting"), detail)
     if decision.action == Decision.Action.REFUSE:

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from routing.admin.pages import PolicyPages
 from routing.admin.shares import list_changes, list_matrix
@@ -110,6 +111,9 @@ def _name_value(difference: Difference, value: str) -> str:
 class DifferencePages(PolicyPages):
     def difference_view(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
         """What differs from the version it was made from, or from `?against=` another."""
+        return require_safe(self._show_difference)(request, policy_id)
+
+    def _show_difference(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
         policy = self._find_policy(request, policy_id)
         others = list(
             self.get_queryset(request)

@@ -107,7 +107,7 @@ class PolicyForm(PolicyModelForm):
         return cleaned
 
     def _check_seen(self, seen: str) -> None:
-        if not seen or seen == self.stored:
+        if self.instance._state.adding or seen == self.stored:
             return
         # Shown again with what stands now, so that saving once more is a decision.
         data = cast(QueryDict, self.data).copy()
@@ -118,6 +118,11 @@ class PolicyForm(PolicyModelForm):
             "saved. Open it in another tab to see theirs; saving again replaces it by what "
             "stands here."
         )
+        if not seen:
+            text = _(
+                "The form did not say what it was opened from, so nothing was saved. Saving again "
+                "replaces the draft by what stands here."
+            )
         self.add_error(None, text)
 
     def _show_error(self, error: PolicyError) -> None:

@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.forms.formsets import INITIAL_FORM_COUNT, TOTAL_FORM_COUNT, ManagementForm
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
 from routing.core.policy import PolicyError
 from routing.models import Category, Policy
@@ -38,6 +41,17 @@ class RowsOfPolicy(FormSet):
             stream_id=self.instance.stream_id, retired_at__isnull=True
         ).order_by("position", "key")
         self.categories = {str(category.id): category for category in active}
+
+    @cached_property
+    def management_form(self) -> ManagementForm:
+        """Django's; with a count of rows under 0, which no page sends, it is invalid too."""
+        found = super().management_form
+        if found.is_bound and found.is_valid():
+            for name in (TOTAL_FORM_COUNT, INITIAL_FORM_COUNT):
+                if (found.cleaned_data[name] or 0) < 0:
+                    found.add_error(name, _("A number of rows is 0 or more."))
+                    found.cleaned_data[name] = 0
+        return found
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
 
 from routing.admin.bands import list_bands
 from routing.admin.differences import Comparison, compare
@@ -40,6 +41,11 @@ class PublishForm(forms.Form):
 class PublishingPages(PolicyPages):
     def publish_view(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
         """The differences and a form that asks why; a POST publishes what was shown."""
+        return require_http_methods(["GET", "HEAD", "POST"])(self._look_or_publish)(
+            request, policy_id
+        )
+
+    def _look_or_publish(self, request: HttpRequest, policy_id: UUID) -> HttpResponse:
         if not request.user.has_perm("routing.publish_policy"):
             raise PermissionDenied
         with transaction.atomic():

@@ -56,16 +56,19 @@ class CategoryForm(FixedKeyForm):
         model = Category
         fields = (
             *("position", "key", "label", "definition"),
-            *("audit_rate", "cost_error", "cost_delay"),
+            *("audit_rate", "double_rate", "cost_error", "cost_delay"),
         )
         widgets: ClassVar = {
             "definition": forms.Textarea(attrs={"rows": 2, "cols": 30}),
             "key": forms.TextInput(),
             "label": forms.TextInput(),
             "position": forms.NumberInput(attrs={"class": "narrow"}),
-            "audit_rate": forms.NumberInput(
-                attrs={"class": "narrow", "min": 0, "max": 1, "step": "any"}
-            ),
+            **{
+                name: forms.NumberInput(
+                    attrs={"class": "narrow", "min": 0, "max": 1, "step": "any"}
+                )
+                for name in ("audit_rate", "double_rate")
+            },
             **{
                 name: forms.NumberInput(attrs={"class": "narrow", "min": 0, "step": "any"})
                 for name in ("cost_error", "cost_delay")
@@ -127,7 +130,7 @@ class CategoryInline(CategoryInlineBase):
     extra = 1
     fields = (
         *("position", "key", "label", "definition"),
-        *("audit_rate", "cost_error", "cost_delay", "retired"),
+        *("audit_rate", "double_rate", "cost_error", "cost_delay", "retired"),
     )
     verbose_name_plural = _("categories, in the order of the taxonomy")
 
@@ -150,6 +153,7 @@ class StreamAdmin(StreamModelAdmin):
                 "fields": (
                     ("audit_rate", "topup_rate", "topup_from"),
                     ("bulk_label_rate", "blind_rate"),
+                    ("double_rate", "known_rate"),
                 )
             },
         ),
@@ -162,7 +166,10 @@ class StreamAdmin(StreamModelAdmin):
                 )
             },
         ),
-        (_("Shown to people"), {"fields": ("payload_fields", "reporting_edges")}),
+        (
+            _("Shown to people"),
+            {"fields": ("payload_fields", "payload_order", "image_hosts", "reporting_edges")},
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:

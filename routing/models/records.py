@@ -154,7 +154,7 @@ class ModelAlarm(models.Model):
 
 
 class Event(models.Model):
-    """What happened, written in the transaction that made it happen. Holds ids, no payload."""
+    """What happened, written in the transaction that made it happen. Holds no payload."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")

@@ -28,6 +28,15 @@ KEY_PATTERN = RegexValidator(
     _("Use letters, digits and _ - . / ?, at most 100, starting with a letter or digit."),
 )
 
+HOST_PATTERN = RegexValidator(
+    r"\A(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
+    r"(:[1-9][0-9]{0,4})?\Z",
+    _(
+        "%(value)s is no host; write it in small letters, with no scheme and no path, such as "
+        "images.example.org."
+    ),
+)
+
 
 def cost_check(name: str, *fields: str) -> models.CheckConstraint:
     """Each of `fields` is unset or a finite number from 0 up (NaN is above all to PostgreSQL)."""
@@ -181,6 +190,17 @@ class Stream(models.Model):
         default=dict,
         blank=True,
         help_text=_('How payload fields are shown, such as {"body": "text", "scan": "image"}.'),
+    )
+    # Fields in the order in which they are read, those that are to come first.
+    payload_order = ArrayField(models.TextField(), default=list, blank=True)
+    image_hosts = ArrayField(
+        models.CharField(max_length=253, validators=[HOST_PATTERN]),
+        default=list,
+        blank=True,
+        help_text=_(
+            "Hosts whose pictures a reviewer's browser may load over https, such as "
+            "images.example.org, separated by commas. Those of any other host are shown as links."
+        ),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -45,10 +45,12 @@
   document.addEventListener("input", changed);
   document.addEventListener("change", changed);
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-mode-button]")) keep(document.getElementById("answer"));
+    if (event.target.closest("[data-mode-button], [data-take]")) keep(document.getElementById("answer"));
   });
   document.addEventListener("submit", (event) => {
-    if (event.target.id === "answer") sent = event.target.dataset.task;
+    // Skipped and escalated items may come back, and with them what was entered.
+    const passedOn = event.submitter?.hasAttribute("formaction");
+    if (event.target.id === "answer" && !passedOn) sent = event.target.dataset.task;
   }, true);
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.elt.id === "work") restore();

@@ -84,5 +84,8 @@ const settings = {
   }
   document.addEventListener("htmx:sendError", () => say("offline"));
   document.addEventListener("htmx:timeout", () => say("offline"));
-  document.addEventListener("htmx:responseError", () => say("error"));
+  document.addEventListener("htmx:responseError", (event) => {
+    // The form's token is one of a session that ended: sent again it would be refused again.
+    say(event.detail.xhr.status === 403 ? "signed" : "error");
+  });
 })();

@@ -1,5 +1,6 @@
 // The answer form: which category is chosen, what the main button will send, the two longer
-// answers (no category fits, ambiguous), definitions at hand, the picture's size.
+// answers (no category fits, ambiguous), taking over one of two answers that an adjudicator weighs,
+// definitions at hand, the picture's size.
 "use strict";
 
 (function () {
@@ -7,7 +8,7 @@
   const boxes = (of) => [...of.querySelectorAll("input[name=categories]")];
   const fill = (words, name) => words.replace("{name}", name);
 
-  function setMode(of, mode) {
+  function setMode(of, mode, { focus = true } = {}) {
     of.dataset.mode = mode;
     const chosen = boxes(of).filter((box) => box.checked);
     for (const box of boxes(of)) {
@@ -19,7 +20,9 @@
       button.setAttribute("aria-pressed", String(button.value === mode));
     }
     refresh(of);
-    if (mode === "no_category_fits") of.querySelector("#proposed-name").focus();
+    if (mode === "no_category_fits" && focus) of.querySelector("#proposed-name").focus();
+    const asked = of.querySelector(`[data-mode-panel="${mode}"]`);
+    if (asked && focus) asked.scrollIntoView({ block: "nearest" });
   }
 
   function words(primary, mode, chosen, named) {
@@ -46,9 +49,29 @@
       primary.title = ready ? "" : text;
     }
     const keys = new Set(chosen.map((box) => box.value));
+    for (const button of of.querySelectorAll("[data-take]")) {
+      button.setAttribute("aria-pressed", String(isTaken(of, button, keys)));
+    }
     for (const definition of of.querySelectorAll("[data-definition]")) {
       definition.hidden = keys.size > 0 && !keys.has(definition.dataset.definition);
     }
+  }
+
+  function take(of, button) {
+    const wanted = button.dataset.takeCategories.split(" ");
+    of.querySelector("#proposed-name").value = button.dataset.takeName;
+    // Without the focus in its field the name is taken as it is, and the keys stay awake.
+    setMode(of, button.dataset.take, { focus: false });
+    for (const box of boxes(of)) box.checked = wanted.includes(box.value);
+    refresh(of);
+  }
+
+  function isTaken(of, button, chosen) {
+    const wanted = button.dataset.takeCategories.split(" ").filter(Boolean);
+    const named = of.querySelector("#proposed-name").value.trim();
+    if (button.dataset.take !== of.dataset.mode) return false;
+    if (of.dataset.mode === "no_category_fits") return named === button.dataset.takeName;
+    return wanted.length === chosen.size && wanted.every((key) => chosen.has(key));
   }
 
   function prepare() {
@@ -87,6 +110,8 @@
       const of = form();
       setMode(of, of.dataset.mode === button.value ? "category" : button.value);
     }
+    const taking = event.target.closest("[data-take]");
+    if (taking) take(form(), taking);
     const primary = event.target.closest("button[data-primary][aria-disabled=true]");
     if (primary) {
       event.preventDefault();

@@ -86,3 +86,16 @@ def signed_in(page: Page, reviewer: User, base_url: str) -> Page:
     page.keyboard.press("Enter")
     page.wait_for_url(f"{base_url}/")
     return page
+
+
+@pytest.fixture
+def admin_page(
+    page: Page, context: BrowserContext, live_server: LiveServer, client: object, settings: Settings
+) -> Page:
+    """A superuser's page."""
+    user = User.objects.create_user("root", is_staff=True, is_superuser=True)
+    client.force_login(user)  # type: ignore[attr-defined]
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value  # type: ignore[attr-defined]
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": value, "url": live_server.url}
+    context.add_cookies([cookie])  # type: ignore[list-item]
+    return page

@@ -10,6 +10,7 @@ from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
 from tests.browser.conftest import HOLD
+from tests.reviewqueue.test_neighbours import settle
 
 
 def post_tickets(stream: Stream, count: int) -> None:
@@ -37,7 +38,7 @@ def test_whole_journey_without_a_mouse(stream: Stream, signed_in: Page) -> None:
     expect_ticket(page, 1)
     expect(page.locator("#work h1")).to_be_focused()
     expect(page.locator("#live")).to_contain_text("Next item: Ticket 1.")
-    expect(page).to_have_title("Ticket 1 · Review queue")
+    expect(page).to_have_title("Ticket 1 · Review Queue")
     page.keyboard.press("2")
     expect(page.locator("[data-primary]")).to_contain_text("Choose Account unlock")
     page.keyboard.press("Enter")
@@ -266,3 +267,41 @@ def test_backspace_destroys_nothing(stream: Stream, signed_in: Page, key: str) -
     page.wait_for_timeout(100)
     expect_ticket(page, 0)
     assert page.url.endswith(HOLD)
+
+
+def test_earlier_answers_come_when_asked_for_and_the_answer_still_goes_out(
+    stream: Stream, signed_in: Page, reviewer: User
+) -> None:
+    Stream.objects.update(undo_seconds=0)
+    stream.refresh_from_db()
+    for number in range(2):
+        settle(stream, reviewer, f"E-{number}", "account_unlock", payload=scenes.TICKET)
+    post_tickets(stream, 1)
+    scenes.post(stream, "HD-9", payload=scenes.TICKET | {"subject": "The last one"})
+    page = signed_in
+    page.goto(HOLD)
+    page.keyboard.press("s")
+    expect(page.locator("#work h1")).to_have_text("The last one")
+    page.keyboard.press("m")
+    expect(page.locator("#alike-title")).to_be_focused()
+    expect(page.locator("#live")).to_have_text("2 earlier answers below the item.")
+    line = page.locator(".alike__lines > li").first
+    expect(line).to_contain_text("Account unlock very alike")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(line.locator(".read")).to_be_visible()
+    page.locator("#alike-title").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
+    assert answers()[-1] == ("category", ["vpn_issue"])
+
+
+def test_blind_review_does_not_know_the_key(stream: Stream, signed_in: Page) -> None:
+    scenes.post_blind(stream, "HD-B")
+    page = signed_in
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/streams/helpdesk/audit/")
+    page.keyboard.press("m")
+    page.wait_for_timeout(200)
+    assert [url for url in asked if "alike" in url] == []

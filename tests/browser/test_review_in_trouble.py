@@ -46,6 +46,7 @@ def test_late_verdict_keeps_the_input(
 def test_expired_session_returns_with_the_input(
     stream: Stream, reviewer: User, signed_in: Page
 ) -> None:
+    """cvat#1025, work lost at an expired session."""
     scenes.post(stream, "HD-1")
     enter_half_an_answer(signed_in)
     Session.objects.all().delete()
@@ -69,7 +70,7 @@ def test_lost_connection_says_so_and_the_answer_can_be_sent_again(
     enter_half_an_answer(signed_in)
     signed_in.route("**/verdict", lambda route: route.abort())
     signed_in.keyboard.press("Control+Enter")
-    expect(signed_in.get_by_text("Not saved: no connection.")).to_be_visible()
+    expect(signed_in.get_by_text("Not confirmed: no connection.")).to_be_visible()
     expect_half_an_answer(signed_in)
     signed_in.unroute("**/verdict")
     signed_in.keyboard.press("Control+Enter")

@@ -23,7 +23,7 @@ from calibration.models import AuditDraw, GroundTruth
 from reviewqueue import exports
 from reviewqueue.claims import claim_next
 from reviewqueue.exports import Selection, export_items, export_lines
-from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Decision, Item, Stream
 from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
@@ -219,6 +219,18 @@ def test_what_is_to_be_judged_blind_stays_blind() -> None:
     for name in ("csv", "label-studio"):
         text = b"".join(export_items(Selection(stream), format_name=name)).decode()
         assert text.count(str(HELD["account_unlock"])) == 1
+
+
+def test_known_answer_is_not_told() -> None:
+    stream = make_stream(undo_seconds=0)
+    judge(task := post(stream, "a"))
+    given = {"item": task.item, "decision": task.decision, "categories": ["vpn_issue"]}
+    KnownAnswer.objects.create(stream=stream, kind="category", **given)
+    assert [hidden(line) for line in read_lines(Selection(stream))] == [True]
+    [told] = read_lines(Selection(stream, include_blind=True))
+    assert told["truth"] == "vpn_issue"
+    KnownAnswer.objects.update(retired_at=timezone.now())
+    assert [hidden(line) for line in read_lines(Selection(stream))] == [False]
 
 
 def test_pages_follow_each_other_and_other_streams_stay_out(

@@ -2,21 +2,14 @@
 
 import pytest
 
-from reviewqueue.payloads import (
-    FOLD_FROM,
-    TREE_NODES,
-    Json,
-    Node,
-    Paper,
-    clean_html,
-    read_payload,
-)
+from reviewqueue.payloads import FIELDS_SHOWN, TITLE_LONGEST, Paper, read_payload
+from reviewqueue.trees import Json
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
 
-def read(payload: dict[str, Json], layout: dict[str, str] | None = None) -> Paper:
-    return read_payload(payload, layout=layout or {}, fallback_title="HD-1")
+def read(payload: dict[str, Json], layout: dict[str, str] | None = None, *order: str) -> Paper:
+    return read_payload(payload, layout=layout or {}, fallback_title="HD-1", order=order)
 
 
 def test_ticket_has_title_facts_and_paragraphs() -> None:
@@ -58,7 +51,14 @@ def test_layout_overrules_the_value() -> None:
         ("javascript:alert(1)", "fact"),
         ("two\nlines", "text"),
         ([{"role": "user", "content": "Hi"}], "conversation"),
+        ({"messages": [{"role": "user", "content": "Hi"}]}, "conversation"),
+        ({"id": 4, "messages": [{"role": "user", "content": "Hi"}]}, "tree"),
         ([{"at": "08:57", "code": 691}], "table"),
+        ([{f"c{number}": 1 for number in range(13)}], "tree"),
+        ([{f"c{row}{number}": 1 for number in range(9)} for row in range(2)], "tree"),
+        ([{"a": {"b": 1}}], "tree"),
+        ([], "tree"),
+        ("https://[bad", "fact"),
         ([1, 2], "tree"),
         ({"os": {"name": "Windows"}}, "tree"),
         (True, "fact"),
@@ -85,47 +85,41 @@ def test_script_declared_as_link_stays_text() -> None:
     ]
 
 
-def test_long_text_folds_and_loses_nothing() -> None:
-    paragraphs = [f"{number} " + "word " * 200 for number in range(12)]
-    block = read({"body": "\n\n".join(paragraphs)}).blocks[0]
-    assert block.folded_length == sum(len(part) for part in block.folded)
-    shown, folded = " ".join(block.paragraphs), " ".join(block.folded)
-    assert 0 < len(shown) < FOLD_FROM
-    assert f"{shown} {folded}".split() == " ".join(paragraphs).split()
+def test_fields_come_in_the_streams_order_then_by_kind() -> None:
+    payload: dict[str, Json] = {
+        "a": "one\ntwo",
+        "b": {"c": 1},
+        "log": "three\nfour",
+        "os": "Windows",
+        "site": "Kiel",
+    }
+    paper = read(payload, None, "site", "b", "log", "gone")
+    assert [name for name, _value in paper.facts] == ["Site", "Os"]
+    assert [block.name for block in paper.blocks] == ["B", "Log", "A"]
+    assert [block.name for block in read(payload).blocks] == ["A", "Log", "B"]
 
 
-def test_one_endless_line_folds_too() -> None:
-    block = read({"body": "x" * 10_000}).blocks[0]
-    assert len(block.paragraphs[0]) + block.folded_length == 10_000
-    assert block.folded_length > 0
+@pytest.mark.parametrize("value", [None, "", "  ", {"a": 1}, ["x"]])
+def test_what_can_be_no_heading_gives_way(value: Json) -> None:
+    paper = read({"code": value, "subject": "No mail"}, {"code": "title"})
+    assert (paper.title, paper.titled) == ("No mail", True)
 
 
-def test_tree_is_bounded_in_depth_and_size() -> None:
-    deep: Json = "end"
-    for _ in range(100):
-        deep = {"in": deep}
-    node: Node = read({"deep": deep}).fields
-    depth = 0
-    while node.children:
-        node, depth = node.children[0], depth + 1
-    assert (depth, node.kind) == (12, "code")
-    wide = read({"wide": {str(number): {"a": 1} for number in range(2 * TREE_NODES)}}).fields
-
-    def branches(of: Node) -> int:
-        return (of.kind == "branch") + sum(branches(child) for child in of.children)
-
-    assert branches(wide) == TREE_NODES
+def test_endless_title_shows_its_beginning_and_stays_whole_below() -> None:
+    paper = read({"name": "word " * 1000}, {"name": "title"})
+    assert paper.title == ("word " * 40).rstrip() + "…"
+    assert len(paper.title) <= TITLE_LONGEST
+    assert [(block.kind, block.name) for block in paper.blocks] == [("text", "Name")]
 
 
-@pytest.mark.parametrize(
-    ("hostile", "clean"),
-    [
-        ("<img src=x onerror=go()>", ""),
-        ("<a href='javascript:go()'>x</a>", '<a rel="noopener noreferrer nofollow">x</a>'),
-        ("<style>*{display:none}</style>b", "b"),
-        ("<p style='color:red'>c</p>", "<p>c</p>"),
-        ("<iframe src='//foreign.example'></iframe>", ""),
-    ],
-)
-def test_html_keeps_nothing_that_loads_or_acts(hostile: str, clean: str) -> None:
-    assert clean_html(hostile) == clean
+def test_endless_fact_is_text() -> None:
+    paper = read({"note": "x" * 301}, {"note": "fact"})
+    assert (paper.facts, paper.blocks[0].kind) == ((), "text")
+
+
+def test_thousands_of_fields_are_counted_not_drawn() -> None:
+    payload: dict[str, Json] = {f"fact{number}": number for number in range(5_000)}
+    payload |= {f"text{number}": "a\nb" for number in range(5_000)}
+    paper = read(payload)
+    assert (len(paper.facts), len(paper.blocks)) == (FIELDS_SHOWN, FIELDS_SHOWN)
+    assert paper.left_out == 10_000 - 2 * FIELDS_SHOWN

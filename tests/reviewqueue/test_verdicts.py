@@ -13,12 +13,12 @@ from pytest_django import DjangoAssertNumQueries
 from calibration.models import GroundTruth
 from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import published_verdict
 from reviewqueue.verdicts import (
     Answer,
     LateVerdictError,
     UndoWindowPassedError,
     VerdictError,
-    published_verdict,
     record_verdict,
     undo_verdict,
 )
@@ -192,7 +192,7 @@ def test_verdict_query_count(
     post_held(stream, "a", "b")
     judge(claim(stream, reviewer), reviewer)
     task = claim(stream, reviewer)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         judge(task, reviewer)
 
 

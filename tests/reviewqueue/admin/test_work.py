@@ -74,3 +74,30 @@ def test_task_page_does_not_show_the_lease_token(stream: Stream) -> None:
     content = log_in(make_superuser()).get(f"{LIST}{task.id}/change/").content.decode()
     assert str(task.lease_token) not in content
     assert "rita" in content
+
+
+def test_verdict_of_an_item_that_is_to_be_judged_once_more_is_left_out(stream: Stream) -> None:
+    Stream.objects.update(double_rate=1.0)
+    stream.refresh_from_db()
+    post(stream, "t1")
+    root, page = make_superuser(), "/admin/reviewqueue/verdict/"
+    listed = []
+    for name in ("rita", "sam"):
+        task = claim(stream, name)
+        assert task.holder is not None
+        assert task.lease_token is not None
+        record_verdict(
+            task_id=task.id,
+            lease_token=task.lease_token,
+            reviewer=task.holder,
+            answer=Answer(kind="category", categories=["vpn_issue"]),
+        )
+        text = log_in(root).get(page).content.decode()
+        listed.append((text.count('class="field-answer"'), "rita" in text, "sam" in text))
+    assert listed == [(0, False, False), (2, True, True)]
+
+
+def test_task_page_leads_to_the_item(stream: Stream) -> None:
+    task = post(stream, "t1")
+    content = log_in(make_superuser()).get(f"{LIST}{task.id}/change/").content.decode()
+    assert f'<a href="/streams/helpdesk/items/{task.item_id}/">t1</a>' in content

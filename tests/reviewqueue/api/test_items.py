@@ -385,3 +385,26 @@ def test_batch_asks_once_for_the_categories_outside_its_policy(
     with django_assert_num_queries(len(usual) + 1):
         response = upstream.post("items/batch", strange + unknown)
     assert [line["status"] for line in answer(response)["results"]] == [201, 201, 201, 422]  # type: ignore[attr-defined]
+
+
+def test_item_that_two_people_judge_waits_until_both_have(
+    stream: Stream, upstream: Upstream, body: Body
+) -> None:
+    Stream.objects.update(undo_seconds=0, double_rate=1.0)
+    assert upstream.post("items", body()).status_code == 201
+    told = []
+    for name in ("rita", "sam"):
+        person = make_person(name, stream, "reviewer")
+        task = claim_next(user=person, stream=stream, queue="hold")
+        assert task is not None
+        assert task.lease_token is not None
+        record_verdict(
+            task_id=task.id,
+            lease_token=task.lease_token,
+            reviewer=person,
+            answer=Answer("category", ("vpn_issue",), comment=name),
+        )
+        got = answer(upstream.get("items/t1"))
+        verdict = got["verdict"]
+        told.append((got["state"], verdict["comment"] if isinstance(verdict, dict) else verdict))
+    assert told == [("waiting", None), ("settled", "sam")]

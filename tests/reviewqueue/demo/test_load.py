@@ -16,12 +16,13 @@ from pytest_django.live_server_helper import LiveServer
 from calibration.models import AuditDraw, CalibrationRun, GroundTruth, JobRun
 from reviewqueue.demo import Prediction
 from reviewqueue.demo.backfill import EVE, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
+from reviewqueue.demo.known import MARKED, mark_some_known
 from reviewqueue.demo.load import load_demo
 from reviewqueue.demo.logins import prepare_demo
 from reviewqueue.demo.upstream import UpstreamError, post_predictions, wait_for_answer
 from reviewqueue.embedded.processes import PROJECT
 from reviewqueue.intake import take_in
-from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
 from routing.items import Post
 from routing.models import Decision, Event, Item, Policy, Stream
 from routing.replays import Replay, replay_decisions
@@ -136,6 +137,18 @@ def test_past_is_settled_and_the_eve_waits(digits: Stream) -> None:
     assert Verdict.objects.filter(reviewer__is_active=True).count() == 0
 
 
+def test_past_of_items_judged_twice_is_adjudicated_too(digits: Stream) -> None:
+    Stream.objects.filter(id=digits.id).update(double_rate=1.0)
+    digits.refresh_from_db()
+    unfold(digits, make_predictions(200))
+    pairs = ReviewTask.objects.filter(seat=2, queue="hold")
+    assert pairs.count() > 0
+    assert set(pairs.values_list("state", flat=True)) == {"answered"}
+    assert GroundTruth.objects.filter(source="adjudication").count() > 0
+    disputes = ReviewTask.objects.filter(queue="adjudication", holder__isnull=False)
+    assert set(disputes.values_list("holder__username", flat=True)) == {"simulated-dara"}
+
+
 def test_past_told_twice_is_told_once(digits: Stream) -> None:
     predictions = make_predictions(100)
     unfold(digits, predictions, eve=10)
@@ -227,3 +240,16 @@ def test_load_killed_and_run_again_is_whole_and_has_no_duplicates(
     before = count_rows()
     load_demo(url=url, api_key=key, only="digits")
     assert count_rows() == before
+
+
+def test_held_items_whose_label_is_their_authors_are_marked_once(digits: Stream) -> None:
+    predictions = make_predictions(120)
+    unfold(digits, predictions)
+    assert mark_some_known(digits, predictions) == 0
+    digits.known_rate = 0.5
+    assert mark_some_known(digits, predictions) == MARKED
+    assert mark_some_known(digits, predictions) == MARKED
+    truths = {each.external_id: [each.truth] for each in predictions}
+    for known in KnownAnswer.objects.select_related("item", "decision"):
+        assert known.categories == truths[known.item.external_id]
+        assert known.decision.action == "wait"

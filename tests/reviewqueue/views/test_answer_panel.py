@@ -1,4 +1,4 @@
-"""Choices, the scale and the reasons."""
+"""Choices and the scale."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,8 @@ from reviewqueue.views.answer_panel import (
     Choices,
     arrange_choices,
     draw_scale,
-    percent_apart,
-    word_reason,
 )
+from reviewqueue.views.reason_chips import percent_apart
 from routing.core.policy import CutOffs
 from routing.models import Category
 
@@ -88,38 +87,3 @@ def test_scale_marks_the_band() -> None:
 def test_scale_leaves_empty_bands_out() -> None:
     scale = draw_scale(0.80, CutOffs(auto=0.8, flagged=0.8, hold=0.0))
     assert [(band.queue, band.here) for band in scale.bands] == [("hold", False), ("auto", True)]
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        (
-            {"code": "confidence", "numbers": {"confidence": 0.8996, "cut_off": 0.9}},
-            "Confidence 89.96% under 90%",
-        ),
-        (
-            {"code": "margin", "numbers": {"margin": 0.19, "min_margin": 0.3}},
-            "Margin 0.19 under 0.30",
-        ),
-        (
-            {"code": "watch", "numbers": {"category": "vpn", "score": 0.38, "watch": 0.34}},
-            "VPN issue 0.38 reaches 0.34",
-        ),
-        (
-            {"code": "mandatory_review", "numbers": {"category": "vpn", "reason": "prices"}},
-            "VPN issue always goes to a person: prices",
-        ),
-        (
-            {
-                "code": "outside_policy",
-                "numbers": {"category": "vpn", "more": 2, "outside": 0.62, "top": 0.3},
-            },
-            "VPN issue and 2 more 0.62 is not in the policy, whose best has 0.30",
-        ),
-        ({"code": "novel", "message": "a rule of tomorrow"}, "A rule of tomorrow"),
-        ({"code": "margin", "message": "margin lost", "numbers": {}}, "Margin lost"),
-    ],
-)
-def test_reasons_are_worded(reason: dict[str, object], words: str) -> None:
-    chip = word_reason(reason, label_of={"vpn": "VPN issue"}.__getitem__)
-    assert chip.before + chip.number + chip.after == words

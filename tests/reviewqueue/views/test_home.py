@@ -187,3 +187,14 @@ def test_alarm_of_another_stream_is_not_shown(db: None) -> None:
     client = Client()
     client.force_login(scenes.make_person("adam", scenes.make_bare_stream("own"), "stream_admin"))
     assert "Model version m2" not in client.get("/").content.decode()
+
+
+def test_more_alarms_than_are_shown_are_no_one_streams(db: None) -> None:
+    mapped = make_mapped_stream()
+    post_versions(mapped, *(f"m{number}" for number in range(2, 9)))
+    client = Client()
+    client.force_login(scenes.make_person("adam", mapped, "stream_admin", is_staff=True))
+    page = client.get("/").content.decode()
+    assert page.count("<b>Helpdesk</b>: Model version m") == 5
+    assert "<p>More model versions than these have come.</p>" in page
+    assert page.count("Open the policy") == 5

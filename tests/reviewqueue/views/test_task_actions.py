@@ -17,7 +17,10 @@ def test_skip_passes_on_and_shows_the_next(stream: Stream, reviewer: User, htmx:
     scenes.post(stream, "HD-2", payload={"subject": "Second"})
     response = htmx.post(f"/tasks/{first.id}/skip", take(htmx, first))
     assert headings(response) == ["Second"]
-    assert "<span>Skipped HD-1</span>" in response.content.decode()
+    assert (
+        "Skipped HD-1: it waits for others, and comes back to you in 15 min</span>"
+        in response.content.decode()
+    )
     first.refresh_from_db()
     assert (first.state, first.holder_id) == ("open", None)
     assert TaskSkip.objects.get().user == reviewer

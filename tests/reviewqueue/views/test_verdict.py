@@ -182,6 +182,34 @@ def test_late_verdict_is_409_and_keeps_what_was_entered(stream: Stream, htmx: Cl
     assert not Verdict.objects.exists()
 
 
+@pytest.mark.parametrize("kind", ["htmx", "plain"])
+def test_answer_that_arrives_twice_is_recorded_once(
+    stream: Stream, request: pytest.FixtureRequest, kind: str
+) -> None:
+    client: Client = request.getfixturevalue(kind)
+    task = scenes.post(stream, "HD-1")
+    form = take(client, task) | {"kind": "category", "categories": "vpn_issue"}
+    statuses = [client.post(f"/tasks/{task.id}/verdict", form).status_code for _ in range(2)]
+    assert statuses == [200, 200] if kind == "htmx" else [303, 303]
+    assert Verdict.objects.get().categories == ["vpn_issue"]
+
+
+def test_another_answer_to_an_answered_item_is_409_and_says_which_stands(
+    stream: Stream, htmx: Client
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task) | {"kind": "category"}
+    htmx.post(f"/tasks/{task.id}/verdict", form | {"categories": "vpn_issue"})
+    response = htmx.post(
+        f"/tasks/{task.id}/verdict", form | {"categories": "account_unlock", "comment": "hm"}
+    )
+    page = response.content.decode()
+    assert response.status_code == 409
+    assert "You have answered this item already, and that answer stands." in page
+    assert ">hm</textarea>" in page
+    assert Verdict.objects.get().categories == ["vpn_issue"]
+
+
 @pytest.mark.parametrize("token", ["", "not a token", str(uuid4())])
 def test_foreign_lease_records_nothing(stream: Stream, htmx: Client, token: str) -> None:
     task = scenes.post(stream, "HD-1")

@@ -332,6 +332,35 @@ def test_edits_of_two_admins_at_once_do_not_overwrite_each_other_unseen(
     assert draft.title == "Ann's"
 
 
+def test_form_that_does_not_say_what_it_was_opened_from_saves_nothing(
+    root_client: Client, draft: Policy
+) -> None:
+    opened = read_form(root_client.get(change_path(draft)), "policy_form")
+    del opened["seen"]
+    refused = root_client.post(change_path(draft), opened | {"title": ["Unseen"]})
+    assert read_errors(refused)["__all__"] == [
+        "The form did not say what it was opened from, so nothing was saved. Saving again "
+        "replaces the draft by what stands here."
+    ]
+    draft.refresh_from_db()
+    assert draft.title != "Unseen"
+    again = read_form(refused, "policy_form") | {"_continue": ["1"]}
+    assert root_client.post(change_path(draft), again).status_code == 302
+    draft.refresh_from_db()
+    assert draft.title == "Unseen"
+
+
+@pytest.mark.parametrize("count", ["INITIAL_FORMS", "TOTAL_FORMS"])
+@pytest.mark.parametrize("rows", ["rules", "keyword_rules"])
+def test_fewer_rows_than_none_are_refused(
+    root_client: Client, draft: Policy, rows: str, count: str
+) -> None:
+    opened = read_form(root_client.get(change_path(draft)), "policy_form")
+    refused = root_client.post(change_path(draft), opened | {f"{rows}-{count}": ["-1"]})
+    assert refused.status_code == 200
+    assert f"Missing fields: {rows}-{count}." in read_errors(refused)[rows][0]
+
+
 def test_rule_that_somebody_else_changed_is_noticed(stream: Stream, draft: Policy) -> None:
     ann, bob = (log_in(make_staff(name, stream, *EDITS_POLICIES)) for name in ("ann", "bob"))
     opened = read_form(ann.get(change_path(draft)), "policy_form")

@@ -54,6 +54,15 @@ def test_publish_page_lists_each_difference(root_client: Client, reviewed: Strea
     assert page.context["current"].version == 1
 
 
+@pytest.mark.parametrize("page", ["publish", "difference"])
+def test_pages_of_a_policy_refuse_what_is_neither_a_look_nor_a_form(
+    root_client: Client, reviewed: Stream, page: str
+) -> None:
+    draft = make_draft(reviewed, auto=0.95)
+    path = f"/admin/routing/policy/{draft.id}/{page}/"
+    assert [root_client.get(path).status_code, root_client.put(path).status_code] == [200, 405]
+
+
 def test_publishing_numbers_the_policy_and_keeps_reason_and_difference(
     root_client: Client, reviewed: Stream
 ) -> None:

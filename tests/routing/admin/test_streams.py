@@ -244,8 +244,6 @@ def test_page_does_not_offer_a_draft_to_who_may_not_make_one(stream: Stream) -> 
         ("audit_rate", "1.2"),
         ("time_zone", "Mars/Olympus"),
         ("reporting_edges", "0.7,0.5"),
-        ("payload_fields", '{"body": "hologram"}'),
-        ("payload_fields", '["body"]'),
         ("categories-0-audit_rate", "-1"),
     ],
 )
@@ -254,12 +252,6 @@ def test_wrong_value_is_refused_at_its_field(
 ) -> None:
     response = send_form(root_client, change_path(stream), FORM, **{field: value})
     assert list(read_errors(response)) == [field]
-
-
-def test_payload_fields_name_how_each_is_shown(root_client: Client, stream: Stream) -> None:
-    send_form(root_client, change_path(stream), FORM, payload_fields='{"scan": "image"}')
-    stream.refresh_from_db()
-    assert stream.payload_fields == {"scan": "image"}
 
 
 def test_list_leads_to_the_first_policy_in_constant_queries(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("routing", "0006_judged_twice"),
+        ("routing", "0007_payload_order_and_image_hosts"),
     ]
 
     operations = [

@@ -1,0 +1,137 @@
+"""How far the two people agree who judge an item apart."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from calibration.core.agreement import (
+    Agreement,
+    cohen_kappa,
+    count_ratings,
+    gwet_ac1,
+    krippendorff_alpha,
+    raw_agreement,
+)
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import DECIDING, FIRST_SEATS
+from routing.models import Category, Stream
+
+DAYS: Final = 90
+FEWEST: Final = 30
+MOST: Final = 1_000
+DRAWS: Final = 200
+SEED: Final = 0
+
+Rating = tuple[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class PairAgreement:
+    """Agreement over `pairs` items that two people judged apart, in several measures.
+
+    A rating is the whole answer: “ambiguous” between two categories is another than either. The
+    measures are those of `calibration.core.agreement`, each with its 95% interval.
+    """
+
+    pairs: int
+    raw: Agreement
+    kappa: Agreement
+    alpha: Agreement
+    ac1: Agreement
+
+
+def measure_agreement(*, stream: Stream, start: datetime, end: datetime) -> PairAgreement:
+    """Agreement on what two people judged apart from `start` until before `end`.
+
+    Only the newest 1,000 items are read. What either could not judge, what was taken back and
+    known answers are left out.
+    """
+    pairs = _read_pairs(stream, start, end)
+    ratings = {rating for pair in pairs for rating in pair}
+    number = {rating: place for place, rating in enumerate(ratings)}
+    codes = np.array([[number[one] for one in pair] for pair in pairs], dtype=np.int64)
+    codes = codes.reshape(len(pairs), 2)
+    named = {key for rating in ratings if rating[0] == Verdict.Kind.CATEGORY for key in rating[1]}
+    # AC1 asks how many answers there are to choose from, used or not.
+    unused = Category.objects.filter(stream=stream, retired_at=None).exclude(key__in=named).count()
+    size = max(1, len(ratings) + unused)
+    counts = count_ratings(codes, categories=size)
+    return PairAgreement(
+        pairs=len(pairs),
+        raw=raw_agreement(counts, seed=SEED, draws=DRAWS),
+        kappa=cohen_kappa(codes, categories=size, seed=SEED, draws=DRAWS),
+        alpha=krippendorff_alpha(counts, seed=SEED, draws=DRAWS),
+        ac1=gwet_ac1(counts, seed=SEED, draws=DRAWS),
+    )
+
+
+def word_recent_agreement(*, stream: Stream, at: datetime) -> str:
+    """The agreement of the last 90 days in a sentence or two; that there is not enough of it."""
+    found = measure_agreement(stream=stream, start=at - timedelta(days=DAYS), end=at)
+    if found.pairs < FEWEST:
+        words = ngettext(
+            "Not enough yet: %(n)s item was judged by two people in the last %(days)s days, "
+            "%(fewest)s are needed.",
+            "Not enough yet: %(n)s items were judged by two people in the last %(days)s days, "
+            "%(fewest)s are needed.",
+            found.pairs,
+        )
+        return words % {"n": found.pairs, "days": DAYS, "fewest": FEWEST}
+    facts = {
+        "share": _percent(found.raw.value),
+        "n": f"{found.pairs:,}",
+        "low": _percent(found.raw.low),
+        "high": _percent(found.raw.high),
+    }
+    same = _("Two people gave the same answer to %(share)s of %(n)s items (%(low)s to %(high)s).")
+    said = same % facts
+    measures = ((_("kappa"), found.kappa), (_("alpha"), found.alpha), (_("AC1"), found.ac1))
+    beyond = [_word_measure(name, each) for name, each in measures if each.value is not None]
+    if not beyond:
+        return said + " " + _("All answers were the same, so chance alone would agree as often.")
+    return said + " " + _("Beyond chance: %(measures)s.") % {"measures": ", ".join(beyond)}
+
+
+def _word_measure(name: str, measure: Agreement) -> str:
+    if measure.low is None or measure.high is None:
+        return f"{name} {measure.value:.2f}"
+    facts = {"name": name, "value": f"{measure.value:.2f}"}
+    facts |= {"low": f"{measure.low:.2f}", "high": f"{measure.high:.2f}"}
+    return _("%(name)s %(value)s (%(low)s to %(high)s)") % facts
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share * 100:.0f}%"
+
+
+def _read_pairs(stream: Stream, start: datetime, end: datetime) -> list[tuple[Rating, Rating]]:
+    """The two answers of each item, in two queries; seat 2 says when."""
+    items = list(
+        ReviewTask.objects.filter(
+            stream=stream,
+            seat=FIRST_SEATS[1],
+            state=ReviewTask.State.ANSWERED,
+            known__isnull=True,
+            closed_at__gte=start,
+            closed_at__lt=end,
+        )
+        .exclude(queue__in=DECIDING)
+        .order_by("-closed_at")
+        .values_list("item_id", flat=True)[:MOST]
+    )
+    rows = (
+        Verdict.objects.live()
+        .filter(item_id__in=items, task__seat__in=FIRST_SEATS, task__known__isnull=True)
+        .exclude(task__queue__in=DECIDING)
+        .exclude(kind=Verdict.Kind.CANNOT_JUDGE)
+        .order_by("item_id", "task__seat")
+        .values_list("item_id", "kind", "categories")
+    )
+    said: dict[object, list[Rating]] = {}
+    for item_id, kind, categories in rows:
+        said.setdefault(item_id, []).append((kind, frozenset(categories)))
+    return [(found[0], found[1]) for found in said.values() if len(found) == len(FIRST_SEATS)]

@@ -1,0 +1,236 @@
+"""Overturns: an answer that upstream was told, replaced by another one, and that taken back.
+
+The overturning verdict supersedes the old one on the same seat. It settles the item anew with the
+seat's own chance, blindness and queue: how the item came to be labelled does not change when its
+label does.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from calibration.models import GroundTruth
+from calibration.truth import settle_truth, withdraw_truth
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.verdicts import (
+    Answer,
+    UndoWindowPassedError,
+    VerdictError,
+    agrees,
+    check_answer,
+)
+from routing.events import record_event
+from routing.models import Item
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Kind = Verdict.Kind
+
+JUDGEMENTS: Final = (Kind.CATEGORY, Kind.NONE_FITS, Kind.AMBIGUOUS)
+
+
+class NotOverturnableError(VerdictError):
+    """The verdict cannot be overturned, or not any more; the message says why."""
+
+
+def may_be_overturned(verdict: Verdict) -> bool:
+    """Whether `overturn_verdict` would take an answer now, as far as one can tell without a lock.
+
+    `verdict` with its task.
+    """
+    return not (_refuse(verdict) or _is_superseded(verdict))
+
+
+@transaction.atomic
+def overturn_verdict(
+    *, verdict_id: UUID, by: "User", answer: Answer, active_ms: int = 0
+) -> Verdict:
+    """Give the item another answer; upstream is told once the undo window is over.
+
+    Who may is for the caller to ask (`access.verdicts_overturnable_by`). The seat's row is locked,
+    so of two overturns at once one stands and the other is refused.
+
+    Raises:
+        NotOverturnableError: the verdict can still be undone, was replaced meanwhile, or is not
+            what settles its item.
+        VerdictError: the answer contradicts itself, says what stands already or gives no reason.
+    """
+    verdict = Verdict.objects.select_related("stream").get(id=verdict_id)
+    task = _lock_task(verdict)
+    if _is_superseded(verdict):
+        raise NotOverturnableError(
+            _("Somebody else has changed this verdict meanwhile; look at the item again.")
+        )
+    refused = _refuse(verdict)
+    if refused:
+        raise NotOverturnableError(refused)
+    _check_overturn(verdict, answer)
+    made = _add_overturn(verdict, task, by, answer, active_ms)
+    _settle_anew(made, task, at=made.answered_at, settled_at=made.answered_at)
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.overturned",
+        subject_id=task.item_id,
+        actor_id=by.pk,
+        happened_at=made.answered_at,
+        verdict=str(made.id),
+        overturned=str(verdict.id),
+        queue=task.queue,
+    )
+    return made
+
+
+@transaction.atomic
+def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
+    """Bring the earlier answer back, as a further verdict in its giver's name.
+
+    Nobody was told of the overturn, so there is nothing to wait for: it counts as published when
+    the earlier one was.
+
+    Raises:
+        UndoWindowPassedError: the window is over, or the overturn was superseded.
+    """
+    overturn = (
+        Verdict.objects.live()
+        .overturns()
+        .filter(id=verdict_id, reviewer=by, published_at__gt=Now())
+        .select_related("supersedes")
+        .first()
+    )
+    if overturn is None or overturn.supersedes is None:
+        raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
+    task = _lock_task(overturn)
+    if _is_superseded(overturn):
+        raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
+    earlier = overturn.supersedes
+    back = Verdict.objects.create(
+        stream_id=earlier.stream_id,
+        item_id=earlier.item_id,
+        task=task,
+        reviewer_id=earlier.reviewer_id,
+        kind=earlier.kind,
+        categories=earlier.categories,
+        proposed_name=earlier.proposed_name,
+        comment=earlier.comment,
+        blind=earlier.blind,
+        confirms=earlier.confirms,
+        batch=earlier.batch,
+        supersedes=overturn,
+        opened_at=earlier.opened_at,
+        active_ms=earlier.active_ms,
+        answered_at=earlier.answered_at,
+        published_at=earlier.published_at,
+    )
+    _settle_anew(back, task, at=timezone.now(), settled_at=earlier.answered_at)
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.overturn_undone",
+        subject_id=task.item_id,
+        actor_id=by.pk,
+        verdict=str(back.id),
+        undone=str(overturn.id),
+        queue=task.queue,
+    )
+    return back
+
+
+def _lock_task(verdict: Verdict) -> ReviewTask:
+    """The verdict's seat, locked: whoever supersedes a verdict of it waits here for the other."""
+    return (
+        ReviewTask.objects.select_for_update(of=("self",))
+        .select_related("stream", "decision")
+        .get(id=verdict.task_id)
+    )
+
+
+def _is_superseded(verdict: Verdict) -> bool:
+    return Verdict.objects.filter(supersedes=verdict).exists()
+
+
+def _refuse(verdict: Verdict) -> str:
+    """Why the verdict cannot be overturned, in words; empty where it can."""
+    if verdict.kind == Kind.WITHDRAWN:
+        return _("This verdict was taken back; there is nothing to overturn.")
+    if verdict.published_at > timezone.now():
+        return _("This verdict can still be undone; nobody was told of it yet.")
+    if verdict.task.known_id is not None:
+        settles = verdict.kind != Kind.CANNOT_JUDGE
+    else:
+        settles = (
+            GroundTruth.objects.current()
+            .filter(stream_id=verdict.stream_id, item_id=verdict.item_id, verdict_id=verdict.id)
+            .exists()
+        )
+    return "" if settles else _("This verdict is not what the item was settled by.")
+
+
+def _check_overturn(verdict: Verdict, answer: Answer) -> None:
+    if answer.kind not in JUDGEMENTS:
+        raise VerdictError(
+            _("An overturn says what the answer is; choose one of the form."), field="categories"
+        )
+    check_answer(answer, verdict.stream)
+    given = (verdict.kind, set(verdict.categories), verdict.proposed_name)
+    if given == (answer.kind, set(answer.categories), answer.proposed_name.strip()):
+        raise VerdictError(_("That is the answer already."), field="categories")
+    if not answer.comment.strip():
+        raise VerdictError(
+            _("Say why in a comment: whoever reads the item's history will ask."), field="comment"
+        )
+
+
+def _add_overturn(
+    verdict: Verdict, task: ReviewTask, by: "User", answer: Answer, active_ms: int
+) -> Verdict:
+    now = timezone.now()
+    active = min(timedelta(milliseconds=max(0, active_ms)), task.stream.lease)
+    words = replace(
+        answer, proposed_name=answer.proposed_name.strip(), comment=answer.comment.strip()
+    )
+    return Verdict.objects.create(
+        stream_id=verdict.stream_id,
+        item_id=verdict.item_id,
+        task=task,
+        reviewer=by,
+        kind=words.kind,
+        categories=list(words.categories),
+        proposed_name=words.proposed_name,
+        comment=words.comment,
+        # Given beside what was said before, however the seat itself was judged.
+        blind=False,
+        confirms=agrees(task.decision, words),
+        supersedes=verdict,
+        opened_at=now - active,
+        active_ms=int(active / timedelta(milliseconds=1)),
+        answered_at=now,
+        published_at=now + task.stream.undo_window,
+    )
+
+
+def _settle_anew(verdict: Verdict, task: ReviewTask, *, at: datetime, settled_at: datetime) -> None:
+    """Let the item's label be this verdict's; how it came to be labelled stays as it was."""
+    if task.known_id is not None:
+        return
+    label = GroundTruth.objects.current().get(stream_id=task.stream_id, item_id=task.item_id)
+    withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at)
+    uncertain = verdict.kind == Kind.CANNOT_JUDGE
+    settle_truth(
+        stream_id=task.stream_id,
+        item_id=task.item_id,
+        decision_id=label.decision_id,
+        kind=GroundTruth.Kind.UNCERTAIN if uncertain else GroundTruth.Kind(verdict.kind),
+        categories=verdict.categories,
+        pi=label.pi,
+        blind=label.blind,
+        source=label.source,
+        verdict_id=verdict.id,
+        settled_at=settled_at,
+    )
+    Item.objects.filter(id=task.item_id).update(settled_at=settled_at)

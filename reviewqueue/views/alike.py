@@ -1,0 +1,102 @@
+"""Earlier answers on items like the one in hand, when its holder asks for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from reviewqueue.access import tasks_visible_to
+from reviewqueue.htmx import PersonRequest, respond, signed_in
+from reviewqueue.neighbours import Neighbour, find_neighbours, may_see_neighbours
+from reviewqueue.payloads import Paper, read_item
+from reviewqueue.pictures import let_pictures_in
+from reviewqueue.views.progress import read_labels, word_answer
+from reviewqueue.views.watch_lines import excerpt_of
+from routing.models import Stream
+
+VERY_BY_TEXT: Final = 0.6
+QUITE_BY_TEXT: Final = 0.3
+VERY_BY_SCORES: Final = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeLine:
+    """One neighbour: what it is, what was answered and when, and how alike it is in words."""
+
+    external_id: str
+    paper: Paper
+    excerpt: str
+    picture: str
+    answer: str
+    at: datetime
+    likeness: str
+
+
+@require_safe
+@signed_in
+def alike(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """The earlier answers; 404 for a seat that is somebody else's, or blind."""
+    held = tasks_visible_to(request.user).filter(holder=request.user)
+    task = get_object_or_404(held.select_related("item", "decision", "stream"), id=task_id)
+    if not may_see_neighbours(task):
+        raise Http404
+    stream = task.stream
+    label = read_labels([stream.id])
+    lines = [
+        _draw_line(each, stream, lambda key: label(stream.id, key))
+        for each in find_neighbours(task)
+    ]
+    context = {
+        "section": "review",
+        "is_demo": stream.is_demo,
+        "stream": stream,
+        "title": read_item(task.item, stream=stream).title,
+        "back": reverse("review", args=[stream.key, task.queue]),
+        "lines": lines,
+        "announcement": _announce(len(lines)),
+    }
+    with timezone.override(ZoneInfo(stream.time_zone)):
+        page = respond(request, "review/alike.html", context, part="lines")
+    return let_pictures_in(request, page, stream)
+
+
+def _draw_line(found: Neighbour, stream: Stream, label_of: Callable[[str], str]) -> AlikeLine:
+    paper = read_item(found.item, stream=stream)
+    return AlikeLine(
+        external_id=found.item.external_id,
+        paper=paper,
+        excerpt=excerpt_of(paper),
+        picture=next((block.source for block in paper.blocks if block.kind == "image"), ""),
+        answer=word_answer(found.verdict, label_of),
+        at=found.verdict.answered_at,
+        likeness=_word_likeness(found),
+    )
+
+
+def _word_likeness(found: Neighbour) -> str:
+    if not found.by_text:
+        if found.likeness >= VERY_BY_SCORES:
+            return _("scored almost the same")
+        return _("scored much the same")
+    if found.likeness >= VERY_BY_TEXT:
+        return _("very alike")
+    return _("alike") if found.likeness >= QUITE_BY_TEXT else _("somewhat alike")
+
+
+def _announce(count: int) -> str:
+    if not count:
+        return _("No earlier answer on an item like this one.")
+    text = ngettext(
+        "%(n)d earlier answer below the item.", "%(n)d earlier answers below the item.", count
+    )
+    return text % {"n": count}

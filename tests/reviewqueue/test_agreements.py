@@ -1,0 +1,106 @@
+"""Agreement between the two people who judge an item apart."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from reviewqueue import agreements
+from reviewqueue.agreements import measure_agreement, word_recent_agreement
+from reviewqueue.verdicts import Answer, undo_verdict
+from routing.models import Stream
+from tests.reviewqueue.test_claims import claim, post_held
+from tests.reviewqueue.test_settlements import (
+    BOTH,
+    CANNOT,
+    UNLOCK,
+    VPN,
+    judge_both,
+    make_double_stream,
+)
+from tests.reviewqueue.test_verdicts import judge
+from tests.scenes import make_person
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def stream(db: None) -> Stream:
+    return make_double_stream()
+
+
+def judge_pairs(stream: Stream, people: tuple[User, User], *answers: tuple[Answer, Answer]) -> None:
+    post_held(stream, *(f"{stream.items.count()}-{n}" for n in range(len(answers))))
+    for first, second in answers:
+        judge_both(stream, (people[0], first), (people[1], second))
+
+
+def test_pairs_of_first_answers_are_compared(
+    stream: Stream, reviewer: User, second_reviewer: User
+) -> None:
+    people = (reviewer, second_reviewer)
+    judge_pairs(stream, people, (VPN, VPN), (VPN, VPN), (UNLOCK, UNLOCK), (UNLOCK, VPN))
+    now = timezone.now()
+    found = measure_agreement(stream=stream, start=now - DAY, end=now + DAY)
+    assert (found.pairs, found.raw.value) == (4, 0.75)
+    # Seat 1: 2 vpn, 2 unlock. Seat 2: 3 vpn, 1 unlock. By chance 6/16 + 2/16.
+    assert found.kappa.value == pytest.approx((0.75 - 0.5) / (1 - 0.5))
+    # Of 8 ratings 5 are vpn and 3 unlock; D_e = 1 - (5 * 4 + 3 * 2) / 56.
+    assert found.alpha.value == pytest.approx(1 - 0.25 / (1 - 26 / 56))
+    # Three categories to choose from: p_e = (5/8 * 3/8 * 2) / 2.
+    assert found.ac1.value == pytest.approx((0.75 - 15 / 64) / (1 - 15 / 64))
+
+
+def test_what_is_no_pair_does_not_count(
+    stream: Stream, reviewer: User, second_reviewer: User
+) -> None:
+    adjudicator = make_person("ada", stream, "adjudicator")
+    people = (reviewer, second_reviewer)
+    judge_pairs(stream, people, (VPN, CANNOT), (VPN, BOTH))
+    judge(claim(stream, adjudicator, "adjudication"), adjudicator, VPN)
+    post_held(stream, "half", "taken back")
+    judge(claim(stream, reviewer), reviewer)
+    judge(claim(stream, second_reviewer), second_reviewer)
+    _, last = judge_both(stream, (reviewer, VPN), (second_reviewer, VPN))
+    undo_verdict(verdict_id=last.id, reviewer=second_reviewer)
+    now = timezone.now()
+    found = measure_agreement(stream=stream, start=now - DAY, end=now + DAY)
+    assert (found.pairs, found.raw.value) == (2, 0.5)
+    assert measure_agreement(stream=stream, start=now + DAY, end=now + 2 * DAY).pairs == 0
+
+
+def test_words_for_too_few_for_all_alike_and_for_enough(
+    stream: Stream, reviewer: User, second_reviewer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = (reviewer, second_reviewer)
+    judge_pairs(stream, people, (VPN, VPN))
+    at = timezone.now() + DAY
+    assert word_recent_agreement(stream=stream, at=at) == (
+        "Not enough yet: 1 item was judged by two people in the last 90 days, 30 are needed."
+    )
+    monkeypatch.setattr(agreements, "FEWEST", 1)
+    assert word_recent_agreement(stream=stream, at=at) == (
+        "Two people gave the same answer to 100% of 1 items (100% to 100%). "
+        "All answers were the same, so chance alone would agree as often."
+    )
+    judge_pairs(stream, people, (UNLOCK, UNLOCK), (UNLOCK, VPN), (VPN, VPN))
+    words = word_recent_agreement(stream=stream, at=at)
+    assert words.startswith("Two people gave the same answer to 75% of 4 items (25% to 100%).")
+    assert "Beyond chance: kappa 0.50 (" in words
+
+
+def test_reads_stay_bounded(
+    stream: Stream,
+    reviewer: User,
+    second_reviewer: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    people = (reviewer, second_reviewer)
+    judge_pairs(stream, people, *[(VPN, VPN)] * 3)
+    monkeypatch.setattr(agreements, "MOST", 2)
+    now = timezone.now()
+    with django_assert_num_queries(3):
+        assert measure_agreement(stream=stream, start=now - DAY, end=now + DAY).pairs == 2
