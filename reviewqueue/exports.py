@@ -5,8 +5,8 @@ so that neither a slow reader nor a long export holds a snapshot, and memory sta
 
 What is to be judged blind stays blind: of an item with an unanswered blind seat, one drawn for an
 audit whose seat is not open yet, one whose blind verdict can still be undone, and one that is
-slipped in as a known answer, the answers are left out (`"blind": true`) unless asked for. Labels and verdicts are told of settled
-items without an open seat, once the undo window is over.
+slipped in as a known answer, the answers are left out (`"blind": true`) unless asked for. Labels
+and verdicts are told of settled items without an open seat, once the undo window is over.
 """
 
 import json
@@ -106,7 +106,8 @@ _LINES: Final = """
         ',"decision":', CASE WHEN page.blind THEN 'null' ELSE {decision} END,
         ',"label":', CASE WHEN judged AND NOT page.blind AND label.kind IS NOT NULL
             THEN {label} ELSE 'null' END,
-        ',"verdicts":', coalesce(CASE WHEN judged AND NOT page.blind THEN verdicts END::text, 'null'), '}}')
+        ',"verdicts":', coalesce(
+            CASE WHEN judged AND NOT page.blind THEN verdicts END::text, 'null'), '}}')
     FROM page
     JOIN routing_policy AS policy ON policy.id = page.policy_id
     LEFT JOIN label ON label.item_id = page.id

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -52,6 +53,13 @@ def read_lines(selection: Selection) -> list[dict[str, Any]]:
 def export(stream: Stream, *options: str, path: Path) -> str:
     call_command("export_items", stream.key, "--output", str(path), *options, stdout=io.StringIO())
     return str(path)
+
+
+def told(moment: datetime) -> str:
+    """A time in UTC as PostgreSQL writes it: without zeros at the end of a second's fraction."""
+    whole, dot, fraction = moment.isoformat().removesuffix("+00:00").partition(".")
+    digits = fraction.rstrip("0")
+    return f"{whole}{dot if digits else ''}{digits}+00:00"
 
 
 def judge(task: ReviewTask) -> Verdict:
@@ -165,7 +173,7 @@ def test_line_tells_decision_label_and_verdict() -> None:
         "reasons": decision.reasons,
         "policy_version": 1,
         "label_pi": 1.0,
-        "decided_at": decision.decided_at.isoformat(),
+        "decided_at": told(decision.decided_at),
     }
     truth = GroundTruth.objects.get()
     assert line["label"] == {
@@ -174,7 +182,7 @@ def test_line_tells_decision_label_and_verdict() -> None:
         "pi": 1.0,
         "blind": False,
         "source": "hold",
-        "settled_at": truth.settled_at.isoformat(),
+        "settled_at": told(truth.settled_at),
     }
     assert line["verdicts"] == [
         {
@@ -184,7 +192,7 @@ def test_line_tells_decision_label_and_verdict() -> None:
             "comment": "",
             "blind": False,
             "in_bulk": False,
-            "answered_at": verdict.answered_at.isoformat(),
+            "answered_at": told(verdict.answered_at),
         }
     ]
 
