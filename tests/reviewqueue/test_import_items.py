@@ -381,7 +381,10 @@ def test_refused_lines_are_mended_and_imported(stream: Stream, tmp_path: Path) -
     assert len(told) == 4
     # What the form tells comes before what the stream tells of a whole batch.
     assert told[0].startswith('{"import_error": "line 3: Unterminated string')
-    assert told[1:3] == ['{"import_error": "line 4: body is no object; send a JSON object."}', "[]"]
+    assert told[1:3] == [
+        '{"import_error": "line 4: body is no object; send a JSON object. (It has [].)"}',
+        "[]",
+    ]
     assert told[3].startswith('{"import_error": "line 2, scores.vpn: ')
     mended = errors.read_text().replace('"vpn"', '"vpn_issue"').replace("[]\n", "")
     errors.write_text(mended)
@@ -416,7 +419,7 @@ def test_import_of_label_studio_creates_categories_and_takes_truths(
     other = {"type": "choices", "value": {"choices": ["mail"]}}
     task: dict[str, object] = {
         "data": {"external_id": "1", "text": "x"},
-        "predictions": [{"result": [region | {"score": 0.8}, other | {"score": 0.1}]}],
+        "predictions": [{"result": [region | {"score": 0.8}, other | {"score": 0.2}]}],
         "annotations": [{"result": [region]}],
     }
     path = tmp_path / "tasks.json"
