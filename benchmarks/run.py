@@ -1,7 +1,7 @@
 """`make bench`: what the work costs, beside what the same machine could do at most.
 
     python -m benchmarks.run [decide] [calibration] [intake] [review] [recalibrate]
-        [startup] [--full]
+        [export] [startup] [--full]
 
 Without parts all of them. `--full` measures the queue at a million open tasks instead of 100,000.
 Everything runs on durable services of its own. The figures are written to
@@ -26,13 +26,14 @@ ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
     "calibration": calibration.run,
     "startup": startup.run,
 }
-SERVED = ("intake", "review", "recalibrate")
+SERVED = ("intake", "review", "recalibrate", "export")
 PARTS = (*ALONE, *SERVED)
 
 # A figure and the limit that it is a share of.
 LIMITS: Mapping[str, str] = {
     "intake_batch_items_s": "limit_copy_items_s",
     "intake_single_req_s": "limit_single_commits_s",
+    "export_items_s": "limit_json_items_s",
     "next_req_s": "limit_claims_s",
     "verdict_req_s": "limit_empty_view_req_s",
 }
@@ -55,10 +56,12 @@ def run_parts(parts: Sequence[str], *, full: bool) -> dict[str, float]:
 
 def _served(name: str, stage: Stage, *, full: bool) -> Callable[[], dict[str, float]]:
     # Django is set up with the stage.
-    from benchmarks import intake, recalibrate, review  # noqa: PLC0415
+    from benchmarks import export, intake, recalibrate, review  # noqa: PLC0415
 
     if name == "intake":
         return lambda: intake.run(stage)
+    if name == "export":
+        return lambda: export.run(stage)
     if name == "recalibrate":
         return lambda: recalibrate.run(stage)
     return lambda: review.run(stage, full=full)

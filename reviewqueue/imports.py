@@ -1,15 +1,12 @@
-"""Files of items: read line by line, checked as strictly as posts, taken in by the thousand.
+"""Items of files: checked as strictly as posts, taken in by the thousand.
 
-A line is a JSON object as the API takes it. Beside those fields it may have `text` instead of a
-payload, which becomes `{"text": ...}`, and `truth`: the category that is known to be right, or a
+Beside the API's fields a record may have `truth`: the category that is known to be right, or a
 list of those that would do.
 """
 
-from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from gzip import GzipFile
-from io import BufferedReader
 from typing import Final
 
 from django.core.exceptions import ValidationError
@@ -18,11 +15,11 @@ from django.db.models import Max
 from django.utils import timezone
 
 from calibration.models import GroundTruth
-from reviewqueue.api.bodies import parse_json
-from reviewqueue.api.problems import ProblemError, shown
-from reviewqueue.api.schemas import check_post
+from reviewqueue.files.records import Record
 from reviewqueue.intake import IntakeError, Taken, take_in
+from reviewqueue.posts import check_post
 from reviewqueue.prose import label_of
+from reviewqueue.refusals import ProblemError, shown
 from routing.categories import known_keys
 from routing.core.policy import PolicyError
 from routing.items import Post
@@ -32,36 +29,27 @@ from routing.policies import copy_policy, current_spec, publish_policy
 
 BATCH_ITEMS: Final = 1_000
 BATCH_BYTES: Final = 16 * 1024 * 1024
-LINE_BYTES: Final = 1024 * 1024
 MOST_CATEGORIES: Final = 1_000
 
 Truth = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a file by its number from 1; `body` is None where it is too long to be read."""
-
-    number: int
-    body: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
-    """A line that was not taken in, and why; `field` may be empty."""
+    """A record that was not taken in, and why; `field` may be empty."""
 
-    number: int
+    record: Record
     field: str
     message: str
 
     def __str__(self) -> str:
         named = not self.field or self.message.startswith(self.field)
-        return f"line {self.number}{'' if named else f', {self.field}'}: {self.message}"
+        return f"{self.record.place}{'' if named else f', {self.field}'}: {self.message}"
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the lines: stored now, stored before with the same content, refused."""
+    """What became of the records: stored now, stored before with the same content, refused."""
 
     taken: int = 0
     known: int = 0
@@ -73,50 +61,35 @@ class Counts:
 
 @dataclass(slots=True)
 class _Batch:
-    """Lines that go in together, parallel lists."""
+    """Records that go in together, parallel lists."""
 
-    numbers: list[int] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
     size: int = 0
 
-    def add(self, line: Line, post: Post, truth: Truth) -> None:
-        self.numbers.append(line.number)
+    def add(self, record: Record, post: Post, truth: Truth) -> None:
+        self.records.append(record)
         self.posts.append(post)
         self.truths.append(truth)
-        self.size += len(line.body or b"")
+        self.size += len(record.source)
 
     @property
     def is_full(self) -> bool:
         return len(self.posts) >= BATCH_ITEMS or self.size >= BATCH_BYTES
 
 
-def read_lines(source: BufferedReader | GzipFile) -> Iterator[Line]:
-    """The lines of `source` that are not blank, each held in memory alone."""
-    number = 0
-    while body := source.readline(LINE_BYTES + 1):
-        number += 1
-        if number == 1:
-            body = body.removeprefix(BOM_UTF8)
-        if len(body) > LINE_BYTES and not body.endswith(b"\n"):
-            while (rest := source.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            yield Line(number, None)
-        elif body.strip():
-            yield Line(number, body)
-
-
-def import_lines(
+def import_records(
     *,
     stream: Stream,
-    lines: Iterable[Line],
+    records: Iterable[Record],
     with_truth: bool,
     on_refusal: Callable[[Refusal], None],
 ) -> Counts:
-    """Take the items of `lines` into the stream; bad lines are told and left out.
+    """Take the items into the stream; bad ones are told and left out.
 
-    `with_truth`: every line brings its truth, which becomes ground truth. As all of the file's
-    items are labelled, each label has the inclusion probability 1; a line without a truth is
+    `with_truth`: every record brings its truth, which becomes ground truth. As all of the file's
+    items are labelled, each label has the inclusion probability 1; a record without a truth is
     therefore refused. The items are settled, and nobody is asked about them. Items that are
     known already stay as they are. Without it a truth is ignored.
 
@@ -124,8 +97,9 @@ def import_lines(
 
     Raises:
         NoPolicyError: the stream has no published policy.
+        FileError: nothing of the file can be read.
     """
-    current_spec(stream.id)  # without a policy not even the first line could be taken
+    current_spec(stream.id)  # without a policy not even the first item could be taken
     known = known_keys(stream.id)
     counts = Counts()
 
@@ -134,13 +108,13 @@ def import_lines(
         on_refusal(refusal)
 
     batch = _Batch()
-    for line in lines:
+    for record in records:
         try:
-            post, truth = _read_item(line, known, with_truth=with_truth)
+            post, truth = _read_item(record, known, with_truth=with_truth)
         except ProblemError as problem:
-            refuse(Refusal(line.number, problem.field or "", _explain(problem)))
+            refuse(Refusal(record, problem.field or "", _explain(problem)))
             continue
-        batch.add(line, post, truth)
+        batch.add(record, post, truth)
         if batch.is_full:
             _take_batch(stream, batch, counts, refuse, with_truth=with_truth)
             batch = _Batch()
@@ -148,15 +122,11 @@ def import_lines(
     return counts
 
 
-def collect_categories(lines: Iterable[Line]) -> list[str]:
-    """The category keys that the readable lines name in their scores, in order of appearance."""
+def collect_categories(records: Iterable[Record]) -> list[str]:
+    """The category keys that the readable records name in their scores, in order of appearance."""
     keys: dict[str, None] = {}
-    for line in lines:
-        try:
-            parsed = parse_json(line.body or b"")
-        except ProblemError:
-            continue
-        scores = parsed.get("scores") if isinstance(parsed, dict) else None
+    for record in records:
+        scores = record.body.get("scores") if isinstance(record.body, dict) else None
         if isinstance(scores, dict):
             keys.update(dict.fromkeys(scores))
     return list(keys)
@@ -205,20 +175,14 @@ def _can_be_key(text: str) -> bool:
     return True
 
 
-def _read_item(line: Line, known: Collection[str], *, with_truth: bool) -> tuple[Post, Truth]:
-    if line.body is None:
-        raise ProblemError(
-            "too_large", f"is longer than {LINE_BYTES:,} bytes; shorten its payload."
-        )
-    parsed = parse_json(line.body)
-    truth: object = None
-    if isinstance(parsed, dict):
-        truth = parsed.pop("truth", None)
-        if "text" in parsed:
-            if "payload" in parsed:
-                raise ProblemError("invalid", "text stands beside payload; give one.", field="text")
-            parsed["payload"] = {"text": parsed.pop("text")}
-    return check_post(parsed), _read_truth(truth, known) if with_truth else ()
+def _read_item(record: Record, known: Collection[str], *, with_truth: bool) -> tuple[Post, Truth]:
+    if record.problem is not None:
+        raise record.problem
+    body, truth = record.body, None
+    if isinstance(body, dict):
+        body = dict(body)
+        truth = body.pop("truth", None)
+    return check_post(body), _read_truth(truth, known) if with_truth else ()
 
 
 def _read_truth(value: object, known: Collection[str]) -> Truth:
@@ -249,8 +213,6 @@ def _read_truth(value: object, known: Collection[str]) -> Truth:
 
 
 def _explain(problem: ProblemError) -> str:
-    if problem.code == "malformed":  # every line of the file is line 1 to the parser
-        return problem.detail.replace(" at line 1, column ", " at column ")
     if problem.field is None or problem.value in (None, ""):
         return problem.detail
     return f"{problem.detail} (It has {shown(problem.value)}.)"
@@ -275,9 +237,9 @@ def _take_batch(
         if with_truth:
             _settle(stream, {index: batch.truths[index] for index in created}, created)
     counts.taken += len(created)
-    for number, answer in zip(batch.numbers, answers, strict=True):
+    for record, answer in zip(batch.records, answers, strict=True):
         if isinstance(answer, IntakeError):
-            refuse(Refusal(number, answer.field, str(answer)))
+            refuse(Refusal(record, answer.field, str(answer)))
         elif not answer.created:
             counts.known += 1
 
@@ -308,3 +270,10 @@ def _settle(stream: Stream, truths: dict[int, Truth], created: dict[int, Taken])
 
 def _kind_of(truth: Truth) -> str:
     return GroundTruth.Kind.CATEGORY if len(truth) == 1 else GroundTruth.Kind.AMBIGUOUS
+
+
+def names_of_categories(stream: Stream) -> dict[str, str]:
+    """Keys by label, of the labels that only one category has and that are no key themselves."""
+    rows = list(stream.categories.values_list("label", "key"))
+    taken = Counter([label for label, _ in rows] + [key for label, key in rows if key != label])
+    return {label: key for label, key in rows if taken[label] == 1}

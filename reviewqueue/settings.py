@@ -139,6 +139,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 ITEM_MAX_BYTES = 1024 * 1024
 BATCH_MAX_ITEMS = 10_000
+# Larger files of items are for the command line.
+IMPORT_MAX_BYTES = 20 * 1024 * 1024
 # A policy of 150 categories that differ and 500 keyword rules is a form of 5,000 fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Final
 from uuid import UUID
@@ -55,7 +55,10 @@ def state_before_verdict(action: str) -> Item.State:
 
 
 def fingerprint(post: Post) -> bytes:
-    """SHA-256 (32 bytes) of the parsed post; key order and 1 against 1.0 make no difference."""
+    """SHA-256 (32 bytes) of the parsed post.
+
+    Key order, 1 against 1.0 in scores and the zone in which a due time is told make no difference.
+    """
     body = {
         "external_id": post.external_id,
         "payload": post.payload,
@@ -65,7 +68,7 @@ def fingerprint(post: Post) -> bytes:
         "metadata": post.metadata,
         "model_version": post.model_version,
         "priority": post.priority,
-        "due_at": post.due_at.isoformat() if post.due_at else None,
+        "due_at": post.due_at.astimezone(UTC).isoformat() if post.due_at else None,
     }
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).digest()

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from calibration.admin.drift import read_drift
 from calibration.models import LONGEST_REASON, GroundTruth
+from reviewqueue.admin.files import FilePages
 from reviewqueue.admin.layout_preview import preview_layout, show_saved
 from reviewqueue.admin.layout_rows import (
     KIND_WORDS,
@@ -99,7 +100,7 @@ admin.site.unregister(Stream)
 
 
 @admin.register(Stream)
-class StreamWithPeopleAdmin(StreamAdmin):
+class StreamWithPeopleAdmin(FilePages, StreamAdmin):
     form = ShownStreamForm
     inlines: ClassVar = [JudgedCategoryInline, RolesOnStreamInline]
     change_form_template = "admin/routing/stream/change_form.html"

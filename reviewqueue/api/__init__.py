@@ -9,8 +9,9 @@ from ninja.security import HttpBearer
 
 from reviewqueue.access import find_api_key
 from reviewqueue.api.items import router as items
-from reviewqueue.api.problems import ProblemError, respond
+from reviewqueue.api.problems import respond
 from reviewqueue.models import ApiKey
+from reviewqueue.refusals import ProblemError
 from routing.policies import NoPolicyError
 
 

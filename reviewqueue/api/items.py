@@ -12,13 +12,16 @@ from ninja import Path, Router
 
 from reviewqueue.access import stream_of_key
 from reviewqueue.api.answers import answer_taken, answer_verdict
-from reviewqueue.api.bodies import parse_array, parse_json, read_body
-from reviewqueue.api.problems import ProblemDocument, ProblemError
-from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut, ItemPost, TriedPost, check_post
+from reviewqueue.api.bodies import read_body
+from reviewqueue.api.problems import ProblemDocument, document_of
+from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut
 from reviewqueue.doorbell import ASK_REMOTE_MODELS, ring
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
 from reviewqueue.models import ApiKey
+from reviewqueue.posts import ItemPost, TriedPost, check_post
+from reviewqueue.refusals import ProblemError
 from reviewqueue.settlements import published_verdict
+from reviewqueue.strict_json import parse_array, parse_json
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item, Stream
@@ -231,7 +234,7 @@ def _problem(error: IntakeError) -> ProblemError:
 
 
 def _refused(index: int, problem: ProblemError) -> dict[str, object]:
-    document = problem.document()
+    document = document_of(problem)
     return {"index": index, "status": document["status"], "problem": document}
 
 

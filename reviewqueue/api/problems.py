@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel, Field
 
+from reviewqueue.refusals import SHOWN_LENGTH, ProblemError, cut, shown
+
 CONTENT_TYPE = "application/problem+json"
-SHOWN_LENGTH = 200
 DETAIL_LENGTH = 1_000
 
 
@@ -36,50 +37,24 @@ TITLES = {
 }
 
 
-class ProblemError(Exception):
-    """A request that is refused; becomes the response."""
-
-    def __init__(
-        self, code: str, detail: str, *, field: str | None = None, value: object = None
-    ) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-        self.field = field
-        self.value = value
-
-    def document(self) -> dict[str, object]:
-        """The problem as the mapping that is sent, without empty members."""
-        status, title = TITLES[self.code]
-        document: dict[str, object] = {
-            "type": f"urn:reviewqueue:problem:{self.code}",
-            "title": title,
-            "status": status,
-            "detail": _cut(self.detail, DETAIL_LENGTH),
-        }
-        if self.field is not None:
-            document["field"] = _cut(self.field, SHOWN_LENGTH)
-        if self.value is not None:
-            document["value"] = shown(self.value)
-        return document
-
-
-def shown(value: object) -> str:
-    """A value as it stands in a message: text as it is, else JSON, cut to a readable length."""
-    try:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = str(value)
-    text = text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")
-    return _cut(text, SHOWN_LENGTH)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
+def document_of(problem: ProblemError) -> dict[str, object]:
+    """The problem as the mapping that is sent, without empty members."""
+    status, title = TITLES[problem.code]
+    document: dict[str, object] = {
+        "type": f"urn:reviewqueue:problem:{problem.code}",
+        "title": title,
+        "status": status,
+        "detail": cut(problem.detail, DETAIL_LENGTH),
+    }
+    if problem.field is not None:
+        document["field"] = cut(problem.field, SHOWN_LENGTH)
+    if problem.value is not None:
+        document["value"] = shown(problem.value)
+    return document
 
 
 def respond(request: HttpRequest, problem: ProblemError) -> HttpResponse:  # noqa: ARG001
-    document = problem.document()
+    document = document_of(problem)
     headers: Mapping[str, str] = {}
     if problem.code == "unauthorised":
         headers = {"WWW-Authenticate": 'Bearer realm="review queue"'}

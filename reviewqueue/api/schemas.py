@@ -1,54 +1,8 @@
-"""What the API takes and answers. Plain pydantic, strict, unknown fields refused."""
+"""What the API answers."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from difflib import get_close_matches
-from typing import Annotated, Any, Final
+from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-
-from reviewqueue.api.bodies import find_flaw
-from reviewqueue.api.problems import ProblemError
-from routing.items import Post
-
-Score = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
-
-# Far beyond these a time cannot be read back from the database, or not be shown in every zone.
-FIRST_DUE: Final = datetime(2000, 1, 1, tzinfo=UTC)
-LAST_DUE: Final = datetime(2200, 1, 1, tzinfo=UTC)
-
-
-class ItemPost(BaseModel):
-    """One item: what a reviewer reads, and what the model thinks of it."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    external_id: str = Field(
-        min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["HD-4711"]
-    )
-    payload: dict[str, Any] = Field(
-        examples=[{"subject": "Locked out", "body": "Third time today, please help."}]
-    )
-    scores: dict[str, Score] = Field(
-        description="Probability per category; unlisted ones share what is missing to 1. What "
-        "stands on categories of the stream that its policy does not have is missing too.",
-        examples=[{"account_unlock": 0.9, "vpn_issue": 0.06, "security_incident": 0.04}],
-    )
-    signals: dict[str, Any] = Field(default_factory=dict)
-    secondary: dict[str, Score] = Field(
-        default_factory=dict, description="Scores of a second model."
-    )
-    model_version: str = Field(default="", max_length=100, examples=["2026-10-01"])
-    priority: int = Field(default=0, ge=-1000, le=1000)
-    due_at: AwareDatetime | None = Field(default=None, strict=False, ge=FIRST_DUE, le=LAST_DUE)
-    metadata: dict[str, Any] = Field(default_factory=dict)
-
-
-class TriedPost(ItemPost):
-    """An item of which nothing is stored: the scores are enough."""
-
-    external_id: str = Field(default="", max_length=200, examples=["HD-4711"])
-    payload: dict[str, Any] = Field(default_factory=dict)
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Alternative(BaseModel):
@@ -121,59 +75,3 @@ class BatchOut(BaseModel):
     known: int
     refused: int
     results: list[BatchLine]
-
-
-FIELDS: Final = tuple(ItemPost.model_fields)
-ADVICE: Final[Mapping[str, str]] = {
-    "missing": "is missing; add it",
-    "float_type": "is no number; send a probability such as 0.25",
-    "string_type": "is no string; send text in quotes",
-    "dict_type": "is no object; send a JSON object",
-    "model_type": "is no object; send a JSON object",
-    "int_type": "is no integer; send a whole number",
-    "string_too_short": "is empty; give it a value",
-    "string_pattern_mismatch": "holds a line break or a control character; leave it out",
-    "timezone_aware": "has no time zone; write 2026-01-31T12:00:00Z",
-}
-
-
-def check_post(parsed: object, form: type[ItemPost] = ItemPost) -> Post:
-    """A parsed body as a post, by the form of the call.
-
-    Raises:
-        ProblemError: names the field, its value and what to do.
-    """
-    flaw = find_flaw(parsed)
-    if flaw is not None:
-        field = flaw.field or "body"
-        detail = f"{field} {flaw.message}."
-        raise ProblemError("invalid", detail, field=field, value=flaw.value)
-    try:
-        checked = form.model_validate(parsed)
-    except ValidationError as error:
-        raise _problem(error) from error
-    return Post(
-        external_id=checked.external_id,
-        payload=checked.payload,
-        scores=checked.scores,
-        signals=checked.signals,
-        secondary=checked.secondary,
-        metadata=checked.metadata,
-        model_version=checked.model_version,
-        priority=checked.priority,
-        due_at=checked.due_at,
-    )
-
-
-def _problem(error: ValidationError) -> ProblemError:
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "body"
-    if first["type"] == "extra_forbidden":
-        close = get_close_matches(field, FIELDS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(FIELDS)}."
-        detail = f"{field} is no field of an item; {hint}"
-    else:
-        advice = ADVICE.get(first["type"])
-        detail = f"{field} {advice}." if advice else f"{field}: {first['msg']}."
-    value = None if first["type"] == "missing" else first["input"]
-    return ProblemError("invalid", detail, field=field, value=value)

@@ -13,7 +13,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from calibration.models import AuditDraw, FrameDelta, GroundTruth
-from reviewqueue.imports import LINE_BYTES, Line, Refusal, import_lines, read_lines
+from reviewqueue.files.jsonl import JsonLines
+from reviewqueue.files.records import LINE_BYTES, Record
+from reviewqueue.imports import Refusal, import_records
 from reviewqueue.models import ReviewTask
 from routing.models import Category, Decision, Item, Policy, Stream
 from tests.scenes import KEYS, make_bare_stream
@@ -328,22 +330,32 @@ def test_import_of_ids_instead_of_categories_creates_nothing(tmp_path: Path, db:
 def test_import_holds_no_more_than_one_batch(stream: Stream) -> None:
     stored: list[int] = []
 
-    def lines() -> Iterator[Line]:
+    def records() -> Iterator[Record]:
         for number in range(1, 2_002):
             if number % 1_000 == 1:
                 stored.append(Item.objects.count())
-            yield Line(number, json.dumps(make_line(f"t{number}")).encode())
+            body = make_line(f"t{number}", payload={})
+            del body["text"]
+            yield Record(f"line {number}", b"", body)
 
     refused: list[Refusal] = []
-    counts = import_lines(stream=stream, lines=lines(), with_truth=False, on_refusal=refused.append)
+    counts = import_records(
+        stream=stream, records=records(), with_truth=False, on_refusal=refused.append
+    )
     assert stored == [0, 1_000, 2_000]
     assert (counts.taken, counts.known, counts.refused, refused) == (2_001, 0, 0, [])
 
 
-def test_read_lines_passes_over_a_line_that_is_too_long() -> None:
-    text = b"first\n" + b"x" * (3 * LINE_BYTES) + b"\n\nlast"
-    lines = list(read_lines(io.BufferedReader(io.BytesIO(text))))
-    assert lines == [Line(1, b"first\n"), Line(2, None), Line(4, b"last")]
+def test_lines_that_are_too_long_are_passed_over() -> None:
+    text = b'{"a": 1}\n' + b"x" * (3 * LINE_BYTES) + b'\n\n{"b": 2}'
+    records = list(JsonLines(io.BytesIO(text)))
+    assert [(record.place, record.source, record.body) for record in records] == [
+        ("line 1", b'{"a": 1}\n', {"a": 1}),
+        ("line 2", b"", None),
+        ("line 4", b'{"b": 2}', {"b": 2}),
+    ]
+    assert records[1].problem is not None
+    assert records[1].problem.code == "too_large"
 
 
 def test_import_tells_a_line_that_is_too_long(stream: Stream, tmp_path: Path) -> None:
@@ -352,3 +364,102 @@ def test_import_tells_a_line_that_is_too_long(stream: Stream, tmp_path: Path) ->
     assert error == "1 line was refused."
     assert told == ["line 1: is longer than 1,048,576 bytes; shorten its payload."]
     assert Item.objects.get().external_id == "b"
+
+
+def test_refused_lines_are_mended_and_imported(stream: Stream, tmp_path: Path) -> None:
+    lines = [make_line("a"), make_line("b", scores={"vpn": 0.9}), '{"external_id": "c', "[]"]
+    file = write(tmp_path / "items.jsonl.gz", *lines)
+    out = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("import_items", "helpdesk", file, stdout=out, stderr=io.StringIO())
+    errors = tmp_path / "items.errors.jsonl"
+    assert out.getvalue() == (
+        f"Refused lines are in {errors}: mend and import them.\n"
+        "Helpdesk: 1 taken, 0 known, 3 refused\n"
+    )
+    told = errors.read_text().splitlines()
+    assert len(told) == 4
+    # What the form tells comes before what the stream tells of a whole batch.
+    assert told[0].startswith('{"import_error": "line 3: Unterminated string')
+    assert told[1:3] == [
+        '{"import_error": "line 4: body is no object; send a JSON object. (It has [].)"}',
+        "[]",
+    ]
+    assert told[3].startswith('{"import_error": "line 2, scores.vpn: ')
+    mended = errors.read_text().replace('"vpn"', '"vpn_issue"').replace("[]\n", "")
+    errors.write_text(mended)
+    error, _ = run_refused("helpdesk", str(errors))
+    assert error == "1 line was refused."
+    assert sorted(Item.objects.values_list("external_id", flat=True)) == ["a", "b"]
+    assert (tmp_path / "items.errors.errors.jsonl").exists()
+
+
+def test_import_of_a_csv_names_columns_and_refuses_by_column(
+    stream: Stream, tmp_path: Path
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text(
+        "ticket;message;junk;score.vpn_issue\n1;'=1+1;?;0.9\n2;two;?;0,9\n3;nul \0;?;0.9\n"
+    )
+    options = ["--text", "message", "--column", "ticket=external_id", "--column", "junk="]
+    error, told = run_refused("helpdesk", str(path), *options)
+    assert error == "2 lines were refused."
+    assert told[0].startswith("line 3: score.vpn_issue is no number; write it such as 0.25.")
+    assert told[1].startswith("line 4: payload.text holds a NUL character")
+    assert Item.objects.get().payload == {"text": "=1+1"}
+    errors = tmp_path / "items.errors.csv"
+    errors.write_text(errors.read_text().replace("0,9", "0.9").replace("\0", ""))
+    assert run("helpdesk", str(errors), *options) == "Helpdesk: 2 taken, 0 known, 0 refused\n"
+
+
+def test_import_of_label_studio_creates_categories_and_takes_truths(
+    tmp_path: Path, db: None
+) -> None:
+    region = {"type": "choices", "value": {"choices": ["vpn"]}}
+    other = {"type": "choices", "value": {"choices": ["mail"]}}
+    task: dict[str, object] = {
+        "data": {"external_id": "1", "text": "x"},
+        "predictions": [{"result": [region | {"score": 0.8}, other | {"score": 0.2}]}],
+        "annotations": [{"result": [region]}],
+    }
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([task, {**task, "data": 3}])[:-1])
+    error, told = run_refused("desk", str(path), "--create-stream", "--truth")
+    assert error == "2 lines were refused."
+    assert told == [
+        "task 2: data is no object; write a JSON object.",
+        "task 3: is missing, for the file ends inside the array. Nothing from there on was read; "
+        "mend the file.",
+    ]
+    assert GroundTruth.objects.get().categories == ["vpn"]
+    assert json.loads((tmp_path / "tasks.errors.json").read_text())[0]["data"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--column", "text"], "--column text: write NAME=FIELD, such as body=payload.body."),
+        (["--delimiter", "||"], "--delimiter ||: give one character, or \\t for a tab."),
+        (["--column", "x=text"], "There is no column 'x': the file has external_id, score.a."),
+        (["--errors", "{file}"], "is the file itself; name another."),
+        (["--errors", "{folder}/no/x"], "cannot be written: No such file or directory; say where"),
+    ],
+)
+def test_import_with_options_that_do_not_hold(
+    stream: Stream, tmp_path: Path, options: list[str], words: str
+) -> None:
+    path = tmp_path / "items.csv"
+    path.write_text("external_id,score.a\n1,0.5\n")
+    given = [option.format(file=path, folder=tmp_path) for option in options]
+    error, _ = run_refused("helpdesk", str(path), *given)
+    assert words in error
+
+
+def test_import_says_that_an_empty_csv_has_no_header(stream: Stream, tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(b"")
+    error, _ = run_refused("helpdesk", str(path))
+    assert error.startswith(f"{path}: The file has no header; its first line names the columns")
+    assert run("helpdesk", write(tmp_path / "empty.jsonl")) == (
+        "Helpdesk: 0 taken, 0 known, 0 refused\n"
+    )

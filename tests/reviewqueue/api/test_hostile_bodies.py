@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from reviewqueue.api.bodies import parse_array
-from reviewqueue.api.problems import ProblemError
+from reviewqueue.refusals import ProblemError
+from reviewqueue.strict_json import parse_array
 from routing.models import Item
 from tests.conftest import Answered, Upstream, make_body
 

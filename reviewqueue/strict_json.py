@@ -1,0 +1,195 @@
+"""Strict JSON, in which a flaw spoils its own item and no other.
+
+Python's parser takes what no database column can hold or no two readers agree on: NaN, keys that
+come twice, NUL characters, lone surrogates, integers of thousands of digits. Here each becomes a
+`Flaw` at its place, and `find_flaw` names the first one of an item.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from reviewqueue.refusals import ProblemError
+
+DEPTH_LIMIT: Final = 32
+DIGITS_LIMIT: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A value that JSON or the database cannot hold, left at its place in the parsed body."""
+
+    text: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFlaw:
+    """Where a flaw stands and what to do about it."""
+
+    field: str
+    value: str
+    message: str
+
+
+def parse_json(body: bytes) -> object:
+    """The parsed body, with a `Flaw` wherever strict JSON would not go on.
+
+    Raises:
+        ProblemError: it is no JSON at all; says at which line and column.
+    """
+    text = _decode_text(body)
+    with _naming_the_place():
+        return _DECODER.decode(text.strip())
+
+
+def parse_array(body: bytes) -> Iterator[tuple[object, int]]:
+    """The elements of a JSON array, each as `parse_json` gives it, with its length in characters.
+
+    One after the other, so that whoever has enough of them can stop.
+
+    Raises:
+        ProblemError: it is no JSON array; says at which line and column, but may say so only
+            after the elements before that place.
+    """
+    text = _decode_text(body)
+    with _naming_the_place():
+        at = _skip(text, 0)
+        if text[at : at + 1] != "[":
+            _DECODER.decode(text)
+            raise ProblemError("invalid", "The body is no JSON array; wrap the item in [].")
+        at = _skip(text, at + 1)
+        mark = text[at : at + 1]
+        if mark == "]":
+            at = _skip(text, at + 1)
+        while mark != "]":
+            value, end = _DECODER.raw_decode(text, at)
+            yield value, end - at
+            end = _skip(text, end)
+            mark = text[end : end + 1]
+            if mark not in (",", "]"):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, end)
+            at = _skip(text, end + 1)
+        if at != len(text):
+            raise json.JSONDecodeError("Extra data", text, at)
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _decode_text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProblemError(
+            "malformed", f"Byte {error.start} is no UTF-8; encode the body as UTF-8."
+        ) from error
+
+
+@contextmanager
+def _naming_the_place() -> Iterator[None]:
+    try:
+        yield
+    except json.JSONDecodeError as error:
+        raise ProblemError(
+            "malformed", f"{error.msg} at line {error.lineno}, column {error.colno}; send JSON."
+        ) from error
+    except RecursionError as error:
+        raise ProblemError(
+            "malformed", f"The body is nested deeper than {DEPTH_LIMIT} levels; flatten it."
+        ) from error
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> object:
+    parsed = dict(pairs)
+    if len(parsed) == len(pairs):
+        return parsed
+    # Each key that is met for the first time is taken out; the one that is missing came twice.
+    twice = next(key for key, _ in pairs if parsed.pop(key, pairs) is pairs)
+    return Flaw(twice, "is a key that comes twice in one object; name it once")
+
+
+def _integer(digits: str) -> object:
+    if len(digits) <= DIGITS_LIMIT:
+        return int(digits)
+    return Flaw(digits[:40], f"is an integer of over {DIGITS_LIMIT} digits; send it as a string")
+
+
+def _constant(name: str) -> Flaw:
+    return Flaw(name, "is not a number that JSON knows; send a finite number or leave it out")
+
+
+_BLANKS: Final = re.compile(r"[ \t\n\r]*")
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_pairs, parse_int=_integer, parse_constant=_constant
+)
+
+
+def find_flaw(value: object, path: str = "") -> FoundFlaw | None:
+    """The first thing in a parsed value that cannot be stored and read back equal, if any."""
+    return next(_flaws(value, path, 0), None)
+
+
+def _flaws(value: object, path: str, depth: int) -> Iterator[FoundFlaw]:
+    if isinstance(value, str):
+        if "\0" in value:
+            yield FoundFlaw(path, value, "holds a NUL character; remove it")
+        elif not value.isascii() and _has_lone_surrogate(value):
+            yield FoundFlaw(path, value, "holds half a surrogate pair; send whole characters")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield FoundFlaw(path, str(value), "is too large for a number; send a smaller one")
+    elif isinstance(value, Flaw):
+        yield FoundFlaw(path, value.text, value.message)
+    elif isinstance(value, dict | list):
+        if depth >= DEPTH_LIMIT:
+            message = f"is nested deeper than {DEPTH_LIMIT} levels; flatten it"
+            yield FoundFlaw(path, type(value).__name__, message)
+            return
+        yield from _flaws_inside(value, path, depth)
+
+
+def _flaws_inside(
+    value: dict[str, object] | list[object], path: str, depth: int
+) -> Iterator[FoundFlaw]:
+    if isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _flaws(part, f"{path}[{number}]", depth + 1)
+        return
+    for key, part in value.items():
+        place = f"{path}.{key}" if path else key
+        for flaw in _flaws(key, place, depth):
+            yield FoundFlaw(path or "body", flaw.value, f"has a key that {flaw.message}")
+        yield from _flaws(part, place, depth + 1)
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def decode_value(text: str, at: int) -> tuple[object, int]:
+    """The value that begins at `at`, as `parse_json` gives it, and where it ends.
+
+    Raises:
+        json.JSONDecodeError: there is none, or the text ends before it does.
+        RecursionError: it is nested too deep.
+    """
+    return _DECODER.raw_decode(text, at)
+
+
+def skip_blanks(text: str, at: int) -> int:
+    """Where the first character stands that is no blank, from `at` on."""
+    return _skip(text, at)

@@ -1,0 +1,422 @@
+"""Exports: what is told of each item, what stays blind, and that each format comes back equal."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from calibration.models import AuditDraw, GroundTruth
+from reviewqueue import exports
+from reviewqueue.claims import claim_next
+from reviewqueue.exports import Selection, export_items, export_lines
+from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
+from reviewqueue.verdicts import Answer, record_verdict
+from routing.models import Decision, Item, Stream
+from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
+from tests.scenes import publish as publish_policy_of
+
+pytestmark = pytest.mark.django_db
+
+HOSTILE = {
+    "formula": '=HYPERLINK("http://x")',
+    "dash": "-1+1",
+    "quoted": "'=1",
+    "lines": 'a "b"\r\nc,d;e\n',
+    "tab": "\tx",
+    "bell": "\x07 é \u2028 🙂",
+    "empty": "",
+    " spaced ": "x",
+    "n": 3,
+    "deep": {"a": [1, 1.0, None, True]},
+}
+
+
+def read_lines(selection: Selection) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in b"".join(export_lines(selection)).splitlines()]
+
+
+def export(stream: Stream, *options: str, path: Path) -> str:
+    call_command("export_items", stream.key, "--output", str(path), *options, stdout=io.StringIO())
+    return str(path)
+
+
+def told(moment: datetime) -> str:
+    """A time in UTC as PostgreSQL writes it: without zeros at the end of a second's fraction."""
+    whole, dot, fraction = moment.isoformat().removesuffix("+00:00").partition(".")
+    digits = fraction.rstrip("0")
+    return f"{whole}{dot if digits else ''}{digits}+00:00"
+
+
+def judge(task: ReviewTask) -> Verdict:
+    """The answer to the only open task of its queue."""
+    person = make_person(f"p{task.id.hex}", task.stream, "reviewer")
+    claimed = claim_next(user=person, stream=task.stream, queue=task.queue)
+    assert claimed is not None
+    assert claimed.lease_token is not None
+    return record_verdict(
+        task_id=claimed.id,
+        lease_token=claimed.lease_token,
+        reviewer=person,
+        answer=Answer(kind="category", categories=["vpn_issue"]),
+    )
+
+
+def rows_of(stream: Stream) -> list[tuple[object, ...]]:
+    names = ("payload", "scores", "signals", "secondary", "metadata", "model_version", "priority")
+    return list(
+        Item.objects.filter(stream=stream)
+        .order_by("external_id")
+        .values_list("external_id", "due_at", "fingerprint", *names)
+    )
+
+
+def truths_of(stream: Stream) -> list[tuple[object, ...]]:
+    found = GroundTruth.objects.current().filter(stream=stream)
+    return list(found.order_by("item__external_id").values_list("item__external_id", "categories"))
+
+
+def make_settled_stream() -> Stream:
+    """Items of every shape, all with their truth."""
+    stream = make_stream("first")
+    lines = [
+        {
+            "external_id": f"={number}",
+            "payload": payload,
+            "scores": scores,
+            "secondary": {"vpn_issue": 1e-7},
+            "metadata": {"site": "Oslo", "n": [1]},
+            "signals": {"s": 0.5},
+            "model_version": "m-1",
+            "priority": -5,
+            "due_at": "2026-12-01T10:00:00.5+02:00",
+            "truth": truth,
+        }
+        for number, (payload, scores, truth) in enumerate(
+            [
+                (HOSTILE, HELD, "vpn_issue"),
+                ({}, SURE, ["vpn_issue", "account_unlock"]),
+                ({"formula": "plain"}, {"vpn_issue": 0.1 + 0.2}, ["security_incident"]),
+            ]
+        )
+    ]
+    import_from(stream, lines)
+    return stream
+
+
+def import_from(stream: Stream, lines: list[dict[str, object]]) -> None:
+    path = Path(os.environ["TMPDIR_OF_TEST"]) / "in.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    call_command("import_items", stream.key, str(path), "--truth", stdout=io.StringIO())
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR_OF_TEST", str(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "csv", "csv.gz", "json"])
+def test_export_comes_back_equal(tmp_path: Path, ending: str) -> None:
+    first, second = make_settled_stream(), make_stream("second")
+    formats = {"jsonl": "jsonl", "csv": "csv", "json": "label-studio"}
+    path = export(
+        first, "--format", formats[ending.removesuffix(".gz")], path=tmp_path / f"out.{ending}"
+    )
+    out = io.StringIO()
+    call_command("import_items", "second", path, "--truth", stdout=out)
+    assert out.getvalue() == "Second: 3 taken, 0 known, 0 refused\n"
+    assert rows_of(second) == rows_of(first)
+    assert truths_of(second) == truths_of(first)
+    assert len(truths_of(first)) == 3
+    call_command("import_items", "second", path, "--truth", stdout=(again := io.StringIO()))
+    assert again.getvalue() == "Second: 0 taken, 3 known, 0 refused\n"
+
+
+def test_line_tells_decision_label_and_verdict() -> None:
+    stream = make_stream(undo_seconds=0)
+    task = post(stream, "a", metadata={"site": "Oslo"})
+    verdict = judge(task)
+    decision, item = Decision.objects.get(), Item.objects.get()
+    [line] = read_lines(Selection(stream))
+    assert list(line) == [
+        *("external_id", "payload", "scores", "signals", "secondary", "metadata"),
+        *("model_version", "priority", "due_at", "truth", "blind", "state"),
+        *("received_at", "settled_at", "decision", "label", "verdicts"),
+    ]
+    assert (line["external_id"], line["payload"], line["scores"]) == ("a", item.payload, HELD)
+    assert (line["truth"], line["blind"], line["state"]) == ("vpn_issue", False, "settled")
+    assert line["decision"] == {
+        "queue": "hold",
+        "action": "wait",
+        "predicted": "vpn_issue",
+        "category": "",
+        "source": "",
+        "raw_confidence": decision.raw_confidence,
+        "confidence": decision.confidence,
+        "margin": decision.margin,
+        "entropy": decision.entropy,
+        "watch": [],
+        "reasons": decision.reasons,
+        "policy_version": 1,
+        "label_pi": 1.0,
+        "decided_at": told(decision.decided_at),
+    }
+    truth = GroundTruth.objects.get()
+    assert line["label"] == {
+        "kind": "category",
+        "categories": ["vpn_issue"],
+        "pi": 1.0,
+        "blind": False,
+        "source": "hold",
+        "settled_at": told(truth.settled_at),
+    }
+    assert line["verdicts"] == [
+        {
+            "kind": "category",
+            "categories": ["vpn_issue"],
+            "proposed_name": "",
+            "comment": "",
+            "blind": False,
+            "in_bulk": False,
+            "answered_at": told(verdict.answered_at),
+        }
+    ]
+
+
+def test_judgement_is_told_when_its_undo_window_is_over() -> None:
+    stream = make_stream(undo_seconds=3600)
+    judge(post(stream, "a"))
+    [line] = read_lines(Selection(stream))
+    assert (line["truth"], line["label"], line["verdicts"]) == (None, None, None)
+    assert (line["blind"], line["scores"]) == (False, HELD)
+
+
+def hidden(line: Mapping[str, Any]) -> bool:
+    names = ("scores", "signals", "secondary", "decision", "truth", "label", "verdicts")
+    return line["blind"] is True and [line[name] for name in names] == [None] * len(names)
+
+
+def test_what_is_to_be_judged_blind_stays_blind() -> None:
+    stream = make_stream(undo_seconds=3600)
+    judge(post_blind(stream, "undoable"))
+    post_blind(stream, "open")
+    post(stream, "seen")
+    drawn = post(stream, "drawn")
+    AuditDraw.objects.create(stream=stream, item=drawn.item, decision=drawn.decision, pi=0.5)
+    lines = {line["external_id"]: line for line in read_lines(Selection(stream))}
+    blind = {name for name, line in lines.items() if hidden(line)}
+    assert blind == {"open", "undoable", "drawn"}
+    assert lines["seen"]["scores"] == HELD
+    told = read_lines(Selection(stream, include_blind=True))
+    assert [(line["blind"], line["scores"]) for line in told] == [(False, HELD)] * 4
+    assert [line["verdicts"] for line in told] == [None] * 4
+    for name in ("csv", "label-studio"):
+        text = b"".join(export_items(Selection(stream), format_name=name)).decode()
+        assert text.count(str(HELD["account_unlock"])) == 1
+
+
+def test_known_answer_is_not_told() -> None:
+    stream = make_stream(undo_seconds=0)
+    judge(task := post(stream, "a"))
+    given = {"item": task.item, "decision": task.decision, "categories": ["vpn_issue"]}
+    KnownAnswer.objects.create(stream=stream, kind="category", **given)
+    assert [hidden(line) for line in read_lines(Selection(stream))] == [True]
+    [told] = read_lines(Selection(stream, include_blind=True))
+    assert told["truth"] == "vpn_issue"
+    KnownAnswer.objects.update(retired_at=timezone.now())
+    assert [hidden(line) for line in read_lines(Selection(stream))] == [False]
+
+
+def test_pages_follow_each_other_and_other_streams_stay_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exports, "PAGE_ITEMS", 3)
+    stream, other = make_stream(), make_stream("other")
+    for number in range(7):
+        post(stream, f"a{number}")
+        post(other, f"b{number}")
+    found = [line["external_id"] for line in read_lines(Selection(stream))]
+    assert found == [f"a{number}" for number in range(7)]
+
+
+def test_selection_by_state_and_time(tmp_path: Path) -> None:
+    stream = make_stream(undo_seconds=0, time_zone="Europe/Berlin")
+    judge(post(stream, "old"))
+    post(stream, "new")
+    Item.objects.filter(external_id="old").update(received_at="2026-01-31T23:30:00Z")
+
+    def ids(*options: str) -> list[str]:
+        path = export(stream, *options, path=tmp_path / "out.jsonl")
+        return [json.loads(line)["external_id"] for line in Path(path).read_text().splitlines()]
+
+    assert ids() == ["old", "new"]
+    assert ids("--state", "settled") == ["old"]
+    assert ids("--since", "2026-02-01") == ["old", "new"]
+    assert ids("--since", "2026-02-02") == ["new"]
+    assert ids("--since", "2026-01-31T23:30:01Z") == ["new"]
+    with pytest.raises(CommandError, match="--since soon: write 2026-01-31"):
+        ids("--since", "soon")
+    with pytest.raises(CommandError, match="--since 2026-02-31: write 2026-01-31"):
+        ids("--since", "2026-02-31")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("jsonl", b""), ("label-studio", b"[]\n")], ids=["jsonl", "tasks"]
+)
+def test_stream_without_items(name: str, content: bytes) -> None:
+    assert b"".join(export_items(Selection(make_stream()), format_name=name)) == content
+
+
+def test_csv_holds_no_formula_and_unlocks_no_spreadsheet(tmp_path: Path) -> None:
+    path = export(make_settled_stream(), "--format", "csv", path=tmp_path / "out.csv")
+    with Path(path).open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    harmful = [cell for row in rows for cell in row if cell.startswith(tuple("=+-@\t\r\n"))]
+    assert harmful == []
+    assert "payload.formula" in rows[0]
+    assert "payload. spaced " not in rows[0]
+
+
+def test_tasks_are_as_label_studio_documents_them(tmp_path: Path) -> None:
+    config = tmp_path / "config.xml"
+    path = export(
+        make_settled_stream(),
+        *("--format", "label-studio", "--labelling-config", str(config)),
+        path=tmp_path / "out.json",
+    )
+    tasks = json.loads(Path(path).read_text())
+    assert [sorted(task) for task in tasks] == [["annotations", "data", "meta", "predictions"]] * 3
+    assert {type(task["data"]["text"]) for task in tasks} == {str}
+    assert tasks[1]["annotations"] == [
+        {
+            "ground_truth": True,
+            "result": [
+                {
+                    "id": "category",
+                    "from_name": "category",
+                    "to_name": "text",
+                    "type": "choices",
+                    "value": {"choices": ["vpn_issue", "account_unlock"]},
+                }
+            ],
+        }
+    ]
+    [prediction] = tasks[1]["predictions"]
+    assert (prediction["model_version"], prediction["score"]) == ("m-1", 0.97)
+    assert prediction["result"][0]["value"] == {"choices": ["vpn_issue"]}
+    assert config.read_text() == (
+        '<View>\n  <Text name="text" value="$text"/>\n'
+        '  <Choices name="category" toName="text" choice="multiple" required="true">\n'
+        '    <Choice value="Account unlock" alias="account_unlock"/>\n'
+        '    <Choice value="VPN issue" alias="vpn_issue"/>\n'
+        '    <Choice value="Security incident" alias="security_incident"/>\n'
+        "  </Choices>\n</View>\n"
+    )
+
+
+def test_file_stands_under_its_name_once_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = make_settled_stream()
+    path = tmp_path / "out.jsonl.gz"
+    export(stream, path=path)
+    whole = gzip.decompress(path.read_bytes())
+    assert len(whole.splitlines()) == 3
+    with pytest.raises(CommandError, match="cannot be written: Not a directory"):
+        export(stream, path=path / "x")
+    monkeypatch.setattr(exports, "_COPY", "COPY (SELECT 1/0 {lines}) TO STDOUT")
+    with pytest.raises(Exception, match="syntax error"):
+        export(stream, path=path)
+    assert gzip.decompress(path.read_bytes()) == whole
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl.gz"]
+
+
+def test_unknown_stream_names_the_known() -> None:
+    make_stream()
+    with pytest.raises(CommandError, match="There is no stream 'x': known are helpdesk"):
+        call_command("export_items", "x")
+
+
+def database_url() -> str:
+    given = connection.settings_dict
+    user = f"{quote(str(given['USER']))}:{quote(str(given['PASSWORD']))}"
+    host, port = str(given["HOST"]), given["PORT"]
+    if host.startswith("/"):
+        return f"postgresql://{user}@/{given['NAME']}?host={quote(host)}&pool_max_size=2"
+    return f"postgresql://{user}@{host}:{port}/{given['NAME']}?pool_max_size=2"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_that_was_killed_is_simply_run_again(tmp_path: Path) -> None:
+    stream, other = make_stream("killed"), make_stream("whole")
+    path = tmp_path / "items.jsonl"
+    lines = [
+        {
+            "external_id": f"t{number}",
+            "text": f"Text {number}",
+            "scores": HELD if number % 3 else SURE,
+        }
+        for number in range(3_500)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "import_items", "killed", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"DATABASE_URL": database_url()},
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"".join(path.read_bytes().splitlines(keepends=True)[:2_700]))
+    process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while Item.objects.count() < 1_000 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    stored = Item.objects.filter(stream=stream).count()
+    assert stored in (1_000, 2_000)
+    for key, taken in (("killed", 3_500 - stored), ("whole", 3_500)):
+        out = io.StringIO()
+        call_command("import_items", key, str(path), stdout=out)
+        assert out.getvalue() == (
+            f"{key.capitalize()}: {taken:,} taken, {3_500 - taken:,} known, 0 refused\n"
+        )
+
+    def rows(made: Stream) -> list[tuple[object, ...]]:
+        decided = Decision.objects.filter(stream=made).order_by("item__external_id")
+        return list(
+            decided.values_list("item__external_id", "item__fingerprint", "queue", "item__state")
+        )
+
+    assert rows(stream) == rows(other)
+    assert len(rows(stream)) == 3_500
+    seats = ReviewTask.objects.filter(stream=stream).count()
+    assert seats == ReviewTask.objects.filter(stream=other).count()
+
+
+def test_category_key_that_no_json_holds_as_it_is_stays_whole() -> None:
+    stream = make_bare_stream("odd", categories=['a"b\\', "c"])
+    publish_policy_of(stream)
+    scores = {'a"b\\': 0.6, "c": 0.4}
+    post(stream, "x", scores=scores)
+    [line] = read_lines(Selection(stream))
+    assert (line["scores"], line["decision"]["predicted"]) == (scores, 'a"b\\')
+    assert Item.objects.get().received_at <= timezone.now()
