@@ -4,17 +4,20 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
-from routing.models import Stream
+from routing.models import Decision, Item, Stream
+from routing.rows import Columns
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -83,6 +86,61 @@ def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
     """The queues of one stream that the user may work, in the order they are shown."""
     roles = Membership.objects.filter(user=user, stream=stream).values_list("role", flat=True)
     return _queues(user, list(roles))
+
+
+_STREAM: Final = Columns(Stream, "stream")
+_TASK: Final = Columns(ReviewTask, "task")
+_ITEM: Final = Columns(Item, "item", without=("fingerprint",))
+_DECISION: Final = Columns(Decision, "decision")
+_ROLES: Final = """ARRAY(
+    SELECT role FROM reviewqueue_membership
+    WHERE stream_id = stream.id AND user_id = %(user)s)"""
+
+FIND_SEATS: Final = f"""
+    SELECT {_ROLES}, {_STREAM.sql} FROM routing_stream AS stream WHERE stream.key = %(key)s
+"""  # noqa: S608 - the columns of our own models
+
+FIND_TASK: Final = f"""
+    SELECT {_ROLES}, {_STREAM.sql}, {_TASK.sql}, {_ITEM.sql}, {_DECISION.sql}
+    FROM reviewqueue_reviewtask AS task
+    JOIN routing_stream AS stream ON stream.id = task.stream_id
+    JOIN routing_item AS item ON item.id = task.item_id
+    JOIN routing_decision AS decision ON decision.id = task.decision_id
+    WHERE task.id = %(task)s
+"""  # noqa: S608 - the columns of our own models
+
+
+def find_seats(user: User, stream_key: str) -> Seats | None:
+    """The stream with the queues that the user may work there; None where it may not be seen."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_SEATS, {"user": user.pk, "key": stream_key})
+        row = cursor.fetchone()
+    return None if row is None else _seats(user, row)
+
+
+def find_task(user: User, task_id: UUID) -> tuple[ReviewTask, Seats] | None:
+    """What `tasks_visible_to` shows of one task, with item, decision, stream and the seats there."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_TASK, {"user": user.pk, "task": task_id})
+        row = cursor.fetchone()
+    seats = None if row is None else _seats(user, row)
+    if seats is None:
+        return None
+    at = 1 + _STREAM.width
+    task = _TASK.make(row, at)
+    if task.queue not in seats.queues and task.holder_id != user.pk:
+        return None
+    task.stream = seats.stream
+    task.item = _ITEM.make(row, at + _TASK.width)
+    task.decision = _DECISION.make(row, at + _TASK.width + _ITEM.width)
+    return task, seats
+
+
+def _seats(user: User, row: Sequence[Any]) -> Seats | None:
+    """From a row of roles and a stream's columns; a role of any kind shows the stream."""
+    if not row[0] and not user.is_superuser:
+        return None
+    return Seats(stream=_STREAM.make(row, 1), queues=_queues(user, row[0]))
 
 
 def _queues(user: User, roles: Iterable[str]) -> tuple[str, ...]:

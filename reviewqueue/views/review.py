@@ -13,12 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from reviewqueue.access import (
-    queues_workable_by,
-    streams_visible_to,
-    tasks_visible_to,
-    verdicts_visible_to,
-)
+from reviewqueue.access import Seats, find_seats, find_task, verdicts_visible_to
 from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask
@@ -51,7 +46,7 @@ def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
 @signed_in
 def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Record the answer and show the next item, in one request."""
-    task = _visible_task(request.user, task_id)
+    task, seats = _visible_task(request.user, task_id)
     form = AnswerForm(request.POST)
     if not form.is_valid():
         if "lease_token" in form.errors:
@@ -72,27 +67,27 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
         entry = form.entry(errors={error.field or "categories": str(error)})
         screen = show_task(user=request.user, task=task, entry=entry)
         return _show(request, screen, status=INVALID)
-    return _go_on(request, task.stream, task.queue)
+    return _go_on(request, seats, task.queue)
 
 
 @require_POST
 @signed_in
 def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Pass the item on and show the next."""
-    task = _visible_task(request.user, task_id)
+    task, seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     if form.is_valid():
         skip_task(task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"])
     # A lease that was lost meanwhile gave the item back already, which is what was asked for.
     told = _("Skipped %(item)s") % {"item": task.item.external_id}
-    return _go_on(request, task.stream, task.queue, told=told)
+    return _go_on(request, seats, task.queue, told=told)
 
 
 @require_POST
 @signed_in
 def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Hand the item to the experts and show the next."""
-    task = _visible_task(request.user, task_id)
+    task, seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     held = form.is_valid() and escalate_task(
         task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
@@ -100,14 +95,14 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if not held and task.queue != ReviewTask.Queue.ESCALATED:
         return _lost(request, task, AnswerForm(request.POST))
     told = _("Escalated %(item)s to the experts") % {"item": task.item.external_id}
-    return _go_on(request, task.stream, task.queue, told=told)
+    return _go_on(request, seats, task.queue, told=told)
 
 
 @require_POST
 @signed_in
 def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Give the item back and go home."""
-    task = _visible_task(request.user, task_id)
+    task, _seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     if form.is_valid():
         token = form.cleaned_data["lease_token"]
@@ -119,7 +114,7 @@ def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
 @signed_in
 def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Keep the item for another lease; 409 with nothing left when it was lost."""
-    task = _visible_task(request.user, task_id)
+    task, _seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     ends = form.is_valid() and renew_lease(
         task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
@@ -155,7 +150,7 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     _give_others_back(request.user, task)
     if not is_htmx(request):
         return go_to(request, _address(task))
-    task = _visible_task(request.user, task.id)
+    task, _seats = _visible_task(request.user, task.id)
     screen = show_task(user=request.user, task=task, entry=entry_of(verdict))
     return _show(request, screen)
 
@@ -168,15 +163,15 @@ def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpR
         )
 
 
-def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = "") -> HttpResponse:
+def _go_on(request: PersonRequest, seats: Seats, queue: str, *, told: str = "") -> HttpResponse:
     """The next item, with `told` about what became of the one before."""
     if not is_htmx(request):
         if told:
             messages.info(request, told)
-        return go_to(request, _queue_address(stream, queue))
-    if queue not in queues_workable_by(request.user, stream):
+        return go_to(request, _queue_address(seats.stream, queue))
+    if queue not in seats.queues:
         return go_to(request, "home")
-    screen = show_next(user=request.user, stream=stream, queue=queue)
+    screen = show_next(user=request.user, stream=seats.stream, queue=queue)
     return _show(request, with_told(screen, told) if told else screen)
 
 
@@ -198,22 +193,25 @@ def _give_others_back(user: "User", kept: ReviewTask) -> None:
             release_task(task_id=task_id, user=user, lease_token=token)
 
 
-def _visible_task(user: "User", task_id: UUID) -> ReviewTask:
-    tasks = tasks_visible_to(user).select_related("item", "decision__policy", "stream")
-    task = get_object_or_404(tasks, id=task_id)
+def _visible_task(user: "User", task_id: UUID) -> tuple[ReviewTask, Seats]:
+    """The task, and the queues of its stream that the user may work; else 404."""
+    found = find_task(user, task_id)
+    if found is None:
+        raise Http404
+    task, seats = found
     if task.holder_id != user.pk:  # somebody else's lease is nobody's business
         task.lease_token = task.lease_expires_at = None
-    return task
+    return task, seats
 
 
 def _workable_stream(user: "User", stream_key: str, queue: str) -> Stream:
     """The stream: 404 when it may not be seen or has no such queue, 403 when not worked."""
-    if queue not in ReviewTask.Queue.values:
+    seats = find_seats(user, stream_key) if queue in ReviewTask.Queue.values else None
+    if seats is None:
         raise Http404
-    stream = get_object_or_404(streams_visible_to(user), key=stream_key)
-    if queue not in queues_workable_by(user, stream):
+    if queue not in seats.queues:
         raise PermissionDenied
-    return stream
+    return seats.stream
 
 
 def _address(task: ReviewTask) -> str:
