@@ -11,13 +11,12 @@ from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.models import User
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
 from routing.models import Decision, Item, Stream
-from routing.rows import Columns
+from routing.rows import Columns, fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -112,19 +111,14 @@ FIND_TASK: Final = f"""
 
 def find_seats(user: User, stream_key: str) -> Seats | None:
     """The stream with the queues that the user may work there; None where it may not be seen."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_SEATS, {"user": user.pk, "key": stream_key})
-        row = cursor.fetchone()
+    row = fetch_row(FIND_SEATS, {"user": user.pk, "key": stream_key})
     return None if row is None else _seats(user, row)
 
 
 def find_task(user: User, task_id: UUID) -> tuple[ReviewTask, Seats] | None:
-    """What `tasks_visible_to` shows of one task, with item, decision, stream and the seats there."""
-    with connection.cursor() as cursor:
-        cursor.execute(FIND_TASK, {"user": user.pk, "task": task_id})
-        row = cursor.fetchone()
-    seats = None if row is None else _seats(user, row)
-    if seats is None:
+    """One of `tasks_visible_to`, with item, decision and stream, and the user's seats there."""
+    row = fetch_row(FIND_TASK, {"user": user.pk, "task": task_id})
+    if row is None or (seats := _seats(user, row)) is None:
         return None
     at = 1 + _STREAM.width
     task = _TASK.make(row, at)

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from routing.events import record_event
 from routing.models import Decision, Item, Stream
-from routing.rows import Columns
+from routing.rows import Columns, fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -29,15 +29,16 @@ _ITEM: Final = Columns(Item, "item", without=("fingerprint",))
 _DECISION: Final = Columns(Decision, "decision")
 
 # Whoever asks twice at once waits here for their own first request, and then sees what it claimed:
-# each statement of one message looks anew. The lock ends with the message's transaction.
+# each statement looks anew. The lock ends with the transaction.
 ONE_AT_A_TIME: Final = """
-    SELECT pg_advisory_xact_lock(%(lock)s, hashtext(concat(%(user)s, %(stream)s, %(queue)s)))
+    SELECT pg_advisory_xact_lock(%(lock)s, hashtext(%(whose)s))
 """
 CLAIM_LOCK: Final = 0x52515F4E  # "RQ_N": who asks for the next task
 
 # What is in hand goes first. Else the inner query reads `task_next` from its start and stops at
-# the first free row. Leases begin with the statement, like Django's `Now()` they are compared
-# with, however old the transaction.
+# the first free row; what it asks of each is one row of a unique index, where NOT EXISTS could
+# read all that the person ever judged. Leases begin with the statement, like Django's `Now()`
+# they are compared with, however old the transaction.
 CLAIM_NEXT: Final = f"""
     WITH held AS (
         SELECT * FROM reviewqueue_reviewtask
@@ -52,15 +53,16 @@ CLAIM_NEXT: Final = f"""
             SELECT task.id FROM reviewqueue_reviewtask AS task
             WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
                 AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
-                AND NOT EXISTS (
-                    SELECT 1 FROM reviewqueue_reviewtask AS mine
+                AND (
+                    SELECT true FROM reviewqueue_reviewtask AS mine
                     WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
-                        AND mine.holder_id = %(user)s)
-                AND NOT EXISTS (
-                    SELECT 1 FROM reviewqueue_taskskip AS skip
+                        AND mine.holder_id = %(user)s) IS NULL
+                AND (
+                    SELECT true FROM reviewqueue_taskskip AS skip
                     WHERE skip.task_id = task.id AND skip.user_id = %(user)s
                         AND skip.skipped_at
-                            > statement_timestamp() - make_interval(secs => %(rest_seconds)s))
+                            > statement_timestamp() - make_interval(secs => %(rest_seconds)s)
+                ) IS NULL
             ORDER BY task.priority DESC, task.due_at, task.id
             LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING *)
@@ -85,21 +87,18 @@ def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None
 
 
 def _claim(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"{ONE_AT_A_TIME}; {CLAIM_NEXT}",
-            {
-                "lock": CLAIM_LOCK,
-                "user": user.pk,
-                "token": uuid4(),
-                "lease_minutes": stream.lease_minutes,
-                "stream": stream.id,
-                "queue": queue,
-                "rest_seconds": SKIP_REST.total_seconds(),
-            },
-        )
-        cursor.nextset()
-        row = cursor.fetchone()
+    row = fetch_row(
+        CLAIM_NEXT,
+        {
+            "user": user.pk,
+            "token": uuid4(),
+            "lease_minutes": stream.lease_minutes,
+            "stream": stream.id,
+            "queue": queue,
+            "rest_seconds": SKIP_REST.total_seconds(),
+        },
+        before=(ONE_AT_A_TIME, {"lock": CLAIM_LOCK, "whose": f"{user.pk} {stream.id} {queue}"}),
+    )
     if row is None:
         return None
     task = _TASK.make(row)

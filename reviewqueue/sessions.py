@@ -10,20 +10,19 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
-from django.db import connection
 from django.utils import timezone
 
-from routing.rows import Columns
+from routing.rows import Columns, fetch_row
 
 _SESSION: Final = Columns(Session, "session")
 _PERSON: Final = Columns(User, "person")
 
 FIND_SESSION: Final = f"""
     SELECT {_SESSION.sql} FROM django_session AS session
-    WHERE session.session_key = %s AND session.expire_date > %s
+    WHERE session.session_key = %(key)s AND session.expire_date > %(now)s
 """  # noqa: S608 - the columns of a model
 FIND_PERSON: Final = f"""
-    SELECT {_PERSON.sql} FROM auth_user AS person WHERE person.id = %s
+    SELECT {_PERSON.sql} FROM auth_user AS person WHERE person.id = %(person)s
 """  # noqa: S608 - the columns of a model
 
 
@@ -31,9 +30,7 @@ class SessionStore(DatabaseStore):
     """Django's store, `SESSION_ENGINE` here; only the lookup is its own."""
 
     def _get_session_from_db(self) -> Session | None:
-        with connection.cursor() as cursor:
-            cursor.execute(FIND_SESSION, [self.session_key, timezone.now()])
-            row = cursor.fetchone()
+        row = fetch_row(FIND_SESSION, {"key": self.session_key, "now": timezone.now()})
         if row is None:
             self._session_key = None
             return None
@@ -45,9 +42,7 @@ class PersonBackend(ModelBackend):
 
     def get_user(self, user_id: int) -> User | None:
         """The account unless it is locked."""
-        with connection.cursor() as cursor:
-            cursor.execute(FIND_PERSON, [user_id])
-            row = cursor.fetchone()
+        row = fetch_row(FIND_PERSON, {"person": user_id})
         if row is None:
             return None
         user = _PERSON.make(row)

@@ -78,7 +78,12 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.database_config(read.str("DATABASE_URL", default=""))}
+DATABASES = {
+    "default": env.database_config(
+        read.str("DATABASE_URL", default=""),
+        prepare=read.bool("PREPARE_STATEMENTS", default=True),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SESSION_ENGINE = "reviewqueue.sessions"

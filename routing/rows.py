@@ -1,13 +1,16 @@
 """Objects of our models from hand-written statements.
 
-For statements that are asked at every click: composing one through the ORM costs more than the
-database takes to answer it.
+For statements that are asked at every click: composing one through the ORM, and planning it anew,
+cost more than the database takes to answer it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.utils import CursorWrapper
 
 M = TypeVar("M", bound=models.Model)
 Convert = Callable[[Any, Any, Any], Any]
@@ -23,7 +26,9 @@ class Columns(Generic[M]):
         fields = [field for field in model._meta.concrete_fields if field.name not in without]
         self._model = model
         self._names = [field.attname for field in fields]
-        converters: list[Convert | None] = [getattr(field, "from_db_value", None) for field in fields]
+        converters: list[Convert | None] = [
+            getattr(field, "from_db_value", None) for field in fields
+        ]
         self._converters = [
             (position, convert) for position, convert in enumerate(converters) if convert
         ]
@@ -36,3 +41,30 @@ class Columns(Generic[M]):
         for position, convert in self._converters:
             values[position] = convert(values[position], None, connection)
         return self._model.from_db(connection.alias, self._names, values)
+
+
+def fetch_row(
+    statement: str,
+    values: Mapping[str, Any],
+    *,
+    before: tuple[str, Mapping[str, Any]] | None = None,
+) -> Sequence[Any] | None:
+    """The first row of a prepared statement, None where there is none.
+
+    What stands `before` is sent along and runs first, in the same transaction; the statement sees
+    what was committed until it was through.
+    """
+    with _cursor() as cursor, connection.connection.pipeline() if before else nullcontext():
+        if before is not None:
+            cursor.execute(*before)
+        cursor.execute(statement, values)
+        row: Sequence[Any] | None = cursor.fetchone()
+    return row
+
+
+def _cursor() -> CursorWrapper:
+    """A cursor that sends values apart from the statement, whose plan the connection then keeps."""
+    connection.ensure_connection()
+    cursor: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(cursor)

@@ -7,7 +7,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,7 +14,7 @@ from reviewqueue.models import Verdict
 from reviewqueue.payloads import read_payload
 from reviewqueue.views.waiting import count_in_words, count_left
 from routing.models import Category, Item, Stream
-from routing.rows import Columns
+from routing.rows import Columns, fetch_row
 from routing.taxonomies import TAXONOMY_MARK, Taxonomy, taxonomy_as_of
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ SURROUNDINGS: Final = f"""
             AND verdict.kind <> 'withdrawn'
             AND NOT EXISTS (
                 SELECT 1 FROM reviewqueue_verdict AS later WHERE later.supersedes_id = verdict.id)
-        ORDER BY verdict.answered_at DESC LIMIT %(read)s),
+        ORDER BY verdict.answered_at DESC LIMIT {SITTING_READ}),
     paused AS (
         SELECT active_ms, answered_at, lag(answered_at, 1, %(now)s)
             OVER (ORDER BY answered_at DESC) - answered_at > %(gap)s AS after_pause
@@ -129,16 +128,11 @@ def read_surroundings(*, user: "User", stream: Stream, queue: str) -> Surroundin
 
     This sitting is what was answered in the stream without a pause of half an hour.
     """
-    asked = {
-        "user": user.pk,
-        "stream": stream.id,
-        "now": timezone.now(),
-        "gap": SITTING_GAP,
-        "read": SITTING_READ,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(SURROUNDINGS, asked)
-        mark, done, middle, predicted, *row = cursor.fetchone()
+    found = fetch_row(
+        SURROUNDINGS,
+        {"user": user.pk, "stream": stream.id, "now": timezone.now(), "gap": SITTING_GAP},
+    )
+    mark, done, middle, predicted, *row = found or ()  # one row, also without any verdict
     taxonomy = taxonomy_as_of(stream.id, mark)
     last = None
     if predicted is not None:
@@ -170,9 +164,7 @@ def describe_last(
     return LastVerdict(
         id=verdict.id,
         answer=word_answer(verdict, taxonomy.label_of),
-        words=_last_words(
-            verdict, title_of(verdict, stream), machine=taxonomy.label_of(predicted)
-        ),
+        words=_last_words(verdict, title_of(verdict, stream), machine=taxonomy.label_of(predicted)),
         undo_left=max(0, round(left)),
     )
 
