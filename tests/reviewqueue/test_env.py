@@ -37,7 +37,7 @@ def test_database_config_of_a_host() -> None:
 
 def test_database_config_keeps_plans_beside_the_options_given() -> None:
     url = "postgresql://me@db/rq?options=-c%20work_mem=8MB"
-    options = database_config(url, prepare=True)["OPTIONS"]
+    options = env.database_config(url, prepare=True)["OPTIONS"]
     assert options["prepare_threshold"] == 0
     assert options["options"] == "-c work_mem=8MB -c plan_cache_mode=force_generic_plan"
 
