@@ -2,8 +2,8 @@
 
 *Next* is what HTMX asks for somebody who holds nothing, so each request claims; every one is of
 another account. The rate is what sixteen get who ask on and on, the times are those at an offered
-rate, counted from when each request was due. *Verdict* is the browser's post, which answers with the next item, by sixteen
-accounts that go on and on.
+rate, counted from when each request was due. *Verdict* is the browser's post, which answers with
+the next item, by sixteen accounts that go on and on.
 """
 
 import re
