@@ -15,6 +15,8 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
     path("tasks/<uuid:task_id>/release", review.release, name="release"),
     path("tasks/<uuid:task_id>/heartbeat", review.heartbeat, name="heartbeat"),
+    path("tasks/<uuid:task_id>/ahead", review.ahead, name="ahead"),
+    path("tasks/<uuid:task_id>/unused", review.unused, name="unused"),
     path("verdicts/<uuid:verdict_id>/", mine.verdict, name="my-verdict"),
     path("verdicts/<uuid:verdict_id>/undo", review.undo, name="undo"),
 ]

@@ -135,6 +135,23 @@ def record_verdict(
     return verdict
 
 
+def has_recorded(*, task_id: UUID, lease_token: UUID, reviewer: "User", answer: Answer) -> bool:
+    """Whether this very answer of the reviewer stands already, given under the same lease."""
+    return (
+        Verdict.objects.live()
+        .filter(
+            task_id=task_id,
+            task__lease_token=lease_token,
+            reviewer=reviewer,
+            kind=answer.kind,
+            categories=list(answer.categories),
+            proposed_name=answer.proposed_name.strip(),
+            comment=answer.comment.strip(),
+        )
+        .exists()
+    )
+
+
 def _add_verdict(
     task: ReviewTask, reviewer: "User", answer: Answer, active_ms: int, now: datetime
 ) -> Verdict:

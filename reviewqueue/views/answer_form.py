@@ -43,6 +43,13 @@ class LeaseForm(forms.Form):
     lease_token = forms.UUIDField()
 
 
+class AheadForm(forms.Form):
+    """The item ahead that the page shows already, if it does."""
+
+    ahead = forms.UUIDField()
+    ahead_token = forms.UUIDField()
+
+
 class AnyKeysField(forms.MultipleChoiceField):
     """Category keys, whichever they are."""
 

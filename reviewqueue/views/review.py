@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -19,18 +20,37 @@ from reviewqueue.access import (
     tasks_visible_to,
     verdicts_visible_to,
 )
-from reviewqueue.claims import escalate_task, release_task, renew_lease, skip_task
+from reviewqueue.claims import (
+    claim_ahead,
+    escalate_task,
+    release_ahead,
+    release_others,
+    release_task,
+    renew_lease,
+    skip_task,
+    take_up,
+)
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
     VerdictError,
+    has_recorded,
     record_verdict,
     undo_verdict,
 )
-from reviewqueue.views.answer_form import AnswerForm, LeaseForm, entry_of
-from reviewqueue.views.screens import Screen, card_of, show_next, show_task, with_notice, with_told
+from reviewqueue.views.answer_form import AheadForm, AnswerForm, LeaseForm, entry_of
+from reviewqueue.views.screens import (
+    Screen,
+    card_of,
+    show_ahead,
+    show_bar,
+    show_next,
+    show_task,
+    with_notice,
+    with_told,
+)
 from routing.models import Stream
 
 if TYPE_CHECKING:
@@ -58,21 +78,29 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
             return _lost(request, task, form)
         screen = show_task(user=request.user, task=task, entry=form.entry())
         return _show(request, screen, status=INVALID)
+    token, answer = form.cleaned_data["lease_token"], form.answer()
     try:
-        record_verdict(
-            task_id=task.id,
-            lease_token=form.cleaned_data["lease_token"],
-            reviewer=request.user,
-            answer=form.answer(),
-            active_ms=form.cleaned_data["active_ms"] or 0,
-        )
+        with transaction.atomic():
+            record_verdict(
+                task_id=task.id,
+                lease_token=token,
+                reviewer=request.user,
+                answer=answer,
+                active_ms=form.cleaned_data["active_ms"] or 0,
+            )
+            shown = _take_up_shown(request, task)
     except LateVerdictError:
-        return _lost(request, task, form)
+        # Sent again because the reply was lost: nothing is recorded twice, nor refused.
+        if not has_recorded(
+            task_id=task.id, lease_token=token, reviewer=request.user, answer=answer
+        ):
+            return _lost(request, task, form)
+        shown = _take_up_shown(request, task)
     except VerdictError as error:
         entry = form.entry(errors={error.field or "categories": str(error)})
         screen = show_task(user=request.user, task=task, entry=entry)
         return _show(request, screen, status=INVALID)
-    return _go_on(request, task.stream, task.queue)
+    return _go_on(request, task, shown=shown)
 
 
 @require_POST
@@ -81,11 +109,14 @@ def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Pass the item on and show the next."""
     task = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
-    if form.is_valid():
-        skip_task(task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"])
+    with transaction.atomic():
+        if form.is_valid():
+            token = form.cleaned_data["lease_token"]
+            skip_task(task_id=task.id, user=request.user, lease_token=token)
+        shown = _take_up_shown(request, task)
     # A lease that was lost meanwhile gave the item back already, which is what was asked for.
     told = _("Skipped %(item)s") % {"item": task.item.external_id}
-    return _go_on(request, task.stream, task.queue, told=told)
+    return _go_on(request, task, told=told, shown=shown)
 
 
 @require_POST
@@ -94,13 +125,15 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Hand the item to the experts and show the next."""
     task = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
-    held = form.is_valid() and escalate_task(
-        task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
-    )
-    if not held and task.queue != ReviewTask.Queue.ESCALATED:
-        return _lost(request, task, AnswerForm(request.POST))
+    with transaction.atomic():
+        held = form.is_valid() and escalate_task(
+            task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
+        )
+        if not held and task.queue != ReviewTask.Queue.ESCALATED:
+            return _lost(request, task, AnswerForm(request.POST))
+        shown = _take_up_shown(request, task)
     told = _("Escalated %(item)s to the experts") % {"item": task.item.external_id}
-    return _go_on(request, task.stream, task.queue, told=told)
+    return _go_on(request, task, told=told, shown=shown)
 
 
 @require_POST
@@ -111,8 +144,36 @@ def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
     form = LeaseForm(request.POST)
     if form.is_valid():
         token = form.cleaned_data["lease_token"]
+        release_others(user=request.user, kept=task)
         release_task(task_id=task.id, user=request.user, lease_token=token)
     return go_to(request, "home")
+
+
+@require_POST
+@signed_in
+def ahead(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """The item after the one in hand, leased and ready to be shown; 204 when there is none."""
+    task = _visible_task(request.user, task_id)
+    if task.queue not in queues_workable_by(request.user, task.stream):
+        raise PermissionDenied
+    if not is_htmx(request):
+        return go_to(request, _address(task))
+    found = claim_ahead(user=request.user, stream=task.stream, queue=task.queue, in_hand=task.id)
+    if found is None:
+        return HttpResponse(status=204)
+    return _show(request, show_ahead(user=request.user, task=found))
+
+
+@require_POST
+@signed_in
+def unused(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Give an item ahead back unread, from a page that is being left and reads no answer."""
+    task = _visible_task(request.user, task_id)
+    form = LeaseForm(request.POST)
+    if form.is_valid():
+        token = form.cleaned_data["lease_token"]
+        release_ahead(task_id=task.id, user=request.user, lease_token=token)
+    return HttpResponse(status=204)
 
 
 @require_POST
@@ -152,7 +213,8 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
             return go_to(request, _address(verdict.task))
         screen = show_next(user=request.user, stream=stream, queue=queue)
         return _show(request, with_notice(screen, words), status=LOST)
-    _give_others_back(request.user, task)
+    # Who takes an answer back goes on afterwards with what they were reading.
+    release_others(user=request.user, kept=task, keep_ahead=is_htmx(request))
     if not is_htmx(request):
         return go_to(request, _address(task))
     task = _visible_task(request.user, task.id)
@@ -160,42 +222,71 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     return _show(request, screen)
 
 
-def _show(request: PersonRequest, screen: Screen, *, status: int = 200) -> HttpResponse:
+def _show(
+    request: PersonRequest,
+    screen: Screen,
+    *,
+    status: int = 200,
+    part: str = "work",
+) -> HttpResponse:
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
     with timezone.override(ZoneInfo(screen.stream.time_zone)):
         return respond(
-            request, TEMPLATE, context, part="work", status=status, address=screen.address
+            request,
+            TEMPLATE,
+            context,
+            part=part,
+            status=status,
+            address=screen.address,
+            target=f"#{part}",
         )
 
 
-def _go_on(request: PersonRequest, stream: Stream, queue: str, *, told: str = "") -> HttpResponse:
-    """The next item, with `told` about what became of the one before."""
+def _take_up_shown(request: PersonRequest, task: ReviewTask) -> bool | None:
+    """Have in hand what the page shows after `task` already; None if it waits to be told."""
+    if not is_htmx(request) or "ahead" not in request.POST:
+        return None
+    form = AheadForm(request.POST)
+    return form.is_valid() and take_up(
+        user=request.user,
+        stream=task.stream,
+        queue=task.queue,
+        task_id=form.cleaned_data["ahead"],
+        lease_token=form.cleaned_data["ahead_token"],
+    )
+
+
+def _go_on(
+    request: PersonRequest, task: ReviewTask, *, told: str = "", shown: bool | None = None
+) -> HttpResponse:
+    """The next item after `task`, with `told` about what became of that.
+
+    Where the next is `shown` and in hand already, only what the status bar tells.
+    """
+    user, stream, queue = request.user, task.stream, task.queue
     if not is_htmx(request):
         if told:
             messages.info(request, told)
         return go_to(request, _queue_address(stream, queue))
-    if queue not in queues_workable_by(request.user, stream):
+    if queue not in queues_workable_by(user, stream):
         return go_to(request, "home")
-    screen = show_next(user=request.user, stream=stream, queue=queue)
+    if shown:
+        bar = show_bar(user=user, stream=stream, queue=queue)
+        return _show(request, with_told(bar, told) if told else bar, part="statusbar")
+    screen = show_next(user=user, stream=stream, queue=queue, taking_up=True)
+    if shown is False:
+        screen = with_notice(
+            screen, _("Your time with the item that was shown for a moment was over.")
+        )
     return _show(request, with_told(screen, told) if told else screen)
 
 
 def _lost(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
     """409: nothing was recorded, and what was entered stays on the page."""
     form.is_valid()
-    words = _("Your time with this item was over, or somebody else has answered it.")
+    words = _("Your time with this item was over, or it has been answered already.")
     screen = show_task(user=request.user, task=task, entry=form.entry(), late=words)
     return _show(request, screen, status=LOST)
-
-
-def _give_others_back(user: "User", kept: ReviewTask) -> None:
-    """One item in hand: those that came after an undone one wait in the queue again."""
-    held = ReviewTask.objects.filter(
-        holder=user, stream_id=kept.stream_id, state=ReviewTask.State.CLAIMED
-    ).exclude(id=kept.id)
-    for task_id, token in held.values_list("id", "lease_token"):
-        if token is not None:
-            release_task(task_id=task_id, user=user, lease_token=token)
 
 
 def _visible_task(user: "User", task_id: UUID) -> ReviewTask:

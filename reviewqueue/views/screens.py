@@ -72,7 +72,11 @@ class EmptyQueue:
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """All that the review templates show. `machine` is None on blind and on empty screens."""
+    """All that the review templates show. `machine` is None on blind and on empty screens.
+
+    One made `ahead` is shown while the answer before it is still under way: what its status bar
+    tells of that answer comes later.
+    """
 
     stream: Stream
     queue: QueueName
@@ -90,6 +94,7 @@ class Screen:
     late: str = ""
     notice: str = ""
     told: str = ""
+    ahead: bool = False
     empty: EmptyQueue | None = None
 
 
@@ -105,9 +110,9 @@ def name_queue(key: str) -> QueueName:
     return QueueName(key, labels[key])
 
 
-def show_next(*, user: "User", stream: Stream, queue: str) -> Screen:
+def show_next(*, user: "User", stream: Stream, queue: str, taking_up: bool = False) -> Screen:
     """Claim the next task of the queue, or keep the one in hand, and show it."""
-    task = claim_next(user=user, stream=stream, queue=queue)
+    task = claim_next(user=user, stream=stream, queue=queue, taking_up=taking_up)
     if task is None:
         return _show_empty(user=user, stream=stream, queue=queue)
     return show_task(user=user, task=task)
@@ -162,6 +167,16 @@ def show_task(
     )
 
 
+def show_ahead(*, user: "User", task: ReviewTask) -> Screen:
+    """The screen of the one ahead, to be kept until the one in hand is answered."""
+    return replace(show_task(user=user, task=task), ahead=True)
+
+
+def show_bar(*, user: "User", stream: Stream, queue: str) -> Screen:
+    """What stands in the status bar alone, for a page that shows its task already."""
+    return _without_task(user=user, stream=stream, queue=queue)
+
+
 def with_notice(screen: Screen, notice: str) -> Screen:
     """The same screen with a sentence above the answer, which is announced too."""
     return replace(screen, notice=notice, announcement=notice)
@@ -169,7 +184,8 @@ def with_notice(screen: Screen, notice: str) -> Screen:
 
 def with_told(screen: Screen, told: str) -> Screen:
     """The same screen with what became of the item before in its status bar, announced first."""
-    return replace(screen, told=told, announcement=f"{told}. {screen.announcement}")
+    announcement = f"{told}. {screen.announcement}" if screen.announcement else told
+    return replace(screen, told=told, announcement=announcement)
 
 
 def card_of(task: ReviewTask) -> TaskCard:
@@ -224,18 +240,22 @@ def _announce(paper: Paper, machine: Machine | None, late: str) -> str:
 
 
 def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
+    empty = _offer_other_queue(user=user, stream=stream, name=name_queue(queue))
+    screen = _without_task(user=user, stream=stream, queue=queue)
+    announcement = f"{empty.heading}. {empty.words}"
+    return replace(screen, title=empty.heading, announcement=announcement, empty=empty)
+
+
+def _without_task(*, user: "User", stream: Stream, queue: str) -> Screen:
     labels = dict(Category.objects.filter(stream=stream).values_list("key", "label"))
-    name = name_queue(queue)
-    empty = _offer_other_queue(user=user, stream=stream, name=name)
     return Screen(
         stream=stream,
-        queue=name,
+        queue=name_queue(queue),
         address=reverse("review", args=[stream.key, queue]),
-        title=empty.heading,
-        announcement=f"{empty.heading}. {empty.words}",
+        title="",
+        announcement="",
         progress=read_progress(user=user, stream=stream, queue=queue),
         last=read_last_verdict(user=user, stream=stream, label_of=lambda key: labels.get(key, key)),
-        empty=empty,
     )
 
 
