@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from calibration.budgets import DELTA, spend_delta
 from calibration.core.thresholds import Costs
@@ -27,6 +27,7 @@ from routing.policies import active_keys, copy_policy, current_spec, load_spec
 
 MEASURED_DAYS: Final = 30
 FITTED_DAYS: Final = 90
+BUDGET_LOCK: Final = 0x52515F42  # "RQ_B": who certifies next for a stream
 
 # Takes what is being done now, in words, and the share of the work that lies behind, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -34,6 +35,13 @@ Progress = Callable[[str, float], None]
 
 class RunReasonError(ValueError):
     """A run is started with a reason of at most 200 characters, for those who read it later."""
+
+
+class OvertakenError(RuntimeError):
+    """Another recalibration of this stream ended meanwhile and used this one's share of the risk.
+
+    Nothing was stored; start it again.
+    """
 
 
 @transaction.atomic
@@ -78,6 +86,8 @@ def recalibrate(
     Raises:
         NoPolicyError: the stream has no published policy.
         RunReasonError: the reason is empty or too long.
+        OvertakenError: with an error budget, two certificates would rest on the same share of the
+            risk; the later one is refused.
     """
     tell = progress or _tell_nobody
     check_reason(reason)
@@ -89,11 +99,14 @@ def recalibrate(
     current = _judge_current(evidence, spec)
     report = report_current(evidence, spec, current)
     tell(f"fitting maps on {labels}", 0.55)
-    proposal = _propose(stream, evidence, spec, current)
+    budget = _find_budget(stream, evidence.cohort.model_version)
+    proposal = _propose(stream, evidence, spec, current, budget)
     report_proposal(report, spec, proposal)
     tell("routing the newest items again", 0.75)
     changed = proposal if proposal is not None and proposal.changes else None
     with transaction.atomic():
+        if budget is not None:
+            _hold_share(stream, evidence.cohort.model_version, budget)
         policies, draft = [spec], None
         if changed is not None:
             draft = _create_draft(stream, policy_id, changed, at, created_by_id)
@@ -134,7 +147,11 @@ def _judge_current(evidence: Evidence, spec: PolicySpec) -> Judgement:
 
 
 def _propose(
-    stream: Stream, evidence: Evidence, spec: PolicySpec, current: Judgement
+    stream: Stream,
+    evidence: Evidence,
+    spec: PolicySpec,
+    current: Judgement,
+    budget: Budget | None,
 ) -> Proposal | None:
     return propose(
         evidence=evidence,
@@ -142,7 +159,7 @@ def _propose(
         current=current,
         edges=stream.reporting_edges,
         categories=active_keys(stream.id),
-        budget=_find_budget(stream, evidence.cohort.model_version),
+        budget=budget,
         costs=_find_costs(stream),
     )
 
@@ -158,6 +175,16 @@ def _find_budget(stream: Stream, model_version: str) -> Budget | None:
         report__certificate__alpha=stream.error_budget,
     )
     return Budget(stream.error_budget, spend_delta(DELTA, tried.count() + 1))
+
+
+def _hold_share(stream: Stream, model_version: str, budget: Budget) -> None:
+    """Keep the share of the risk that `budget` was given until commit; refuse it if it is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [BUDGET_LOCK, str(stream.id)]
+        )
+    if _find_budget(stream, model_version) != budget:
+        raise OvertakenError(OvertakenError.__doc__)
 
 
 def _find_costs(stream: Stream) -> dict[str, Costs] | None:

@@ -18,6 +18,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from calibration.models import CalibrationRun, RunRequest
+from calibration.runs import OvertakenError
 from routing.events import record_event
 from routing.models import Stream
 from routing.policies import NoPolicyError, current_spec
@@ -139,7 +140,7 @@ def _work(request: RunRequest) -> None:
         )
     except _LostError:
         logger.warning("%s: another worker took over the recalibration", request.stream.key)
-    except NoPolicyError as error:
+    except (NoPolicyError, OvertakenError) as error:
         _fail(request, str(error))
     except Exception as error:
         logger.exception("%s: the recalibration failed", request.stream.key)

@@ -10,7 +10,7 @@ from calibration.judgements import judge_maps
 from calibration.labels import Cohort, Evidence, FrameRows, Labels, OpenLabels, name_stratum
 from calibration.models import AuditDraw, CalibrationRun
 from calibration.proposals import NOT_IN_RAW_ORDER
-from calibration.runs import recalibrate
+from calibration.runs import OvertakenError, recalibrate
 from routing.models import Policy, Stream
 from routing.policies import publish_policy
 from tests.calibration.cohorts import (
@@ -140,6 +140,22 @@ def settle(stream: Stream, size: int, *, right: int, confidence: float) -> None:
 
 def refit(stream: Stream) -> CalibrationRun:
     return recalibrate(stream=stream, at=NOON, reason="the budget")
+
+
+def test_recalibration_overtaken_by_another_spends_no_share_of_the_risk_twice(
+    stream: Stream,
+) -> None:
+    settle(stream, 500, right=500, confidence=0.98)
+
+    def let_another_by(step: str, _share: float) -> None:
+        if step == "routing the newest items again":
+            refit(stream)
+
+    with pytest.raises(OvertakenError):
+        recalibrate(stream=stream, at=NOON, reason="the budget", progress=let_another_by)
+    [stored] = CalibrationRun.objects.all()
+    assert stored.report["certificate"]["delta"] == pytest.approx(0.0304, abs=1e-4)
+    assert Policy.objects.filter(version=None).count() == 1
 
 
 def test_recalibration_proposes_the_certified_cut_off(stream: Stream) -> None:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from calibration.models import CalibrationRun
-from calibration.runs import FITTED_DAYS, RunReasonError
+from calibration.runs import FITTED_DAYS, OvertakenError, RunReasonError
 from reviewqueue.recalibrations import recalibrate_stream
 from routing.models import Stream
 from routing.policies import NoPolicyError
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"--days is {days}; give 1 or more.")
         try:
             run = recalibrate_stream(stream=found, at=timezone.now(), reason=reason, days=days)
-        except (NoPolicyError, RunReasonError) as error:
+        except (NoPolicyError, OvertakenError, RunReasonError) as error:
             raise CommandError(f"{stream}: {error}") from error
         self._describe(run)
 
