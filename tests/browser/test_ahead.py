@@ -12,7 +12,7 @@ from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
 from tests.browser.conftest import HOLD
-from tests.browser.test_review_by_keyboard import expect_ticket, post_tickets
+from tests.browser.test_review_by_keyboard import post_tickets
 
 SLOW_S = 1.5
 ON_SCREEN_MS = """
@@ -29,6 +29,10 @@ ON_SCREEN_MS = """
       }, { capture: true, once: true });
     })
 """
+
+
+def expect_ticket(page: Page, number: int) -> None:
+    expect(page.locator("#work h1")).to_have_text(f"Ticket {number}")
 
 
 def is_ahead(response: Response) -> bool:

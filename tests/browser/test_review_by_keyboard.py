@@ -18,7 +18,9 @@ def post_tickets(stream: Stream, count: int) -> None:
 
 
 def expect_ticket(page: Page, number: int) -> None:
+    """The ticket is on screen, and the answer before it has been taken."""
     expect(page.locator("#work h1")).to_have_text(f"Ticket {number}")
+    expect(page.locator(".statusbar__under-way")).to_have_count(0)
 
 
 def answers() -> list[tuple[str, list[str]]]:
