@@ -31,6 +31,7 @@ from reviewqueue.verdicts import (
     VerdictError,
     find_recorded,
     record_verdict,
+    repeats,
     undo_verdict,
 )
 from reviewqueue.views.answer_form import AnswerForm, EscalationForm, LeaseForm, entry_of
@@ -99,8 +100,7 @@ def _answer_late(
     )
     if recorded is None:
         return _lost(request, task, form)
-    answer = form.answer()
-    if (recorded.kind, recorded.categories) == (answer.kind, list(answer.categories)):
+    if repeats(recorded, form.answer()):
         return _go_on(request, seats, task.queue)
     words = _("You have answered this item already, and that answer stands. Undo it to change it.")
     return _lost(request, task, form, words)
