@@ -23,6 +23,7 @@ from benchmarks.review import read_form
 
 Work = Sequence[dict[str, object]]
 
+# Of what is flagged the drawn share alone, one by one: the rest is the next day's, as a table.
 QUEUES = ("hold", "flagged", "escalated")
 _UNDO = re.compile(rb'action="/verdicts/([0-9a-f-]{36})/undo"')
 _TAKEN = (HTTPStatus.OK, HTTPStatus.CREATED)
