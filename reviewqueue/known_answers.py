@@ -2,8 +2,9 @@
 
 Whether the next seat is one of these is a keyed hash of the person and their last verdict, or of
 the task in hand where the next is claimed ahead: asking again changes nothing, and of all that
-somebody answers the stream's share is known, whatever they skip. The seat looks like any other of its queue. It settles nothing and never opens: it is its
-holder's alone, and cancelled where an ordinary one would go back to the queue.
+somebody answers the stream's share is known, whatever they skip. The seat looks like any other of
+its queue. It settles nothing and never opens: it is its holder's alone, and cancelled where an
+ordinary one would go back to the queue.
 """
 
 import hmac

@@ -101,7 +101,10 @@ def test_answer_with_the_next_on_screen_gets_the_status_bar_alone(
 
 @pytest.mark.parametrize(
     ("action", "told"),
-    [("skip", "Skipped HD-1"), ("escalate", "Escalated HD-1 to the experts")],
+    [
+        ("skip", "Skipped HD-1: it waits for others, and comes back to you in 15 min"),
+        ("escalate", "Escalated HD-1 to the experts"),
+    ],
 )
 def test_what_became_of_the_item_is_told_and_announced(
     htmx: Client, tasks: list[ReviewTask], action: str, told: str
@@ -154,7 +157,7 @@ def test_answer_sent_twice_counts_once(htmx: Client, tasks: list[ReviewTask]) ->
     assert Verdict.objects.get().task_id == tasks[0].id
     other = htmx.post(path, form | {"categories": "account_unlock"})
     assert other.status_code == 409
-    assert "or it has been answered already" in other.content.decode()
+    assert "You have answered this item already, and that answer stands" in other.content.decode()
     assert Verdict.objects.get().categories == ["vpn_issue"]
 
 
