@@ -22,9 +22,14 @@ from reviewqueue.claims import (
 )
 from reviewqueue.escalations import find_escalation, seconds_to_take_back
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
-<<<<<<< HEAD
 from reviewqueue.models import ReviewTask
-from reviewqueue.verdicts import LateVerdictError, VerdictError, find_recorded, record_verdict
+from reviewqueue.verdicts import (
+    LateVerdictError,
+    VerdictError,
+    find_recorded,
+    record_verdict,
+    repeats,
+)
 from reviewqueue.views.answer_form import AnswerForm, EscalationForm, LeaseForm
 from reviewqueue.views.in_hand import (
     TEMPLATE,
@@ -35,19 +40,6 @@ from reviewqueue.views.in_hand import (
     take_up_shown,
     visible_task,
     workable_stream,
-=======
-from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.overturns import undo_overturn
-from reviewqueue.pictures import let_pictures_in
-from reviewqueue.verdicts import (
-    LateVerdictError,
-    UndoWindowPassedError,
-    VerdictError,
-    find_recorded,
-    record_verdict,
-    repeats,
-    undo_verdict,
->>>>>>> wt-mend
 )
 from reviewqueue.views.screens import TakeBack, card_of, show_ahead, show_next, show_task
 
@@ -101,16 +93,9 @@ def _answer_late(
         task_id=task.id, lease_token=form.cleaned_data["lease_token"], reviewer=request.user
     )
     if recorded is None:
-<<<<<<< HEAD
         return lost(request, task, form)
-    answer = form.answer()
-    if (recorded.kind, recorded.categories) == (answer.kind, list(answer.categories)):
-        return go_on(request, seats, task.queue, shown=take_up_shown(request, task))
-=======
-        return _lost(request, task, form)
     if repeats(recorded, form.answer()):
-        return _go_on(request, seats, task.queue)
->>>>>>> wt-mend
+        return go_on(request, seats, task.queue, shown=take_up_shown(request, task))
     words = _("You have answered this item already, and that answer stands. Undo it to change it.")
     return lost(request, task, form, words)
 
