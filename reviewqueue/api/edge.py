@@ -33,7 +33,7 @@ def answer_programs(get_response: Callable[[HttpRequest], HttpResponse]) -> obje
         response = get_response(request)
         request.method = method
         if response.status_code >= 400 and response.get("Content-Type") != CONTENT_TYPE:
-            response = _as_problem(request, response)
+            _rewrite(request, response)
         for name, value in request.META.get(NOTED, {}).items():
             response[name] = str(value)
         return response
@@ -41,34 +41,32 @@ def answer_programs(get_response: Callable[[HttpRequest], HttpResponse]) -> obje
     return middleware
 
 
-def _as_problem(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def _rewrite(request: HttpRequest, response: HttpResponse) -> None:
+    """Make a problem document of a page; the response stays the one that Django has logged."""
+    problem = _problem_of(request, response)
+    if problem is not None:
+        answered = respond(problem)
+        response.content = answered.content
+        response.headers["Content-Type"] = answered.headers["Content-Type"]
+
+
+def _problem_of(request: HttpRequest, response: HttpResponse) -> ProblemError | None:
     if response.status_code == 405:
-        return _refuse_method(request, response)
+        allowed = {part.strip() for part in response.get("Allow", "").split(",")}
+        allow = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
+        response["Allow"] = allow
+        return ProblemError("method_not_allowed", f"{request.method} is not taken; use {allow}.")
     if response.status_code == 404:
-        return respond(unknown_address(request))
+        return unknown_address(request)
     if response.status_code == 400:
-        return respond(
-            ProblemError(
-                "malformed",
-                "The address or a header cannot be read; leave out NUL characters (%00) and use "
-                "a host name that this service answers to.",
-            )
+        return ProblemError(
+            "malformed",
+            "The address or a header cannot be read; leave out NUL characters (%00) and use "
+            "a host name that this service answers to.",
         )
     if response.status_code == 500:
-        return respond(
-            ProblemError("internal", "Nothing was stored; the fault is in the service's log.")
-        )
-    return response
-
-
-def _refuse_method(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    allowed = {part.strip() for part in response.get("Allow", "").split(",")}
-    allow = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
-    refused = respond(
-        ProblemError("method_not_allowed", f"{request.method} is not taken here; use {allow}.")
-    )
-    refused["Allow"] = allow
-    return refused
+        return ProblemError("internal", "Nothing was stored; the fault is in the service's log.")
+    return None
 
 
 def unknown_address(request: HttpRequest) -> ProblemError:
