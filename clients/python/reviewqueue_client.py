@@ -142,8 +142,10 @@ class ReviewQueue:
         while part := list(islice(source, chunk)):
             body = b"\n".join(_encode(item) for item in part)
             answer = self._ask("POST", self._path("items/batch"), body, content_type=NDJSON)
-            for line in answer["results"]:
-                yield {**line, "index": start + line["index"]}
+            lines: list[BatchLine] = answer["results"]
+            for line in lines:
+                line["index"] += start
+                yield line
             start += len(part)
 
     def decide(self, item: Mapping[str, Any]) -> Decision:
@@ -193,7 +195,7 @@ class ReviewQueue:
             if attempt:
                 time.sleep(self._pause(attempt, asked))
             try:
-                with urllib.request.urlopen(request, timeout=self.timeout) as answer:  # noqa: S310
+                with _OPENER.open(request, timeout=self.timeout) as answer:
                     return json.loads(answer.read())
             except urllib.error.HTTPError as error:
                 with error:
@@ -210,6 +212,16 @@ class ReviewQueue:
         if asked.isdigit():
             return min(float(asked), self.longest_wait) + random.random() / 4  # noqa: S311
         return min(2.0**attempt / 4, self.longest_wait) * (0.5 + random.random() / 2)  # noqa: S311
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The key goes to nobody but the address that it was given for."""
+
+    def redirect_request(self, *_request: object) -> None:
+        return None
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirect)
 
 
 def _encode(item: Mapping[str, Any]) -> bytes:

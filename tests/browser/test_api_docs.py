@@ -10,7 +10,6 @@ def test_page_shows_calls_with_examples_and_asks_nobody_else(page: Page, base_ur
     expect(page.locator(".opblock")).to_have_count(6)
     page.locator("#operations-items-post_item .opblock-summary-control").click()
     expect(page.locator("#operations-items-post_item")).to_contain_text("HD-4711")
-    page.screenshot(path="/tmp/docs.png", full_page=True)
 
     foreign = [url for url in asked if not url.startswith((base_url, "data:"))]
     assert foreign == []
