@@ -33,7 +33,7 @@ ADVICE: Final = {
 
 def _describe() -> str:
     rows = "\n".join(
-        f"| `urn:reviewqueue:problem:{code}` | {status} | {title} | {ADVICE[code]} |"
+        f"| `{code}` | {status} | {title} | {ADVICE[code]} |"
         for code, (status, title) in TITLES.items()
     )
     return f"""Post predictions, be told what to do with them, and what people found.
@@ -47,9 +47,10 @@ body under a known id is a `conflict`. So whenever an answer is lost, send the r
 again). A batch is one request. Posts also say `Item-Limit` (bytes), batches `Batch-Limit` (items)
 and `Body-Limit` (bytes). `GET /api/v1/streams` lists them all.
 
-**Problems** are documents of type `{CONTENT_TYPE}` (RFC 9457). Their types:
+**Problems** are documents (`{CONTENT_TYPE}`, RFC 9457). Their `type` is
+`urn:reviewqueue:problem:` and one of these:
 
-| type | status | title | what to do |
+| … | status | title | what to do |
 | --- | --- | --- | --- |
 {rows}
 """

@@ -48,6 +48,7 @@ def _rewrite(request: HttpRequest, response: HttpResponse) -> None:
         answered = respond(problem)
         response.content = answered.content
         response.headers["Content-Type"] = answered.headers["Content-Type"]
+        response.headers["Content-Length"] = str(len(answered.content))
 
 
 def _problem_of(request: HttpRequest, response: HttpResponse) -> ProblemError | None:

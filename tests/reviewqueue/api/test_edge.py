@@ -16,6 +16,7 @@ def told(response: Answered) -> tuple[int, str, str]:
     problem = json.loads(response.content)
     assert response["Content-Type"] == "application/problem+json"
     assert problem["status"] == response.status_code
+    assert response["Content-Length"] == str(len(response.content))
     return response.status_code, problem["type"].rpartition(":")[2], problem["detail"]
 
 
