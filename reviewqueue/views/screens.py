@@ -23,15 +23,10 @@ from reviewqueue.views.answer_panel import (
     arrange_choices,
     describe_machine,
 )
-from reviewqueue.views.progress import (
-    LastVerdict,
-    Progress,
-    read_last_verdict,
-    read_progress,
-)
+from reviewqueue.views.progress import LastVerdict, Progress, read_surroundings
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
-from routing.models import Category, Stream
+from routing.models import Stream
 from routing.policies import published_spec
 
 if TYPE_CHECKING:
@@ -90,7 +85,9 @@ class TakeBack:
 class Screen:
     """All that the review templates show. `machine` is None on blind and on empty screens.
 
-    `answers` are those that an adjudicator decides between; nobody else has any.
+    `answers` are those that an adjudicator decides between; nobody else has any. One made `ahead`
+    is shown while the answer before it is still under way: what its status bar tells of that answer
+    comes later.
     """
 
     stream: Stream
@@ -112,6 +109,7 @@ class Screen:
     told: str = ""
     take_back: TakeBack | None = None
     passed_on: Sequence[PassedOn] = ()
+    ahead: bool = False
     empty: EmptyQueue | None = None
 
 
@@ -127,9 +125,9 @@ def name_queue(key: str) -> QueueName:
     return QueueName(key, labels[key])
 
 
-def show_next(*, user: "User", stream: Stream, queue: str) -> Screen:
+def show_next(*, user: "User", stream: Stream, queue: str, taking_up: bool = False) -> Screen:
     """Claim the next task of the queue, or keep the one in hand, and show it."""
-    task = claim_next(user=user, stream=stream, queue=queue)
+    task = claim_next(user=user, stream=stream, queue=queue, taking_up=taking_up)
     if task is None:
         return _show_empty(user=user, stream=stream, queue=queue)
     return show_task(user=user, task=task)
@@ -141,31 +139,30 @@ def show_task(
     """Show a task (with its item, decision and stream) and what was entered so far."""
     stream, item, decision = task.stream, task.item, task.decision
     policy = published_spec(decision.policy_id)
-    taxonomy = {category.key: category for category in _read_taxonomy(stream)}
-
-    def label_of(key: str) -> str:
-        return taxonomy[key].label if key in taxonomy else key
-
+    around = read_surroundings(user=user, stream=stream, queue=task.queue)
+    taxonomy = around.taxonomy
     blind = task.blind
     machine = None
     if not blind:
-        predicted = taxonomy.get(decision.predicted)
+        predicted = taxonomy.by_key.get(decision.predicted)
         machine = describe_machine(
             decision,
             policy=policy,
-            label_of=label_of,
+            label_of=taxonomy.label_of,
             retired_at=None if predicted is None else predicted.retired_at,
         )
-    active = [category for category in taxonomy.values() if category.retired_at is None]
     answers = read_given_answers(
-        user=user, task=task, label_of=label_of, active=[category.key for category in active]
+        user=user,
+        task=task,
+        label_of=taxonomy.label_of,
+        active=[category.key for category in taxonomy.active],
     )
     if entry is None:
         # An adjudicator weighs two answers: neither they nor the machine's are chosen beforehand.
         entry = Entry(categories=() if machine is None or answers else (machine.key,))
     paper = read_item(item, stream=stream)
     choices = arrange_choices(
-        active,
+        taxonomy.active,
         scores=None if blind else item.scores,
         chosen=entry.categories,
         keys_taken=TAKING_KEYS if answers else "",
@@ -176,8 +173,8 @@ def show_task(
         address=reverse("review", args=[stream.key, task.queue]),
         title=paper.title,
         announcement=late or _announce(paper, machine, answers),
-        progress=read_progress(user=user, stream=stream, queue=task.queue),
-        last=read_last_verdict(user=user, stream=stream, label_of=label_of),
+        progress=around.progress,
+        last=around.last,
         task=card_of(task),
         paper=paper,
         machine=machine,
@@ -190,6 +187,16 @@ def show_task(
     )
 
 
+def show_ahead(*, user: "User", task: ReviewTask) -> Screen:
+    """The screen of the one ahead, to be kept until the one in hand is answered."""
+    return replace(show_task(user=user, task=task), ahead=True)
+
+
+def show_bar(*, user: "User", stream: Stream, queue: str) -> Screen:
+    """What stands in the status bar alone, for a page that shows its task already."""
+    return _without_task(user=user, stream=stream, queue=queue)
+
+
 def with_notice(screen: Screen, notice: str) -> Screen:
     """The same screen with a sentence above the answer, which is announced too."""
     return replace(screen, notice=notice, announcement=notice)
@@ -197,7 +204,7 @@ def with_notice(screen: Screen, notice: str) -> Screen:
 
 def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> Screen:
     """The same screen with what became of the item before in its status bar, announced first."""
-    words = f"{told}. {screen.announcement}"
+    words = f"{told}. {screen.announcement}" if screen.announcement else told
     return replace(screen, told=told, take_back=take_back, announcement=words)
 
 
@@ -218,11 +225,6 @@ def card_of(task: ReviewTask) -> TaskCard:
         stream_key=task.stream.key,
         queue=task.queue,
     )
-
-
-def _read_taxonomy(stream: Stream) -> list[Category]:
-    """All categories in the taxonomy's order, those that were retired too."""
-    return list(Category.objects.filter(stream=stream).order_by("position", "key"))
 
 
 def _word_primary(entry: Entry, choices: Choices, machine: Machine | None) -> str:
@@ -256,21 +258,25 @@ def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnsw
 
 
 def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
-    labels = dict(Category.objects.filter(stream=stream).values_list("key", "label"))
-    name = name_queue(queue)
-    empty = offer_other_queue(user=user, stream=stream, name=name)
+    empty = offer_other_queue(user=user, stream=stream, name=name_queue(queue))
     if queue == Queue.ADJUDICATION:
         agreement = word_recent_agreement(stream=stream, at=timezone.now())
         empty = replace(empty, agreement=agreement)
+    screen = _without_task(user=user, stream=stream, queue=queue)
+    announcement = f"{empty.heading}. {empty.words}"
+    return replace(screen, title=empty.heading, announcement=announcement, empty=empty)
+
+
+def _without_task(*, user: "User", stream: Stream, queue: str) -> Screen:
+    around = read_surroundings(user=user, stream=stream, queue=queue)
     return Screen(
         stream=stream,
-        queue=name,
+        queue=name_queue(queue),
         address=reverse("review", args=[stream.key, queue]),
-        title=empty.heading,
-        announcement=f"{empty.heading}. {empty.words}",
-        progress=read_progress(user=user, stream=stream, queue=queue),
-        last=read_last_verdict(user=user, stream=stream, label_of=lambda key: labels.get(key, key)),
-        empty=empty,
+        title="",
+        announcement="",
+        progress=around.progress,
+        last=around.last,
     )
 
 
