@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -182,10 +182,17 @@ def verdicts_overturnable_by(user: User) -> VerdictQuerySet:
     return Verdict.objects.filter(own | Q(stream__in=all_of, task__known__isnull=True))
 
 
-def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]:
-    """A new key and its text, which is shown this once: 256 random bits, kept as SHA-256."""
+def issue_api_key(
+    *, name: str, streams: Iterable[Stream], limits: Mapping[str, int | None] | None = None
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is shown this once: 256 random bits, kept as SHA-256.
+
+    `limits` are fields of the key; what is left out is as for every key.
+    """
     text = f"rq_{secrets.token_urlsafe(KEY_BYTES)}"
-    key = ApiKey.objects.create(name=name, prefix=text[:PREFIX_LENGTH], digest=_digest(text))
+    key = ApiKey.objects.create(
+        name=name, prefix=text[:PREFIX_LENGTH], digest=_digest(text), **(limits or {})
+    )
     key.streams.set(streams)
     return key, text
 

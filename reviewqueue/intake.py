@@ -56,7 +56,15 @@ NOT_ASKED: Final = RemoteAnswer(error="not asked, since the item came with its l
 
 
 class ConflictError(IntakeError):
-    """The external id is taken by an item with another body; use another id."""
+    """The external id is taken by an item with another body; use another id.
+
+    `stored` and `posted` are the fingerprints of the two, in hexadecimal.
+    """
+
+    def __init__(self, message: str, *, external_id: str, stored: str, posted: str) -> None:
+        super().__init__(message, field="external_id", value=external_id)
+        self.stored = stored
+        self.posted = posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +186,15 @@ def _answer_known(stream: Stream, posts: Mapping[int, Post]) -> dict[int, Taken 
 
 
 def _answer_again(post: Post, decision: Decision) -> Taken | ConflictError:
-    if bytes(decision.item.fingerprint) == fingerprint(post):
+    stored, posted = bytes(decision.item.fingerprint), fingerprint(post)
+    if stored == posted:
         return read_taken(decision)
     return ConflictError(
         f"external_id {post.external_id!r} is taken by an item with another body; "
         "post this one under another id.",
-        field="external_id",
-        value=post.external_id,
+        external_id=post.external_id,
+        stored=stored.hex(),
+        posted=posted.hex(),
     )
 
 

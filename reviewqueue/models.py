@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -50,6 +51,25 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.BinaryField(max_length=32, editable=False)
     streams = models.ManyToManyField(Stream, related_name="api_keys")
+    requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text=_("A batch is one request. Empty: as for every key; 0: no limit."),
+    )
+    item_max_bytes = models.PositiveIntegerField(
+        _("bytes of an item"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: as much as for every key; it is never more than that."),
+    )
+    batch_max_items = models.PositiveIntegerField(
+        _("items of a batch"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: as many as for every key; it is never more than that."),
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -117,6 +117,8 @@ def test_post_again_with_another_body_is_refused(upstream: Upstream) -> None:
         "post this one under another id.",
         "field": "external_id",
         "value": "t1",
+        "stored_fingerprint": bytes(Item.objects.get().fingerprint).hex(),
+        "posted_fingerprint": answer(response)["posted_fingerprint"],
     }
 
 
