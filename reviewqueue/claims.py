@@ -1,5 +1,6 @@
 """Claims: one person, one seat, under a lease that the database's clock measures."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -273,10 +274,15 @@ def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 def _rest_from(task: ReviewTask, user: "User") -> None:
     """Offer the user no seat of the task's item for a while; of two the other would come next."""
     seats = ReviewTask.objects.unanswered().filter(stream_id=task.stream_id, item_id=task.item_id)
+    note_skips(stream_id=task.stream_id, user=user, task_ids=seats.values_list("id", flat=True))
+
+
+def note_skips(*, stream_id: UUID, user: "User", task_ids: Iterable[UUID]) -> None:
+    """Offer the user none of these seats for a while, from now on."""
     TaskSkip.objects.bulk_create(
         [
-            TaskSkip(stream_id=task.stream_id, task_id=seat_id, user=user, skipped_at=Now())
-            for seat_id in seats.values_list("id", flat=True)
+            TaskSkip(stream_id=stream_id, task_id=task_id, user=user, skipped_at=Now())
+            for task_id in task_ids
         ],
         update_conflicts=True,
         unique_fields=["task", "user"],

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import label_kind
 from reviewqueue.verdicts import (
     Answer,
     UndoWindowPassedError,
@@ -220,12 +221,11 @@ def _settle_anew(verdict: Verdict, task: ReviewTask, *, at: datetime, settled_at
         return
     label = GroundTruth.objects.current().get(stream_id=task.stream_id, item_id=task.item_id)
     withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at)
-    uncertain = verdict.kind == Kind.CANNOT_JUDGE
     settle_truth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=label.decision_id,
-        kind=GroundTruth.Kind.UNCERTAIN if uncertain else GroundTruth.Kind(verdict.kind),
+        kind=label_kind(verdict),
         categories=verdict.categories,
         pi=label.pi,
         blind=label.blind,

@@ -50,16 +50,11 @@ def apply_verdict(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
 
 def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
     """Make the verdict the item's label, with the chance and the queue of its seat."""
-    kind = (
-        GroundTruth.Kind.UNCERTAIN
-        if verdict.kind == Kind.CANNOT_JUDGE
-        else GroundTruth.Kind(verdict.kind)
-    )
     settle_truth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=task.decision_id,
-        kind=kind,
+        kind=label_kind(verdict),
         categories=verdict.categories,
         pi=task.pi,
         blind=task.blind,
@@ -68,6 +63,16 @@ def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
         settled_at=at,
     )
     Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
+
+
+def label_kind(verdict: Verdict) -> GroundTruth.Kind:
+    """The kind of label that the verdict makes: who decides and cannot judge leaves it uncertain.
+
+    Raises ValueError for a withdrawal, which makes none.
+    """
+    if verdict.kind == Kind.CANNOT_JUDGE:
+        return GroundTruth.Kind.UNCERTAIN
+    return GroundTruth.Kind(verdict.kind)
 
 
 def is_same_answer(first: Verdict, second: Verdict) -> bool:
