@@ -76,7 +76,7 @@ def _draw_line(found: Neighbour, stream: Stream, label_of: Callable[[str], str])
         external_id=found.item.external_id,
         paper=paper,
         excerpt=excerpt_of(paper),
-        picture=next((block.source for block in paper.blocks if block.kind == "image"), ""),
+        picture=paper.picture,
         answer=word_answer(found.verdict, label_of),
         at=found.verdict.answered_at,
         likeness=_word_likeness(found),

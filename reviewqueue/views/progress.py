@@ -160,12 +160,11 @@ def describe_last(
     verdict: Verdict, *, stream: Stream, predicted: str, taxonomy: Taxonomy
 ) -> LastVerdict:
     """The newest live verdict; `predicted` is what the machine had said."""
-    left = (verdict.published_at - timezone.now()).total_seconds()
     return LastVerdict(
         id=verdict.id,
         answer=word_answer(verdict, taxonomy.label_of),
         words=_last_words(verdict, title_of(verdict, stream), machine=taxonomy.label_of(predicted)),
-        undo_left=max(0, round(left)),
+        undo_left=verdict.undo_left,
     )
 
 

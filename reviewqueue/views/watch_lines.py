@@ -71,7 +71,7 @@ def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) ->
         address=reverse("watched", args=[stream.key, decision.id]),
         title=paper.title,
         excerpt=excerpt_of(paper),
-        picture=next((block.source for block in paper.blocks if block.kind == "image"), ""),
+        picture=paper.picture,
         levels=_read_levels(decision, label_of),
         predicted=label_of(decision.predicted),
         figure=percent_apart(decision.confidence),
