@@ -106,9 +106,7 @@ def recalibrate(
     changed = proposal if proposal is not None and proposal.changes else None
     with transaction.atomic():
         _hold_share(stream, evidence.cohort.model_version, budget)
-        draft = None
-        if changed is not None:
-            draft = _create_draft(stream, policy_id, changed, at, created_by_id)
+        draft = _create_draft(stream, policy_id, changed, at, created_by_id)
         policies = [spec] if draft is None else [spec, load_spec(draft)]
         report_volume(report, evidence, policies, seconds_per_review or {})
         run = _store_run(
@@ -211,8 +209,14 @@ def _find_costs(stream: Stream) -> dict[str, Costs] | None:
 
 
 def _create_draft(
-    stream: Stream, policy_id: UUID, proposal: Proposal, at: datetime, created_by_id: int | None
-) -> Policy:
+    stream: Stream,
+    policy_id: UUID,
+    proposal: Proposal | None,
+    at: datetime,
+    created_by_id: int | None,
+) -> Policy | None:
+    if proposal is None:
+        return None
     changes = draft_fields(proposal) | {
         "title": f"Recalibrated {at:%Y-%m-%d}",
         "reporting_edges": list(stream.reporting_edges),
