@@ -11,9 +11,10 @@ from django.db.models.functions import Now
 
 from reviewqueue.known_answers import seat_known
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
+from reviewqueue.task_rows import TASK_COLUMNS, make_task
 from routing.events import record_event
-from routing.models import Decision, Item, Stream
-from routing.rows import Columns, fetch_row
+from routing.models import Stream
+from routing.rows import fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -32,10 +33,6 @@ UNCLAIMED: Final = {
     "lease_token": None,
     "lease_expires_at": None,
 }
-
-_TASK: Final = Columns(ReviewTask, "task")
-_ITEM: Final = Columns(Item, "item", without=("fingerprint",))
-_DECISION: Final = Columns(Decision, "decision")
 
 # Whoever asks twice at once waits here for their own first request, and then sees what it claimed:
 # each statement looks anew. The lock ends with the transaction.
@@ -76,7 +73,7 @@ CLAIM_NEXT: Final = f"""
             ORDER BY task.priority DESC, task.due_at, task.id
             LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING *)
-    SELECT {_TASK.sql}, {_ITEM.sql}, {_DECISION.sql}
+    SELECT {TASK_COLUMNS}
     FROM (SELECT * FROM held UNION ALL SELECT * FROM taken) AS task
     JOIN routing_item AS item ON item.id = task.item_id
     JOIN routing_decision AS decision ON decision.id = task.decision_id
@@ -234,13 +231,7 @@ def _claim_once(
         },
         before=(ONE_AT_A_TIME, _whose(user, stream, queue)),
     )
-    if row is None:
-        return None
-    task = _TASK.make(row)
-    task.item = _ITEM.make(row, _TASK.width)
-    task.decision = _DECISION.make(row, _TASK.width + _ITEM.width)
-    task.stream = stream
-    return task
+    return None if row is None else make_task(row, stream)
 
 
 def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime | None:
