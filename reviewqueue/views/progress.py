@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -211,6 +212,11 @@ def read_labels(stream_ids: Sequence[UUID]) -> Callable[[UUID, str], str]:
         )
     }
     return lambda stream_id, key: labels.get((stream_id, key), key)
+
+
+def read_labels_of(stream: Stream) -> Callable[[str], str]:
+    """Category labels of one stream in one query; an unknown key stands for itself."""
+    return partial(read_labels([stream.id]), stream.id)
 
 
 def read_day(user: "User", *, now: datetime) -> Day:
