@@ -332,6 +332,10 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
             supersedes__kind=Verdict.Kind.WITHDRAWN
         )
 
+    def first_hand(self) -> Self:
+        """All but overturns: a seat's first answer, or the next one after a withdrawal."""
+        return self.filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Verdict.Kind.WITHDRAWN))
+
     def told(self) -> Self:
         """Verdicts that upstream may know: published, and nothing that is supersedes them."""
         told = self.exclude(kind=Verdict.Kind.WITHDRAWN).filter(published_at__lte=Now())

@@ -80,11 +80,11 @@ def is_same_answer(first: Verdict, second: Verdict) -> bool:
     return first.kind == second.kind and set(first.categories) == set(second.categories)
 
 
-def read_first_answers(task: ReviewTask) -> list[Verdict]:
-    """What the first seats of the task's item have said, live, in one query."""
-    return list(
+def first_answers(item_ids: Sequence[UUID]) -> VerdictQuerySet:
+    """What the first seats of the items have said, live; neither deciding seats nor known ones."""
+    return (
         Verdict.objects.live()
-        .filter(item_id=task.item_id, task__seat__in=FIRST_SEATS, task__known__isnull=True)
+        .filter(item_id__in=item_ids, task__seat__in=FIRST_SEATS, task__known__isnull=True)
         .exclude(task__queue__in=DECIDING)
     )
 
