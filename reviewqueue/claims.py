@@ -176,7 +176,10 @@ def release_others(*, user: "User", kept: ReviewTask, keep_ahead: bool = False) 
         .exclude(id=kept.id)
     )
     if keep_ahead:
-        reading = others.filter(queue=kept.queue).order_by("claimed_at").values("id")[:1]
+        in_order = others.filter(queue=kept.queue).order_by("claimed_at")
+        reading = list(in_order.values_list("id", flat=True)[:1])
+        # `kept` may have been claimed a moment ago, and of two the one claimed first is in hand.
+        others.filter(id__in=reading).update(claimed_at=Now())
         others = others.exclude(id__in=reading)
     others.update(**UNCLAIMED)
 
