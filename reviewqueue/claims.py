@@ -80,7 +80,7 @@ CLAIM_NEXT: Final = f"""
 """  # noqa: S608 - the columns of our own models
 
 # Locked in the order in which answering locks them: the one in hand, then the one ahead.
-RENEW = """
+RENEW: Final = """
     WITH held AS (
         SELECT task.id FROM reviewqueue_reviewtask AS task
         JOIN reviewqueue_reviewtask AS in_hand USING (holder_id, stream_id, queue)
