@@ -236,6 +236,13 @@ class ReviewTask(models.Model):
     def __str__(self) -> str:
         return f"{self.item}: {self.get_queue_display()}"
 
+    @property
+    def lease_left(self) -> int:
+        """Whole seconds until the lease ends; 0 when it is over, or without one."""
+        if self.lease_expires_at is None:
+            return 0
+        return max(0, int((self.lease_expires_at - timezone.now()).total_seconds()))
+
 
 class RemoteAsk(models.Model):
     """A question to a remote model about an item that waits for the answer."""
@@ -345,6 +352,10 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
             supersedes__kind=Verdict.Kind.WITHDRAWN
         )
 
+    def first_hand(self) -> Self:
+        """All but overturns: a seat's first answer, or the next one after a withdrawal."""
+        return self.filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Verdict.Kind.WITHDRAWN))
+
     def told(self) -> Self:
         """Verdicts that upstream may know: published, and nothing that is supersedes them."""
         told = self.exclude(kind=Verdict.Kind.WITHDRAWN).filter(published_at__lte=Now())
@@ -416,3 +427,8 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"
+
+    @property
+    def undo_left(self) -> int:
+        """Seconds in which it can still be undone; 0 when that is over."""
+        return max(0, round((self.published_at - timezone.now()).total_seconds()))

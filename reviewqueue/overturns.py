@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import label_kind
 from reviewqueue.verdicts import (
     Answer,
     UndoWindowPassedError,
@@ -110,7 +111,22 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
     if _is_superseded(overturn):
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     earlier = overturn.supersedes
-    back = Verdict.objects.create(
+    back = _bring_back(earlier, overturn, task)
+    _settle_anew(back, task, at=timezone.now(), settled_at=earlier.answered_at)
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.overturn_undone",
+        subject_id=task.item_id,
+        actor_id=by.pk,
+        verdict=str(back.id),
+        undone=str(overturn.id),
+        queue=task.queue,
+    )
+    return back
+
+
+def _bring_back(earlier: Verdict, overturn: Verdict, task: ReviewTask) -> Verdict:
+    return Verdict.objects.create(
         stream_id=earlier.stream_id,
         item_id=earlier.item_id,
         task=task,
@@ -128,17 +144,6 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
         answered_at=earlier.answered_at,
         published_at=earlier.published_at,
     )
-    _settle_anew(back, task, at=timezone.now(), settled_at=earlier.answered_at)
-    record_event(
-        stream_id=task.stream_id,
-        kind="verdict.overturn_undone",
-        subject_id=task.item_id,
-        actor_id=by.pk,
-        verdict=str(back.id),
-        undone=str(overturn.id),
-        queue=task.queue,
-    )
-    return back
 
 
 def _lock_task(verdict: Verdict) -> ReviewTask:
@@ -220,12 +225,11 @@ def _settle_anew(verdict: Verdict, task: ReviewTask, *, at: datetime, settled_at
         return
     label = GroundTruth.objects.current().get(stream_id=task.stream_id, item_id=task.item_id)
     withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at)
-    uncertain = verdict.kind == Kind.CANNOT_JUDGE
     settle_truth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=label.decision_id,
-        kind=GroundTruth.Kind.UNCERTAIN if uncertain else GroundTruth.Kind(verdict.kind),
+        kind=label_kind(verdict),
         categories=verdict.categories,
         pi=label.pi,
         blind=label.blind,

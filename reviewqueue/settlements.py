@@ -50,16 +50,11 @@ def apply_verdict(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
 
 def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
     """Make the verdict the item's label, with the chance and the queue of its seat."""
-    kind = (
-        GroundTruth.Kind.UNCERTAIN
-        if verdict.kind == Kind.CANNOT_JUDGE
-        else GroundTruth.Kind(verdict.kind)
-    )
     settle_truth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=task.decision_id,
-        kind=kind,
+        kind=label_kind(verdict),
         categories=verdict.categories,
         pi=task.pi,
         blind=task.blind,
@@ -70,16 +65,26 @@ def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
     Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
 
 
+def label_kind(verdict: Verdict) -> GroundTruth.Kind:
+    """The kind of label that the verdict makes: who decides and cannot judge leaves it uncertain.
+
+    Raises ValueError for a withdrawal, which makes none.
+    """
+    if verdict.kind == Kind.CANNOT_JUDGE:
+        return GroundTruth.Kind.UNCERTAIN
+    return GroundTruth.Kind(verdict.kind)
+
+
 def is_same_answer(first: Verdict, second: Verdict) -> bool:
     """Whether two people said the same: kind and categories, in whatever order or words."""
     return first.kind == second.kind and set(first.categories) == set(second.categories)
 
 
-def read_first_answers(task: ReviewTask) -> list[Verdict]:
-    """What the first seats of the task's item have said, live, in one query."""
-    return list(
+def first_answers(item_ids: Sequence[UUID]) -> VerdictQuerySet:
+    """What the first seats of the items have said, live; neither deciding seats nor known ones."""
+    return (
         Verdict.objects.live()
-        .filter(item_id=task.item_id, task__seat__in=FIRST_SEATS, task__known__isnull=True)
+        .filter(item_id__in=item_ids, task__seat__in=FIRST_SEATS, task__known__isnull=True)
         .exclude(task__queue__in=DECIDING)
     )
 
