@@ -9,6 +9,7 @@ from ninja.security import HttpBearer
 
 from reviewqueue.access import find_api_key
 from reviewqueue.api.items import router as items
+from reviewqueue.api.outcomes import router as outcomes
 from reviewqueue.api.problems import respond
 from reviewqueue.models import ApiKey
 from reviewqueue.refusals import ProblemError
@@ -38,6 +39,7 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("", items)
+api.add_router("", outcomes)
 
 METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 nowhere = Router()

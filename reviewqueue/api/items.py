@@ -60,7 +60,7 @@ MANY: Final = {"type": "array", "maxItems": settings.BATCH_MAX_ITEMS, "items": O
 )
 def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """Answers 201 with the decision; the same body again answers 200 with the same decision."""
-    found = _stream(request, stream)
+    found = find_stream(request, stream)
     post = check_post(parse_json(read_body(request, limit=settings.ITEM_MAX_BYTES)))
     answer = take_in(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
@@ -77,7 +77,7 @@ def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
 )
 def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """What a post of these scores would be answered now, without an id."""
-    found = _stream(request, stream)
+    found = find_stream(request, stream)
     body = read_body(request, limit=settings.ITEM_MAX_BYTES)
     post = check_post(parse_json(body), TriedPost)
     answer = decide_only(stream=found, posts=[post])[0]
@@ -94,7 +94,7 @@ def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
 )
 def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """A JSON array or NDJSON of items; bad ones are refused one by one, the rest is taken."""
-    found = _stream(request, stream)
+    found = find_stream(request, stream)
     parsed = _parse_batch(request)
     posts: list[Post] = []
     places: list[int] = []
@@ -131,7 +131,7 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
 )
 def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) -> HttpResponse:
     """The latest decision and state, with the verdict once its undo window is over."""
-    found = _stream(request, stream)
+    found = find_stream(request, stream)
     known = (
         {}
         if "\0" in external_id
@@ -166,7 +166,7 @@ def get_item_called_batch(request: HttpRequest, stream: Path[str]) -> HttpRespon
     return get_item(request, stream, "batch")
 
 
-def _stream(request: HttpRequest, key: str) -> Stream:
+def find_stream(request: HttpRequest, key: str) -> Stream:
     api_key = getattr(request, "auth", None)
     found = stream_of_key(api_key, key) if isinstance(api_key, ApiKey) else None
     if found is None:

@@ -1,0 +1,44 @@
+"""The feed of what people decided, for upstreams that would rather ask than be told."""
+
+import json
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Query, Router
+
+from reviewqueue.api.items import REFUSALS, find_stream
+from reviewqueue.api.schemas import OutcomesOut
+from reviewqueue.outcomes import MOST, CursorError, read_outcomes
+from reviewqueue.refusals import ProblemError
+
+router = Router(tags=["outcomes"])
+
+
+@router.get(
+    "/streams/{stream}/outcomes",
+    response={200: OutcomesOut, **REFUSALS},
+    summary="What people decided, since a cursor",
+)
+def get_outcomes(
+    request: HttpRequest, stream: Path[str], after: Query[str] = "", limit: Query[str] = "100"
+) -> HttpResponse:
+    """Published verdicts and overturns, the oldest first; each once, none left out.
+
+    Ask again with `after` set to the answer's `next`; while `more` is true, at once. `limit` is 1
+    to 1,000.
+    """
+    found = find_stream(request, stream)
+    try:
+        page = read_outcomes(stream=found, after=after, limit=_read_limit(limit))
+    except CursorError as error:
+        raise ProblemError("invalid", str(error), field="after", value=after) from error
+    answer = {"outcomes": page.outcomes, "next": page.next, "more": page.more}
+    return HttpResponse(json.dumps(answer, ensure_ascii=False), content_type="application/json")
+
+
+def _read_limit(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
+    if not 1 <= number <= MOST:
+        raise ProblemError(
+            "invalid", f"A page has 1 to {MOST:,} outcomes; ask for so many.", "limit", text
+        )
+    return number
