@@ -186,6 +186,7 @@ def _raise_alarm(
         stream_id=watch.stream_id,
         kind=Announcement.Kind.DRIFT_ALARM,
         subject_id=alarm.id,
+        stream=watch.stream.key,
         alarm=str(alarm.id),
         category=key or None,
         side=str(side.value),

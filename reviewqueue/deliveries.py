@@ -22,8 +22,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from reviewqueue.messages import read_message, write_message
-from reviewqueue.models import Delivery
 from reviewqueue.posting import Posted, post_message
+from reviewqueue.webhook_models import Delivery
 from reviewqueue.webhooks import disable_webhook, secrets_in_force
 
 logger = logging.getLogger(__name__)

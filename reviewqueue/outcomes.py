@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reviewqueue.messages import Message, read_message
-from reviewqueue.sequencer import sequence_stream
+from reviewqueue.sequencer import sequence_due
 from routing.models import Announcement, Stream
 
 Kind = Announcement.Kind
@@ -41,7 +41,7 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
         CursorError: `after` is none.
     """
     position = _read_cursor(after)
-    sequence_stream(stream.id)
+    sequence_due(stream.id)
     found = Announcement.objects.filter(stream=stream, kind__in=KINDS, position__gt=position)
     rows = list(
         found.select_related("item")

@@ -285,6 +285,7 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
         stream_id=stream.id,
         kind=Announcement.Kind.POLICY_PUBLISHED,
         subject_id=policy.id,
+        stream=stream.key,
         policy=str(policy.id),
         version=policy.version,
         categories=policy.category_keys,

@@ -39,6 +39,9 @@ def _read_limit(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= 4 else 0
     if not 1 <= number <= MOST:
         raise ProblemError(
-            "invalid", f"A page has 1 to {MOST:,} outcomes; ask for so many.", "limit", text
+            "invalid",
+            f"A page has 1 to {MOST:,} outcomes; ask for so many.",
+            field="limit",
+            value=text,
         )
     return number
