@@ -59,10 +59,11 @@ def resume_webhook(*, webhook_id: UUID, by: "User") -> bool:
 
 
 @transaction.atomic
-def disable_webhook(*, webhook_id: UUID, reason: str) -> bool:
-    """Tell this address nothing any more, since it says that it is gone; whether it was told.
+def disable_webhook(*, webhook_id: UUID, reason: str, by: "User | None" = None) -> bool:
+    """Tell this address nothing any more; whether it was told until now.
 
-    What was due is given up, and can be replayed by who knows better.
+    By a person, or since it says itself that it is gone. What was due is given up, and can be
+    replayed by who knows better.
     """
     found = Webhook.objects.filter(id=webhook_id).exclude(state=State.DISABLED)
     if not found.update(state=State.DISABLED, disabled_reason=reason[:300]):
@@ -72,7 +73,7 @@ def disable_webhook(*, webhook_id: UUID, reason: str) -> bool:
         closed_at=Now(),
         error=f"the webhook was disabled: {reason}"[:300],
     )
-    _note(Webhook.objects.get(id=webhook_id), "webhook.disabled", None, reason=reason)
+    _note(Webhook.objects.get(id=webhook_id), "webhook.disabled", by, reason=reason)
     return True
 
 

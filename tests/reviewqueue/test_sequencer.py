@@ -114,9 +114,7 @@ def test_sequencing_costs_the_same_for_one_and_for_many(quiet: Stream) -> None:
     for part in (items[:1], items[1:]):
         for item in part:
             announce(item)
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+        with CaptureQueriesContext(connection) as queries:
             sequence_due(quiet.id)
         counts.append(len(queries))
     assert counts == [6, 6]
