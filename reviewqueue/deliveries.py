@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from secrets import SystemRandom
+from threading import Lock
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -23,7 +24,7 @@ from django.db.models.functions import Now
 
 from reviewqueue.messages import read_message, write_message
 from reviewqueue.posting import Posted, post_message
-from reviewqueue.webhook_models import Delivery
+from reviewqueue.webhook_models import Delivery, Webhook
 from reviewqueue.webhooks import disable_webhook, secrets_in_force
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,9 @@ MOST_TRIES: Final = len(PAUSES) + 1
 JITTER: Final = 0.2  # up to so much longer, so that what failed together does not come back so
 # Beyond the deadline of a try, so that nothing is sent twice at a time.
 LEASE: Final = timedelta(seconds=60)
-# Well within the time that a task may take, with a round of the slowest receivers after it.
-PATIENCE: Final = 60.0
+PATIENCE: Final = 10.0
+# One sender per process: a slow receiver leaves the other threads of a worker to other work.
+_SENDING: Final = Lock()
 LOOK_AGAIN: Final = 0.5  # seconds, while the receivers of what was sent take their time
 KEPT: Final = timedelta(days=30)
 DELETED_AT_ONCE: Final = 10_000
@@ -80,10 +82,19 @@ class Try:
 def send_due(*, patience: float = PATIENCE) -> int:
     """Send what is due until nothing is; returns how many tries were made.
 
-    After `patience` seconds nothing more is begun: the next sweep goes on.
+    After `patience` seconds nothing more is begun: the next sweep goes on. Beside another sender
+    of this process it does nothing.
     """
+    if not _SENDING.acquire(blocking=False):
+        return 0
+    try:
+        return _send_until(monotonic() + patience)
+    finally:
+        _SENDING.release()
+
+
+def _send_until(until: float) -> int:
     made = 0
-    until = monotonic() + patience
     under_way: dict[Future[Posted], Try] = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         while True:
@@ -138,6 +149,9 @@ def settle_try(one: Try, posted: Posted) -> Delivery.State | None:
 
     Returns the state; None where the lease had run out and somebody else has tried since.
     """
+    if posted.status == GONE:
+        # Before the delivery: two who hear it at once would wait for each other.
+        Webhook.objects.select_for_update(no_key=True).get(id=one.webhook_id)
     told: dict[str, object] = {
         "status": posted.status,
         "error": posted.error[:300],

@@ -88,9 +88,9 @@ def sequence_due(stream_id: UUID) -> int:
 
 def _hand_out(stream_id: UUID, told: Sequence[tuple[UUID, str]]) -> None:
     """A delivery for each webhook that hears of it: two statements."""
-    webhooks = list(
-        Webhook.objects.filter(stream_id=stream_id).exclude(state=Webhook.State.DISABLED)
-    )
+    hearing = Webhook.objects.filter(stream_id=stream_id).exclude(state=Webhook.State.DISABLED)
+    # Locked, so that who disables one gives up what is made here too.
+    webhooks = list(hearing.select_for_update(no_key=True).order_by("id"))
     Delivery.objects.bulk_create(
         Delivery(stream_id=stream_id, announcement_id=announcement_id, webhook=webhook)
         for announcement_id, kind in told
