@@ -19,7 +19,7 @@ from routing.models import Category, Policy, Stream
 from routing.policies import publish_policy
 
 CATEGORIES = 10
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
+_BACKEND = "reviewqueue.sessions.PersonBackend"
 _COOKIE_LENGTH = 32
 _BODY = (
     "Hello,\n\nsince this morning the connection drops about a minute after I sign in. I have "

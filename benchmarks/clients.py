@@ -135,3 +135,30 @@ def drive(steps: Sequence[Step], *, seconds: float, warm_up: float = 0.0) -> Loa
         done = list(threads.map(repeat, steps))
     ended = max(now for _latencies, now in done)
     return Load(ended - began, [took for latencies, _now in done for took in latencies])
+
+
+def offer(steps: Sequence[Step], *, rate: float, seconds: float) -> Load:
+    """Begin `rate` steps a second, all clients together, however long the answers take.
+
+    Each latency counts from when its step was due: what waits for a slow answer is late as well.
+    """
+    began = time.perf_counter() + 0.1
+    gap = len(steps) / rate
+
+    def paced(step: Step, first: float) -> Step:
+        due = iter(range(int(seconds / gap) + 1))
+
+        def take() -> float | None:
+            number = next(due, None)
+            if number is None:
+                return None
+            at = first + number * gap
+            time.sleep(max(0.0, at - time.perf_counter()))
+            return None if step() is None else time.perf_counter() - at
+
+        return take
+
+    return drive(
+        [paced(step, began + number / rate) for number, step in enumerate(steps)],
+        seconds=10 * seconds,
+    )

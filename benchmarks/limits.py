@@ -126,7 +126,6 @@ def _claimer(
             return None
         values = {
             "user": user,
-            "at": None,
             "token": uuid4(),
             "lease_minutes": stream.lease_minutes,
             "stream": stream.id,

@@ -1,18 +1,19 @@
 """Sixteen reviewers at a long queue: the next item, and a verdict with the next item.
 
-*Next* is the whole page for somebody who holds nothing, so each request claims; every one is of
-another account. *Verdict* is the browser's post, which answers with the next item, by sixteen
-accounts that go on and on.
+*Next* is what HTMX asks for somebody who holds nothing, so each request claims; every one is of
+another account. The rate is what sixteen get who ask on and on, the times are those at an offered
+rate, counted from when each request was due. *Verdict* is the browser's post, which answers with
+the next item, by sixteen accounts that go on and on.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import cycle
 from urllib.parse import urlencode
 
 from benchmarks.backlog import fill_queue, settle_tables
 from benchmarks.cast import Reviewer, make_reviewers, make_stream
-from benchmarks.clients import Caller, Load, drive
+from benchmarks.clients import Caller, Load, Step, drive, offer
 from benchmarks.limits import claim_rate, empty_view
 from benchmarks.stage import Stage
 from routing.models import Stream
@@ -22,6 +23,7 @@ SHORT = 1_000
 LONG = 100_000
 FULL = 1_000_000
 NEXT_SECONDS = 12.0
+OFFERED = 200.0
 VERDICT_SECONDS = 15.0
 _ACTION = re.compile(rb'action="(/tasks/[0-9a-f-]{36}/verdict)"')
 _TOKEN = re.compile(rb'name="lease_token" value="([0-9a-f-]{36})"')
@@ -39,10 +41,14 @@ def run(stage: Stage, *, full: bool = False) -> dict[str, float]:
     # The workers' templates and plans are warm when it counts.
     _ask_for_next(stage, [short], make_reviewers("warm", 64, streams=[short]), seconds=60)
     found["next_growth"] = _measure_growth(stage, short, long)
-    many = make_reviewers("many", 4_000, streams=[long])
+    many = make_reviewers("many", 5_000, streams=[long])
     with stage.metered() as cpu:
         load = _ask_for_next(stage, [long], many, seconds=NEXT_SECONDS)[long.key]
     found |= _name("next", load, cpu())
+    more = make_reviewers("more", int(OFFERED * NEXT_SECONDS) + REVIEWERS, streams=[long])
+    calm = offer(_askers(stage, [long], more, {}), rate=OFFERED, seconds=NEXT_SECONDS)
+    found["next_offered_req_s"] = calm.rate
+    found |= {"next_p50_ms": calm.percentile_ms(0.50), "next_p99_ms": calm.percentile_ms(0.99)}
     found |= _answer(stage, long, make_reviewers("answering", REVIEWERS, streams=[long]))
     idle = make_reviewers("idle", 10_000, streams=[])
     found["limit_claims_s"] = claim_rate(
@@ -73,9 +79,20 @@ def _ask_for_next(
 ) -> dict[str, Load]:
     """Each reviewer asks once, in turn for one of the streams; returns the load by stream."""
     took: dict[str, list[float]] = {stream.key: [] for stream in streams}
+    whole = drive(_askers(stage, streams, reviewers, took), seconds=seconds)
+    return {key: Load(whole.seconds, latencies) for key, latencies in took.items()}
 
-    def asker(share: Iterator[tuple[Reviewer, str]]) -> Callable[[], float | None]:
-        caller = Caller(stage.url)
+
+def _askers(
+    stage: Stage,
+    streams: Sequence[Stream],
+    reviewers: Sequence[Reviewer],
+    took: Mapping[str, list[float]],
+) -> list[Step]:
+    """Sixteen clients that share the reviewers; each writes its times into `took` by stream."""
+
+    def asker(share: Iterator[tuple[Reviewer, str]]) -> Step:
+        caller = Caller(stage.url, {"HX-Request": "true"})
 
         def ask() -> float | None:
             reviewer, key = next(share, (None, ""))
@@ -84,7 +101,8 @@ def _ask_for_next(
             page = caller.expect(200, "GET", f"/streams/{key}/hold/", None, reviewer.headers)
             if _ACTION.search(page.body) is None:
                 raise RuntimeError(f"{reviewer.user} was shown no item.")
-            took[key].append(page.seconds)
+            if key in took:
+                took[key].append(page.seconds)
             return page.seconds
 
         return ask
@@ -93,8 +111,7 @@ def _ask_for_next(
     for number in range(REVIEWERS):
         keys = cycle(stream.key for stream in streams)
         steps.append(asker(zip(reviewers[number::REVIEWERS], keys, strict=False)))
-    whole = drive(steps, seconds=seconds)
-    return {key: Load(whole.seconds, latencies) for key, latencies in took.items()}
+    return steps
 
 
 def _answer(stage: Stage, stream: Stream, reviewers: Sequence[Reviewer]) -> dict[str, float]:

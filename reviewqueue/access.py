@@ -4,9 +4,10 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.models import User
@@ -14,7 +15,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
-from routing.models import Decision, Stream
+from routing.models import Decision, Item, Stream
+from routing.rows import Columns, fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -86,6 +88,65 @@ def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
     return _queues(user, list(roles))
 
 
+_STREAM: Final = Columns(Stream, "stream")
+_TASK: Final = Columns(ReviewTask, "task")
+_ITEM: Final = Columns(Item, "item", without=("fingerprint",))
+_DECISION: Final = Columns(Decision, "decision")
+_ROLES: Final = """ARRAY(
+    SELECT role FROM reviewqueue_membership
+    WHERE stream_id = stream.id AND user_id = %(user)s)"""
+
+FIND_SEATS: Final = f"""
+    SELECT {_ROLES}, {_STREAM.sql} FROM routing_stream AS stream WHERE stream.key = %(key)s
+"""  # noqa: S608 - the columns of our own models
+
+FIND_TASK: Final = f"""
+    SELECT {_ROLES}, {_STREAM.sql}, {_TASK.sql}, {_ITEM.sql}, {_DECISION.sql}
+    FROM reviewqueue_reviewtask AS task
+    JOIN routing_stream AS stream ON stream.id = task.stream_id
+    JOIN routing_item AS item ON item.id = task.item_id
+    JOIN routing_decision AS decision ON decision.id = task.decision_id
+    WHERE task.id = %(task)s
+"""  # noqa: S608 - the columns of our own models
+
+
+def find_seats(user: User, stream_key: str) -> Seats | None:
+    """The stream with the queues that the user may work there; None where it may not be seen."""
+    row = fetch_row(FIND_SEATS, {"user": user.pk, "key": stream_key})
+    return None if row is None else _seats(user, row)
+
+
+def find_task(user: User, task_id: UUID) -> tuple[ReviewTask, Seats] | None:
+    """One of `tasks_visible_to`, with item, decision and stream, and the user's seats there.
+
+    So is one that left the user's queues for the experts meanwhile: whoever had it on the screen
+    is told so, instead of that there is no such task.
+    """
+    row = fetch_row(FIND_TASK, {"user": user.pk, "task": task_id})
+    if row is None or (seats := _seats(user, row)) is None:
+        return None
+    at = 1 + _STREAM.width
+    task = _TASK.make(row, at)
+    task.stream = seats.stream
+    task.item = _ITEM.make(row, at + _TASK.width)
+    task.decision = _DECISION.make(row, at + _TASK.width + _ITEM.width)
+    own = task.queue in seats.queues or task.holder_id == user.pk
+    return (task, seats) if own or _was_passed_on(task, seats) else None
+
+
+def _was_passed_on(task: ReviewTask, seats: Seats) -> bool:
+    """Whether a person, not the machine, gave it to the experts, out of a queue of these seats."""
+    by_person = task.decision.action != Decision.Action.ESCALATE
+    return task.queue == Queue.ESCALATED and by_person and Queue.HOLD in seats.queues
+
+
+def _seats(user: User, row: Sequence[Any]) -> Seats | None:
+    """From a row of roles and a stream's columns; a role of any kind shows the stream."""
+    if not row[0] and not user.is_superuser:
+        return None
+    return Seats(stream=_STREAM.make(row, 1), queues=_queues(user, row[0]))
+
+
 def _queues(user: User, roles: Iterable[str]) -> tuple[str, ...]:
     if user.is_superuser:
         return tuple(Queue.values)
@@ -95,29 +156,13 @@ def _queues(user: User, roles: Iterable[str]) -> tuple[str, ...]:
 
 def tasks_visible_to(user: User) -> QuerySet[ReviewTask]:
     """Tasks in streams and queues that the user may work, or has worked and is still a member."""
-    return ReviewTask.objects.filter(_worked_by(user))
-
-
-def tasks_answerable_by(user: User) -> QuerySet[ReviewTask]:
-    """Visible tasks, and those that left the user's queues for the experts meanwhile.
-
-    Whoever had one of these on the screen is told so, instead of that there is no such task.
-    """
-    passed_on = Q(queue=Queue.ESCALATED) & ~Q(decision__action=Decision.Action.ESCALATE)
-    return ReviewTask.objects.filter(_worked_by(user, also=passed_on))
-
-
-def _worked_by(user: User, *, also: Q | None = None) -> Q:
-    """Tasks that a user's roles reach; `also` what whoever works a stream's hold queue may see."""
     if user.is_superuser:
-        return Q()
+        return ReviewTask.objects.all()
     seen = Q(pk__in=[])
     for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
         may_work = Q(queue__in=QUEUES_OF_ROLE[role]) | Q(holder=user)
-        if also is not None and Queue.HOLD in QUEUES_OF_ROLE[role]:
-            may_work |= also
         seen |= Q(stream_id=stream_id) & may_work
-    return seen
+    return ReviewTask.objects.filter(seen)
 
 
 def verdicts_visible_to(user: User) -> VerdictQuerySet:

@@ -45,6 +45,10 @@ def measure_agreement(*, stream: Stream, start: datetime, end: datetime) -> Pair
     Only the newest 1,000 items are read. What either could not judge, what was taken back and
     known answers are left out.
     """
+    return _measure(stream, _read_pairs(stream, start, end))
+
+
+def _measure(stream: Stream, pairs: list[tuple[Rating, Rating]]) -> PairAgreement:
     # With it comes scipy, which a process does not need until somebody looks.
     from calibration.core.agreement import (  # noqa: PLC0415
         cohen_kappa,
@@ -54,7 +58,6 @@ def measure_agreement(*, stream: Stream, start: datetime, end: datetime) -> Pair
         raw_agreement,
     )
 
-    pairs = _read_pairs(stream, start, end)
     ratings = {rating for pair in pairs for rating in pair}
     number = {rating: place for place, rating in enumerate(ratings)}
     codes = np.array([[number[one] for one in pair] for pair in pairs], dtype=np.int64)
@@ -75,16 +78,17 @@ def measure_agreement(*, stream: Stream, start: datetime, end: datetime) -> Pair
 
 def word_recent_agreement(*, stream: Stream, at: datetime) -> str:
     """The agreement of the last 90 days in a sentence or two; that there is not enough of it."""
-    found = measure_agreement(stream=stream, start=at - timedelta(days=DAYS), end=at)
-    if found.pairs < FEWEST:
+    pairs = _read_pairs(stream, at - timedelta(days=DAYS), at)
+    if len(pairs) < FEWEST:
         words = ngettext(
             "Not enough yet: %(n)s item was judged by two people in the last %(days)s days, "
             "%(fewest)s are needed.",
             "Not enough yet: %(n)s items were judged by two people in the last %(days)s days, "
             "%(fewest)s are needed.",
-            found.pairs,
+            len(pairs),
         )
-        return words % {"n": found.pairs, "days": DAYS, "fewest": FEWEST}
+        return words % {"n": len(pairs), "days": DAYS, "fewest": FEWEST}
+    found = _measure(stream, pairs)
     facts = {
         "share": _percent(found.raw.value),
         "n": f"{found.pairs:,}",

@@ -11,7 +11,8 @@ from django.db.models.functions import Now
 from reviewqueue.known_answers import seat_known
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from routing.events import record_event
-from routing.models import Stream
+from routing.models import Decision, Item, Stream
+from routing.rows import Columns, fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -31,67 +32,105 @@ UNCLAIMED: Final = {
     "lease_expires_at": None,
 }
 
-# The inner query reads `task_next` from its start and stops at the first free row. Leases begin
-# with the statement, like Django's `Now()` they are compared with, however old the transaction.
-CLAIM_NEXT = """
-    UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
-        claimed_at = statement_timestamp(), lease_token = %(token)s,
-        lease_expires_at = statement_timestamp() + make_interval(mins => %(lease_minutes)s)
-    WHERE id = (
-        SELECT task.id FROM reviewqueue_reviewtask AS task
-        WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
-            AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
-            AND NOT EXISTS (
-                SELECT 1 FROM reviewqueue_reviewtask AS mine
-                WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
-                    AND mine.holder_id = %(user)s)
-            AND NOT EXISTS (
-                SELECT 1 FROM reviewqueue_taskskip AS skip
-                WHERE skip.task_id = task.id AND skip.user_id = %(user)s
-                    AND skip.skipped_at
-                        > statement_timestamp() - make_interval(secs => %(rest_seconds)s))
-        ORDER BY task.priority DESC, task.due_at, task.id
-        LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id
+_TASK: Final = Columns(ReviewTask, "task")
+_ITEM: Final = Columns(Item, "item", without=("fingerprint",))
+_DECISION: Final = Columns(Decision, "decision")
+
+# Whoever asks twice at once waits here for their own first request, and then sees what it claimed:
+# each statement looks anew. The lock ends with the transaction.
+ONE_AT_A_TIME: Final = """
+    SELECT pg_advisory_xact_lock(%(lock)s, hashtext(%(whose)s))
 """
+CLAIM_LOCK: Final = 0x52515F4E  # "RQ_N": who asks for the next task
+
+# What is in hand goes first. Else the inner query reads `task_next` from its start and stops at
+# the first free row; what it asks of each is one row of a unique index, where NOT EXISTS could
+# read all that the person ever judged. Leases begin with the statement, like Django's `Now()`
+# they are compared with, however old the transaction.
+CLAIM_NEXT: Final = f"""
+    WITH held AS (
+        SELECT * FROM reviewqueue_reviewtask
+        WHERE holder_id = %(user)s AND stream_id = %(stream)s AND queue = %(queue)s
+            AND state = 'claimed' AND lease_expires_at > statement_timestamp()
+            AND (pi IS NOT NULL OR queue <> 'flagged' OR known_id IS NOT NULL)
+        ORDER BY claimed_at LIMIT 1),
+    taken AS (
+        UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
+            claimed_at = statement_timestamp(), lease_token = %(token)s,
+            lease_expires_at = statement_timestamp() + make_interval(mins => %(lease_minutes)s)
+        WHERE NOT EXISTS (SELECT 1 FROM held) AND id = (
+            SELECT task.id FROM reviewqueue_reviewtask AS task
+            WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
+                AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
+                AND (
+                    SELECT true FROM reviewqueue_reviewtask AS mine
+                    WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
+                        AND mine.holder_id = %(user)s) IS NULL
+                AND (
+                    SELECT true FROM reviewqueue_taskskip AS skip
+                    WHERE skip.task_id = task.id AND skip.user_id = %(user)s
+                        AND skip.skipped_at
+                            > statement_timestamp() - make_interval(secs => %(rest_seconds)s)
+                ) IS NULL
+            ORDER BY task.priority DESC, task.due_at, task.id
+            LIMIT 1 FOR UPDATE SKIP LOCKED)
+        RETURNING *)
+    SELECT {_TASK.sql}, {_ITEM.sql}, {_DECISION.sql}
+    FROM (SELECT * FROM held UNION ALL SELECT * FROM taken) AS task
+    JOIN routing_item AS item ON item.id = task.item_id
+    JOIN routing_decision AS decision ON decision.id = task.decision_id
+"""  # noqa: S608 - the columns of our own models
 
 
 def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
     """The next task of a queue, leased to the user; the one in hand if there is one.
 
-    Nobody gets a second seat of an item, nor, for a while, a task they skipped. Escalated
-    items have a queue of their own; inside a queue priority goes before due time before age.
+    With its item, decision and stream. Nobody gets a second seat of an item, nor, for a while, a
+    task they skipped, nor two tasks by asking twice at once. Escalated items have a queue of
+    their own; inside a queue priority goes before due time before age.
     """
-    held = _with_content().leased_to(user).singly().filter(stream=stream, queue=queue).first()
-    if held is not None:
-        return held
-    found = seat_known(user=user, stream=stream, queue=queue)
-    if found is None:
-        found = _claim_free(user=user, stream=stream, queue=queue)
-    if found is None and expire_leases(stream_id=stream.id):
-        found = _claim_free(user=user, stream=stream, queue=queue)
-    return None if found is None else _with_content().get(id=found)
+    if stream.known_rate:
+        _slip_in(user=user, stream=stream, queue=queue)
+    task = _claim(user=user, stream=stream, queue=queue)
+    if task is None and expire_leases(stream_id=stream.id):
+        task = _claim(user=user, stream=stream, queue=queue)
+    return task
 
 
-def _claim_free(*, user: "User", stream: Stream, queue: str) -> UUID | None:
+@transaction.atomic
+def _slip_in(*, user: "User", stream: Stream, queue: str) -> None:
+    """Perhaps put an item whose answer is known in the user's hand, where there is nothing."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            CLAIM_NEXT,
-            {
-                "user": user.pk,
-                "token": uuid4(),
-                "lease_minutes": stream.lease_minutes,
-                "stream": stream.id,
-                "queue": queue,
-                "rest_seconds": SKIP_REST.total_seconds(),
-            },
-        )
-        row = cursor.fetchone()
-    return None if row is None else row[0]
+        cursor.execute(ONE_AT_A_TIME, _whose(user, stream, queue))
+    held = ReviewTask.objects.leased_to(user).singly().filter(stream=stream, queue=queue)
+    if not held.exists():
+        seat_known(user=user, stream=stream, queue=queue)
 
 
-def _with_content() -> ReviewTaskQuerySet:
-    return ReviewTask.objects.select_related("item", "decision__policy", "stream")
+def _whose(user: "User", stream: Stream, queue: str) -> dict[str, int | str]:
+    return {"lock": CLAIM_LOCK, "whose": f"{user.pk} {stream.id} {queue}"}
+
+
+def _claim(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
+    row = fetch_row(
+        CLAIM_NEXT,
+        {
+            "user": user.pk,
+            "token": uuid4(),
+            "lease_minutes": stream.lease_minutes,
+            "stream": stream.id,
+            "queue": queue,
+            "rest_seconds": SKIP_REST.total_seconds(),
+        },
+        before=(ONE_AT_A_TIME, _whose(user, stream, queue)),
+    )
+    if row is None:
+        return None
+    task = _TASK.make(row)
+    task.item = _ITEM.make(row, _TASK.width)
+    task.decision = _DECISION.make(row, _TASK.width + _ITEM.width)
+    task.stream = stream
+    return task
 
 
 def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime | None:

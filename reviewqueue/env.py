@@ -25,6 +25,10 @@ _WITHOUT_SERVICES = {
     *("help", "makemessages", "simulate_loop", "startapp", "version", "--version"),
 }
 
+# Else a statement is planned anew as long as that promises to save anything, which takes longer
+# than to answer it.
+_ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
+
 _POOL_OPTIONS = {"pool_min_size": "min_size", "pool_max_size": "max_size"}
 
 
@@ -69,12 +73,15 @@ def local_secret(folder: Path, name: str) -> str:
     return path.read_text()
 
 
-def database_config(url: str) -> DatabaseConfig:
+def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
     """Return Django's settings for `postgresql://user:password@host:port/name?option=value`.
 
     A socket folder is given as `?host=/folder`. `pool_min_size` and `pool_max_size` size the
     connection pool of one process; all other options go to libpq. An empty URL gives a database
     that cannot be reached, for commands that need none. Raises `ConfigurationError`.
+
+    `prepare`: connections keep one plan, good for any values, of each statement that is asked at
+    every click. Not behind a pooler that hands each transaction another connection.
     """
     parts = urlsplit(url or _NO_DATABASE)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
@@ -89,6 +96,9 @@ def database_config(url: str) -> DatabaseConfig:
         pool[size] = _read_size(name, options.pop(name, pool[size]))
     if url:
         options["pool"] = pool
+    if prepare:
+        options["prepare_threshold"] = 0
+        options["options"] = f"{options.get('options', '')} {_ONE_PLAN}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),

@@ -5,8 +5,10 @@ so that neither a slow reader nor a long export holds a snapshot, and memory sta
 
 What is to be judged blind stays blind: of an item with an unanswered blind seat, one drawn for an
 audit whose seat is not open yet, one whose blind verdict can still be undone, and one that is
-slipped in as a known answer, the answers are left out (`"blind": true`) unless asked for. Labels
-and verdicts are told of settled items without an open seat, once the undo window is over.
+slipped in as a known answer, the answers are left out (`"blind": true`) unless asked for. These
+are what `disclosure.hidden_from` holds back from a reviewer who never had them, said again in SQL
+that reads a page of them by hash. Labels and verdicts are told of settled items without an open
+seat, once the undo window is over.
 """
 
 import json

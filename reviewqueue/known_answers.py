@@ -22,7 +22,6 @@ from django.utils.translation import gettext as _
 from django_stubs_ext import WithAnnotations
 
 from calibration.audits import hash_draws
-from calibration.core.agreement import Rate, known_answer_accuracy
 from calibration.core.sampling import is_drawn
 from reviewqueue.models import KnownAnswer, KnownKind, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, VerdictError, check_answer
@@ -32,6 +31,8 @@ from routing.policies import active_keys
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+    from calibration.core.agreement import Rate
 
 Queue = ReviewTask.Queue
 
@@ -243,7 +244,7 @@ def judged_known(streams: Iterable[UUID] | QuerySet[Stream]) -> QuerySet[Verdict
     )
 
 
-def measure_reviewer(*, stream: Stream, user: "User", start: datetime, end: datetime) -> Rate:
+def measure_reviewer(*, stream: Stream, user: "User", start: datetime, end: datetime) -> "Rate":
     """How often the user was right on known items from `start` (inclusive) to `end` (exclusive).
 
     The share of right answers with an exact 95% interval; None in it where nothing was judged.
@@ -254,7 +255,14 @@ def measure_reviewer(*, stream: Stream, user: "User", start: datetime, end: date
         .order_by()
         .aggregate(answered=Count("id"), right=Count("id", filter=is_right()))
     )
-    return known_answer_accuracy(right=counted["right"], answered=counted["answered"])
+    return _measure(right=counted["right"], answered=counted["answered"])
+
+
+def _measure(*, right: int, answered: int) -> "Rate":
+    # With it comes scipy, which a process does not need until somebody looks.
+    from calibration.core.agreement import known_answer_accuracy  # noqa: PLC0415
+
+    return known_answer_accuracy(right=right, answered=answered)
 
 
 class Counts(TypedDict):
@@ -296,7 +304,7 @@ class Measured:
 
     stream: str
     reviewer: str
-    rate: Rate
+    rate: "Rate"
 
 
 def measure_reviewers(streams: QuerySet[Stream]) -> list[Measured]:
@@ -308,6 +316,6 @@ def measure_reviewers(streams: QuerySet[Stream]) -> list[Measured]:
         .annotate(answered=Count("id"), right=Count("id", filter=is_right()))
     )
     return [
-        Measured(name, person, known_answer_accuracy(right=right, answered=answered))
+        Measured(name, person, _measure(right=right, answered=answered))
         for name, person, answered, right in rows
     ]

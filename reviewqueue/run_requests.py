@@ -18,7 +18,6 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from calibration.models import CalibrationRun, RunRequest
-from calibration.runs import OvertakenError
 from routing.events import record_event
 from routing.models import Stream
 from routing.policies import NoPolicyError, current_spec
@@ -127,6 +126,7 @@ def _work(request: RunRequest) -> None:
         )
 
     # Here, since whoever only asks for a run should not wait for scipy.
+    from calibration.runs import OvertakenError  # noqa: PLC0415
     from reviewqueue.recalibrations import recalibrate_stream  # noqa: PLC0415
 
     try:

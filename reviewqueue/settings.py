@@ -78,11 +78,17 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.database_config(read.str("DATABASE_URL", default=""))}
+DATABASES = {
+    "default": env.database_config(
+        read.str("DATABASE_URL", default=""),
+        prepare=read.bool("PREPARE_STATEMENTS", default=True),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+SESSION_ENGINE = "reviewqueue.sessions"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
+    "reviewqueue.sessions.PersonBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [

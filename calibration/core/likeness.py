@@ -14,8 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from calibration.core.estimates import FloatArray
-
+FloatArray = npt.NDArray[np.float64]
 CountArray = npt.NDArray[np.int64]
 
 _WORD = re.compile(r"[^\W_]{2,}")

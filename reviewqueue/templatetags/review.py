@@ -7,8 +7,8 @@ from django.forms import BoundField, CheckboxInput
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 register = template.Library()
 
@@ -22,6 +22,30 @@ def icon(name: str) -> SafeString:
         '<svg class="icon" aria-hidden="true" focusable="false"><use href="#i-{}"></use></svg>',
         name,
     )
+
+
+class ConstantNode(template.Node):
+    """Nodes that draw the same for everybody, once per language and process."""
+
+    def __init__(self, nodelist: template.NodeList) -> None:
+        self.nodelist = nodelist
+        self._drawn: dict[str | None, SafeString] = {}
+
+    def render(self, context: template.Context) -> SafeString:
+        """What was drawn in this language; at first with no variable of the page in sight."""
+        language = get_language()
+        drawn = self._drawn.get(language)
+        if drawn is None:
+            drawn = self._drawn[language] = self.nodelist.render(context.new())
+        return drawn
+
+
+@register.tag
+def constant(parser: template.base.Parser, _token: template.base.Token) -> ConstantNode:
+    """Draw what stands up to `endconstant` once; words, icons and addresses, no variables."""
+    nodelist = parser.parse(("endconstant",))
+    parser.delete_first_token()
+    return ConstantNode(nodelist)
 
 
 @register.filter

@@ -45,7 +45,7 @@ from reviewqueue.views.batch_form import (
     read_table,
 )
 from reviewqueue.views.batch_table import Table, draw_table, word_result
-from reviewqueue.views.progress import Progress, read_progress
+from reviewqueue.views.progress import Progress, read_surroundings
 from reviewqueue.views.review import workable_stream
 from reviewqueue.views.screens import EmptyQueue, QueueName, name_queue, offer_next
 from reviewqueue.views.waiting import (
@@ -305,7 +305,7 @@ def _screen(
         announcement=announcement,
         waiting=waiting,
         with_today=with_today,
-        progress=read_progress(user=user, stream=stream, queue=FLAGGED),
+        progress=read_surroundings(user=user, stream=stream, queue=FLAGGED).progress,
         last=_read_last(user, stream),
         table=table,
         empty=empty,

@@ -16,6 +16,7 @@ from reviewqueue.models import ReviewTask
 from reviewqueue.payloads import read_item
 from reviewqueue.views.answer_panel import is_calibrated
 from reviewqueue.views.batch_form import PICKED, Names, RowEntry, name_categories
+from reviewqueue.views.items import address_of
 from reviewqueue.views.reason_chips import ReasonChip, percent_apart, word_reason
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.models import Category, Decision, Item, Stream
@@ -39,11 +40,13 @@ class Alternative:
 class Row:
     """One flagged item. `figure` is the calibrated confidence in per cent, `raw` as models say.
 
+    `address`: the item's own page.
     `source`: whose second opinion is acted on, if it is not the item's own scores.
     """
 
     id: UUID
     external_id: str
+    address: str
     title: str
     excerpt: str
     facts: tuple[tuple[str, str], ...]
@@ -193,6 +196,7 @@ def _draw_row(
     return Row(
         id=task.id,
         external_id=item.external_id,
+        address=address_of(stream, item.id),
         title=paper.title,
         excerpt=excerpt_of(paper),
         facts=paper.facts,

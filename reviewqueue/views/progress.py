@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from django.utils import timezone
@@ -13,7 +13,9 @@ from django.utils.translation import gettext as _
 from reviewqueue.models import Verdict
 from reviewqueue.payloads import read_item
 from reviewqueue.views.waiting import count_in_words, count_left
-from routing.models import Category, Stream
+from routing.models import Category, Item, Stream
+from routing.rows import Columns, fetch_row
+from routing.taxonomies import TAXONOMY_MARK, Taxonomy, taxonomy_as_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -45,6 +47,15 @@ class LastVerdict:
     @property
     def may_undo(self) -> bool:
         return self.undo_left > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a review screen shows around its item; the categories as they are now."""
+
+    progress: Progress
+    last: LastVerdict | None
+    taxonomy: Taxonomy
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +91,62 @@ class Day:
     hours: tuple[Hour, ...]
 
 
-def read_progress(*, user: "User", stream: Stream, queue: str) -> Progress:
-    """This sitting is what was answered in the stream without a pause of half an hour."""
-    rows = list(
-        Verdict.objects.live()
-        .filter(reviewer=user, stream=stream)
-        .order_by("-answered_at")
-        .values_list("answered_at", "active_ms")[:SITTING_READ]
+_VERDICT: Final = Columns(Verdict, "verdict")
+_ITEM: Final = Columns(Item, "item", without=("fingerprint", "scores"))
+
+# The sitting is what was answered in the stream without a pause, of the newest verdicts alone: one
+# index range of `verdict_of_reviewer`, the rest by primary key.
+SURROUNDINGS: Final = f"""
+    WITH newest AS MATERIALIZED (
+        SELECT id, answered_at, active_ms FROM reviewqueue_verdict AS verdict
+        WHERE verdict.reviewer_id = %(user)s AND verdict.stream_id = %(stream)s
+            AND verdict.kind <> 'withdrawn'
+            AND NOT EXISTS (
+                SELECT 1 FROM reviewqueue_verdict AS later WHERE later.supersedes_id = verdict.id)
+        ORDER BY verdict.answered_at DESC LIMIT {SITTING_READ}),
+    paused AS (
+        SELECT active_ms, answered_at, lag(answered_at, 1, %(now)s)
+            OVER (ORDER BY answered_at DESC) - answered_at > %(gap)s AS after_pause
+        FROM newest),
+    sitting AS (
+        SELECT active_ms, bool_or(after_pause) OVER (ORDER BY answered_at DESC) AS is_over
+        FROM paused)
+    SELECT {TAXONOMY_MARK}, pace.done, pace.median, decision.predicted, {_VERDICT.sql}, {_ITEM.sql}
+    FROM (
+        SELECT count(*) AS done, percentile_cont(0.5) WITHIN GROUP (ORDER BY active_ms) AS median
+        FROM sitting WHERE NOT is_over) AS pace
+    LEFT JOIN (SELECT id FROM newest ORDER BY answered_at DESC LIMIT 1) AS last ON true
+    LEFT JOIN reviewqueue_verdict AS verdict ON verdict.id = last.id
+    LEFT JOIN routing_item AS item ON item.id = verdict.item_id
+    LEFT JOIN reviewqueue_reviewtask AS judged ON judged.id = verdict.task_id
+    LEFT JOIN routing_decision AS decision ON decision.id = judged.decision_id
+"""  # noqa: S608 - the columns of our own models
+
+
+def read_surroundings(*, user: "User", stream: Stream, queue: str) -> Surroundings:
+    """What stands around a task or an empty queue: how far `user` has come, and the categories.
+
+    This sitting is what was answered in the stream without a pause of half an hour.
+    """
+    found = fetch_row(
+        SURROUNDINGS,
+        {"user": user.pk, "stream": stream.id, "now": timezone.now(), "gap": SITTING_GAP},
     )
-    paces, later = [], timezone.now()
-    for answered_at, active_ms in rows:
-        if later - answered_at > SITTING_GAP:
-            break
-        later = answered_at
-        paces.append(active_ms)
+    mark, done, middle, predicted, *row = found or ()  # one row, also without any verdict
+    taxonomy = taxonomy_as_of(stream.id, mark)
+    last = None
+    if predicted is not None:
+        verdict = _VERDICT.make(row)
+        verdict.item = _ITEM.make(row, _VERDICT.width)
+        last = describe_last(verdict, stream=stream, predicted=predicted, taxonomy=taxonomy)
     left = count_left(stream_id=stream.id, queue=queue)
-    whole = len(paces) + left
-    return Progress(
-        done=len(paces),
+    progress = Progress(
+        done=done,
         left=count_in_words(left),
-        share=round(100 * len(paces) / whole) if whole else 0,
-        median=median_pace(paces),
+        share=round(100 * done / (done + left)) if done + left else 0,
+        median=None if middle is None else timedelta(seconds=round(middle / 1000)),
     )
+    return Surroundings(progress, last, taxonomy)
 
 
 def median_pace(paces: Sequence[int]) -> timedelta | None:
@@ -111,24 +156,15 @@ def median_pace(paces: Sequence[int]) -> timedelta | None:
     return timedelta(seconds=round(median(paces) / 1000))
 
 
-def read_last_verdict(
-    *, user: "User", stream: Stream, label_of: Callable[[str], str]
-) -> LastVerdict | None:
-    """The newest live verdict of `user` in `stream`."""
-    verdict = (
-        Verdict.objects.live()
-        .filter(reviewer=user, stream=stream)
-        .select_related("item", "task__decision")
-        .order_by("-answered_at")
-        .first()
-    )
-    if verdict is None:
-        return None
+def describe_last(
+    verdict: Verdict, *, stream: Stream, predicted: str, taxonomy: Taxonomy
+) -> LastVerdict:
+    """The newest live verdict; `predicted` is what the machine had said."""
     left = (verdict.published_at - timezone.now()).total_seconds()
     return LastVerdict(
         id=verdict.id,
-        answer=word_answer(verdict, label_of),
-        words=_last_words(verdict, title_of(verdict, stream), label_of),
+        answer=word_answer(verdict, taxonomy.label_of),
+        words=_last_words(verdict, title_of(verdict, stream), machine=taxonomy.label_of(predicted)),
         undo_left=max(0, round(left)),
     )
 
@@ -138,7 +174,7 @@ def title_of(verdict: Verdict, stream: Stream) -> str:
     return read_item(verdict.item, stream=stream).title
 
 
-def _last_words(verdict: Verdict, title: str, label_of: Callable[[str], str]) -> str:
+def _last_words(verdict: Verdict, title: str, *, machine: str) -> str:
     # Within the undo window a blind answer could still be changed: nothing of the machine's.
     if verdict.kind != Verdict.Kind.CATEGORY or verdict.blind:
         return _("on “%(title)s”") % {"title": title}
@@ -146,7 +182,7 @@ def _last_words(verdict: Verdict, title: str, label_of: Callable[[str], str]) ->
         return _("confirmed on “%(title)s”") % {"title": title}
     return _("chosen on “%(title)s”, the machine said %(machine)s") % {
         "title": title,
-        "machine": label_of(verdict.task.decision.predicted),
+        "machine": machine,
     }
 
 

@@ -13,12 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from reviewqueue.access import (
-    queues_workable_by,
-    streams_visible_to,
-    tasks_answerable_by,
-    verdicts_visible_to,
-)
+from reviewqueue.access import Seats, find_seats, find_task, verdicts_visible_to
 from reviewqueue.claims import SKIP_REST, escalate_task, release_task, renew_lease, skip_task
 from reviewqueue.escalations import (
     find_escalation,
@@ -71,7 +66,7 @@ def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
 @signed_in
 def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Record the answer and show the next item, in one request."""
-    task = _visible_task(request.user, task_id)
+    task, seats = _visible_task(request.user, task_id)
     form = AnswerForm(request.POST)
     if not form.is_valid():
         if "lease_token" in form.errors:
@@ -87,15 +82,17 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
             active_ms=form.cleaned_data["active_ms"] or 0,
         )
     except LateVerdictError:
-        return _answer_late(request, task, form)
+        return _answer_late(request, task, seats, form)
     except VerdictError as error:
         entry = form.entry(errors={error.field or "categories": str(error)})
         screen = show_task(user=request.user, task=task, entry=entry)
         return _show(request, screen, status=INVALID)
-    return _go_on(request, task.stream, task.queue)
+    return _go_on(request, seats, task.queue)
 
 
-def _answer_late(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> HttpResponse:
+def _answer_late(
+    request: PersonRequest, task: ReviewTask, seats: Seats, form: AnswerForm
+) -> HttpResponse:
     """An answer that arrives twice is recorded once; any other that comes late is refused."""
     recorded = find_recorded(
         task_id=task.id, lease_token=form.cleaned_data["lease_token"], reviewer=request.user
@@ -104,7 +101,7 @@ def _answer_late(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> 
         return _lost(request, task, form)
     answer = form.answer()
     if (recorded.kind, recorded.categories) == (answer.kind, list(answer.categories)):
-        return _go_on(request, task.stream, task.queue)
+        return _go_on(request, seats, task.queue)
     words = _("You have answered this item already, and that answer stands. Undo it to change it.")
     return _lost(request, task, form, words)
 
@@ -113,7 +110,7 @@ def _answer_late(request: PersonRequest, task: ReviewTask, form: AnswerForm) -> 
 @signed_in
 def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Pass the item on and show the next."""
-    task = _visible_task(request.user, task_id)
+    task, seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     if form.is_valid():
         skip_task(task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"])
@@ -122,14 +119,14 @@ def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
         "item": task.item.external_id,
         "minutes": SKIP_REST.total_seconds() // 60,
     }
-    return _go_on(request, task.stream, task.queue, told=told)
+    return _go_on(request, seats, task.queue, told=told)
 
 
 @require_POST
 @signed_in
 def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Hand the item to the experts, with the comment, and show the next."""
-    task = _visible_task(request.user, task_id)
+    task, seats = _visible_task(request.user, task_id)
     form = EscalationForm(request.POST)
     held = form.is_valid() and escalate_task(
         task_id=task.id,
@@ -145,14 +142,14 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
         address=reverse("undo-escalation", args=[task.id]),
         seconds=seconds_to_take_back(escalation, task),
     )
-    return _go_on(request, task.stream, task.queue, told=told, take_back=take_back)
+    return _go_on(request, seats, task.queue, told=told, take_back=take_back)
 
 
 @require_POST
 @signed_in
 def undo_escalation(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Take an item back from the experts in time; it is in hand again."""
-    task = _visible_task(request.user, task_id)
+    task, _seats = _visible_task(request.user, task_id)
     escalation = find_escalation(task)
     if escalation is None or escalation.actor_id != request.user.pk:
         raise Http404
@@ -162,7 +159,7 @@ def undo_escalation(request: PersonRequest, task_id: UUID) -> HttpResponse:
     _give_others_back(request.user, task)
     if not is_htmx(request):
         return go_to(request, _address(task))
-    task = _visible_task(request.user, task.id)
+    task, _seats = _visible_task(request.user, task.id)
     return _show(request, show_task(user=request.user, task=task))
 
 
@@ -170,7 +167,7 @@ def undo_escalation(request: PersonRequest, task_id: UUID) -> HttpResponse:
 @signed_in
 def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Give the item back and go home."""
-    task = _visible_task(request.user, task_id)
+    task, _seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     if form.is_valid():
         token = form.cleaned_data["lease_token"]
@@ -182,7 +179,7 @@ def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
 @signed_in
 def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Keep the item for another lease; 409 with nothing left when it was lost."""
-    task = _visible_task(request.user, task_id)
+    task, _seats = _visible_task(request.user, task_id)
     form = LeaseForm(request.POST)
     ends = form.is_valid() and renew_lease(
         task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
@@ -216,7 +213,7 @@ def undo(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     _give_others_back(request.user, task)
     if not is_htmx(request):
         return go_to(request, _address(task))
-    task = _visible_task(request.user, task.id)
+    task, _seats = _visible_task(request.user, task.id)
     screen = show_task(user=request.user, task=task, entry=entry_of(verdict))
     return _show(request, screen)
 
@@ -248,7 +245,7 @@ def _too_late(request: PersonRequest, task: ReviewTask, words: str) -> HttpRespo
 
 def _go_on(
     request: PersonRequest,
-    stream: Stream,
+    seats: Seats,
     queue: str,
     *,
     told: str = "",
@@ -258,10 +255,10 @@ def _go_on(
     if not is_htmx(request):
         if told:
             messages.info(request, told)
-        return go_to(request, _queue_address(stream, queue))
-    if queue not in queues_workable_by(request.user, stream):
+        return go_to(request, _queue_address(seats.stream, queue))
+    if queue not in seats.queues:
         return go_to(request, "home")
-    screen = show_next(user=request.user, stream=stream, queue=queue)
+    screen = show_next(user=request.user, stream=seats.stream, queue=queue)
     return _show(request, with_told(screen, told, take_back) if told else screen)
 
 
@@ -296,26 +293,27 @@ def _give_others_back(user: "User", kept: ReviewTask) -> None:
             release_task(task_id=task_id, user=user, lease_token=token)
 
 
-def _visible_task(user: "User", task_id: UUID) -> ReviewTask:
-    tasks = tasks_answerable_by(user).select_related("item", "decision__policy", "stream")
-    task = get_object_or_404(tasks, id=task_id)
-    if task.queue == ReviewTask.Queue.ESCALATED and task.queue not in queues_workable_by(
-        user, task.stream
-    ):
+def _visible_task(user: "User", task_id: UUID) -> tuple[ReviewTask, Seats]:
+    """The task, and the queues of its stream that the user may work; else 404."""
+    found = find_task(user, task_id)
+    if found is None:
+        raise Http404
+    task, seats = found
+    if task.queue == ReviewTask.Queue.ESCALATED and task.queue not in seats.queues:
         task.queue = queue_it_left(task)  # where the user has it from, and goes on
     if task.holder_id != user.pk:  # somebody else's lease is nobody's business
         task.lease_token = task.lease_expires_at = None
-    return task
+    return task, seats
 
 
 def workable_stream(user: "User", stream_key: str, queue: str) -> Stream:
     """The stream: 404 when it may not be seen or has no such queue, 403 when not worked."""
-    if queue not in ReviewTask.Queue.values:
+    seats = find_seats(user, stream_key) if queue in ReviewTask.Queue.values else None
+    if seats is None:
         raise Http404
-    stream = get_object_or_404(streams_visible_to(user), key=stream_key)
-    if queue not in queues_workable_by(user, stream):
+    if queue not in seats.queues:
         raise PermissionDenied
-    return stream
+    return seats.stream
 
 
 def _address(task: ReviewTask) -> str:

@@ -23,15 +23,10 @@ from reviewqueue.views.answer_panel import (
     arrange_choices,
     describe_machine,
 )
-from reviewqueue.views.progress import (
-    LastVerdict,
-    Progress,
-    read_last_verdict,
-    read_progress,
-)
+from reviewqueue.views.progress import LastVerdict, Progress, read_surroundings
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
-from routing.models import Category, Stream
+from routing.models import Stream
 from routing.policies import published_spec
 
 if TYPE_CHECKING:
@@ -141,31 +136,30 @@ def show_task(
     """Show a task (with its item, decision and stream) and what was entered so far."""
     stream, item, decision = task.stream, task.item, task.decision
     policy = published_spec(decision.policy_id)
-    taxonomy = {category.key: category for category in _read_taxonomy(stream)}
-
-    def label_of(key: str) -> str:
-        return taxonomy[key].label if key in taxonomy else key
-
+    around = read_surroundings(user=user, stream=stream, queue=task.queue)
+    taxonomy = around.taxonomy
     blind = task.blind
     machine = None
     if not blind:
-        predicted = taxonomy.get(decision.predicted)
+        predicted = taxonomy.by_key.get(decision.predicted)
         machine = describe_machine(
             decision,
             policy=policy,
-            label_of=label_of,
+            label_of=taxonomy.label_of,
             retired_at=None if predicted is None else predicted.retired_at,
         )
-    active = [category for category in taxonomy.values() if category.retired_at is None]
     answers = read_given_answers(
-        user=user, task=task, label_of=label_of, active=[category.key for category in active]
+        user=user,
+        task=task,
+        label_of=taxonomy.label_of,
+        active=[category.key for category in taxonomy.active],
     )
     if entry is None:
         # An adjudicator weighs two answers: neither they nor the machine's are chosen beforehand.
         entry = Entry(categories=() if machine is None or answers else (machine.key,))
     paper = read_item(item, stream=stream)
     choices = arrange_choices(
-        active,
+        taxonomy.active,
         scores=None if blind else item.scores,
         chosen=entry.categories,
         keys_taken=TAKING_KEYS if answers else "",
@@ -176,8 +170,8 @@ def show_task(
         address=reverse("review", args=[stream.key, task.queue]),
         title=paper.title,
         announcement=late or _announce(paper, machine, answers),
-        progress=read_progress(user=user, stream=stream, queue=task.queue),
-        last=read_last_verdict(user=user, stream=stream, label_of=label_of),
+        progress=around.progress,
+        last=around.last,
         task=card_of(task),
         paper=paper,
         machine=machine,
@@ -220,11 +214,6 @@ def card_of(task: ReviewTask) -> TaskCard:
     )
 
 
-def _read_taxonomy(stream: Stream) -> list[Category]:
-    """All categories in the taxonomy's order, those that were retired too."""
-    return list(Category.objects.filter(stream=stream).order_by("position", "key"))
-
-
 def _word_primary(entry: Entry, choices: Choices, machine: Machine | None) -> str:
     """The main button's words; the script keeps them true while the answer changes."""
     if entry.mode == Verdict.Kind.NONE_FITS:
@@ -256,7 +245,7 @@ def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnsw
 
 
 def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
-    labels = dict(Category.objects.filter(stream=stream).values_list("key", "label"))
+    around = read_surroundings(user=user, stream=stream, queue=queue)
     name = name_queue(queue)
     empty = offer_other_queue(user=user, stream=stream, name=name)
     if queue == Queue.ADJUDICATION:
@@ -268,8 +257,8 @@ def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
         address=reverse("review", args=[stream.key, queue]),
         title=empty.heading,
         announcement=f"{empty.heading}. {empty.words}",
-        progress=read_progress(user=user, stream=stream, queue=queue),
-        last=read_last_verdict(user=user, stream=stream, label_of=lambda key: labels.get(key, key)),
+        progress=around.progress,
+        last=around.last,
         empty=empty,
     )
 

@@ -219,12 +219,43 @@ def test_escalate_task_moves_it_to_the_experts(
     assert claim(stream, expert, "escalated").id == task.id
 
 
-def test_claim_is_one_statement_beside_the_look_at_the_hand(
+def test_claim_is_one_statement_behind_its_lock(
     stream: Stream, reviewer: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     post_held(stream, *(f"t{n}" for n in range(20)))
-    with django_assert_num_queries(3):
-        claim(stream, reviewer)
+    with django_assert_num_queries(2):
+        task = claim(stream, reviewer)
+    with django_assert_num_queries(0):
+        assert task.item.external_id == "t0"
+        assert task.item.scores == dict(zip(KEYS, HELD, strict=True))
+        assert task.decision.predicted == "account_unlock"
+        assert task.stream == stream
+
+
+def test_of_two_in_hand_the_one_claimed_first_is_shown(stream: Stream, reviewer: User) -> None:
+    post_held(stream, "a", "b")
+    first = claim(stream, reviewer)
+    ahead = ReviewTask.objects.get(item__external_id="b")
+    ReviewTask.objects.filter(id=ahead.id).update(
+        state="claimed",
+        holder=reviewer,
+        claimed_at=timezone.now() + timedelta(seconds=1),
+        lease_token=uuid4(),
+        lease_expires_at=timezone.now() + timedelta(minutes=1),
+    )
+
+    assert claim(stream, reviewer).id == first.id
+    assert release_task(task_id=first.id, user=reviewer, lease_token=token(first))
+    assert claim(stream, reviewer).id == ahead.id
+
+
+def test_row_of_a_batch_is_not_claimed_singly(stream: Stream, reviewer: User) -> None:
+    post_held(stream, "a")
+    ReviewTask.objects.update(queue="flagged", pi=None)
+    assert claim_next(user=reviewer, stream=stream, queue="flagged") is None
+
+    ReviewTask.objects.update(pi=0.1)
+    assert claim(stream, reviewer, "flagged").item.external_id == "a"
 
 
 def test_claim_reads_the_index_from_its_start(stream: Stream, reviewer: User) -> None:
@@ -267,6 +298,24 @@ def test_racing_claims_never_share_a_task() -> None:
         everything = [task for claimed in threads.map(work, people) for task in claimed]
 
     assert len(everything) == len(set(everything)) == 60
+
+
+@pytest.mark.django_db(transaction=True)
+def test_racing_claims_of_one_person_get_one_task() -> None:
+    stream = make_bare_stream()
+    publish_worked_policy(stream)
+    post_held(stream, *(f"t{n}" for n in range(60)))
+    user = make_person("rita", stream, "reviewer")
+
+    def ask(_: int) -> UUID:
+        try:
+            return claim(stream, user).id
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(ask, range(40)))) == 1
+    assert ReviewTask.objects.filter(state="claimed").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

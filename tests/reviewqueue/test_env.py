@@ -35,6 +35,13 @@ def test_database_config_of_a_host() -> None:
     assert config["OPTIONS"] == {"pool": {"min_size": 1, "max_size": 3, "timeout": 10}}
 
 
+def test_database_config_keeps_plans_beside_the_options_given() -> None:
+    url = "postgresql://me@db/rq?options=-c%20work_mem=8MB"
+    options = env.database_config(url, prepare=True)["OPTIONS"]
+    assert options["prepare_threshold"] == 0
+    assert options["options"] == "-c work_mem=8MB -c plan_cache_mode=force_generic_plan"
+
+
 def test_database_config_without_url_says_what_to_do() -> None:
     config = env.database_config("")
     assert config["HOST"] == "/use-manage.py-or-set-DATABASE_URL"

@@ -23,9 +23,11 @@ from django.utils import timezone
 from calibration.models import AuditDraw, GroundTruth
 from reviewqueue import exports
 from reviewqueue.claims import claim_next
+from reviewqueue.disclosure import hidden_from
 from reviewqueue.exports import Selection, export_items, export_lines
+from reviewqueue.known_answers import mark_known, retire_known
 from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
-from reviewqueue.verdicts import Answer, record_verdict
+from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.models import Decision, Item, Stream
 from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
 from tests.scenes import publish as publish_policy_of
@@ -227,6 +229,32 @@ def test_what_is_to_be_judged_blind_stays_blind() -> None:
     for name in ("csv", "label-studio"):
         text = b"".join(export_items(Selection(stream), format_name=name)).decode()
         assert text.count(str(HELD["account_unlock"])) == 1
+
+
+def test_blind_are_those_of_which_no_page_tells_anything() -> None:
+    stream = make_stream(undo_seconds=0)
+    for name in ("past", "known", "retired"):
+        judge(post_blind(stream, name))
+    for name in ("known", "retired"):
+        known = mark_known(stream=stream, external_id=name, answer=Answer("category", ["vpn_issue"]))
+    retire_known(known_id=known.id, by=make_person("root", is_superuser=True))
+    Stream.objects.update(undo_seconds=3600)
+    stream.refresh_from_db()
+    withdrawn = judge(post_blind(stream, "withdrawn"))
+    undo_verdict(verdict_id=withdrawn.id, reviewer=withdrawn.reviewer)
+    judge(post_blind(stream, "undoable"))
+    judge(post(stream, "seen"))
+    post_blind(stream, "open")
+    post(stream, "waiting")
+    for name, opened_at in (("drawn", None), ("opened", timezone.now())):
+        task = post(stream, name)
+        given = {"item": task.item, "decision": task.decision, "opened_at": opened_at}
+        AuditDraw.objects.create(stream=stream, pi=0.5, **given)
+    newcomer = make_person("newcomer", stream, "reviewer")
+    on_pages = Item.objects.filter(hidden_from(viewer=newcomer, stream=stream, item="id"))
+    exported = {line["external_id"] for line in read_lines(Selection(stream)) if line["blind"]}
+    assert exported == {"known", "withdrawn", "undoable", "open", "drawn"}
+    assert set(on_pages.values_list("external_id", flat=True)) == exported
 
 
 def test_known_answer_is_not_told() -> None:

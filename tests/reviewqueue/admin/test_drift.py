@@ -14,7 +14,7 @@ from tests.calibration.cohorts import VERSION, label_items, make_audited_stream,
 from tests.routing.admin.conftest import log_in, make_staff, make_superuser
 from tests.scenes import make_bare_stream, publish
 
-PAGE_QUERIES = 15
+PAGE_QUERIES = 16
 LIST_QUERIES = 5
 LIST = "/admin/calibration/driftalarm/"
 

@@ -17,7 +17,7 @@ ADJUDICATION = "/streams/helpdesk/adjudication/"
 HOLD = "/streams/helpdesk/hold/"
 VPN = Answer("category", ("vpn_issue",), comment="It is the tunnel.")
 UNLOCK = Answer("category", ("account_unlock",), comment="Read the second line.")
-SCREEN_QUERIES = 10
+SCREEN_QUERIES = 8
 
 
 @pytest.fixture

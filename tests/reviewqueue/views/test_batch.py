@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from reviewqueue.models import ReviewTask, Verdict
-from routing.models import Stream
+from routing.models import Item, Stream
 from tests import scenes
 from tests.forms import read_form
 from tests.reviewqueue.test_batch_claims import UNLOCK, draw, post_flagged
@@ -60,6 +60,16 @@ def test_table_groups_by_category_largest_first(stream: Stream, plain: Client) -
     assert "Account unlock 0.15" in first
     assert "Confidence 80% under 90%" in first
     assert "Confirm 3" in page
+
+
+def test_row_leads_to_its_items_page(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a")
+    page = plain.get(PATH).content.decode()
+    found = re.search(r'<a class="item__id" href="([^"]+)">a</a>', page)
+    assert found is not None
+    item = Item.objects.get(external_id="a")
+    assert found[1] == f"/streams/helpdesk/items/{item.id}/"
+    assert plain.get(found[1]).status_code == 200
 
 
 def test_nothing_of_a_drawn_item_is_in_the_table(stream: Stream, plain: Client) -> None:
@@ -290,5 +300,5 @@ def test_number_of_queries_is_constant(
     plain.get(PATH)  # the policy stays in memory
     plain.post(SEND, form_of(plain))
     post_flagged(stream, *(f"HD-{number}" for number in range(rows)))
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(15):
         assert plain.get(PATH).status_code == 200

@@ -70,12 +70,13 @@ def test_two_people_never_get_the_same_item() -> None:
     stream = scenes.make_stream()
     post_tickets(stream, 16)
     clients = [client_of(f"p{number}", stream) for number in range(8)]
-    start = Barrier(len(clients))
+    start = Barrier(len(clients), timeout=30)  # one that fails does not hang the rest
 
     def ask_twice(client: Client) -> list[str]:
         try:
             found = []
             for _ in range(2):
+                connection.close()  # as a server does after a request; nine would outgrow the pool
                 start.wait()
                 page = client.get(HOLD).content.decode()
                 found += re.findall(r"<h1[^>]*>([^<]+)", page)
@@ -146,7 +147,7 @@ def test_admin_frees_an_item_in_two_clicks(stream: Stream, plain: Client) -> Non
 
 
 @pytest.mark.parametrize(
-    ("address", "queries"), [(HOLD, 9), ("/", 9), ("/streams/helpdesk/mine/", 4)]
+    ("address", "queries"), [(HOLD, 7), ("/", 9), ("/streams/helpdesk/mine/", 4)]
 )
 def test_pages_cost_the_same_at_ten_thousand_items(
     stream: Stream, plain: Client, address: str, queries: int

@@ -92,7 +92,7 @@ def test_queries_do_not_grow_with_what_was_passed_on(
     expert.get(ESCALATED)
     with CaptureQueriesContext(connection) as queries:
         expert.get(ESCALATED)
-    assert len(queries) == 11
+    assert len(queries) == 9
 
 
 def test_undo_puts_the_escalated_item_back_in_hand(stream: Stream, htmx: Client) -> None:

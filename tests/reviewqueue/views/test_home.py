@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask, Verdict
@@ -63,6 +64,25 @@ def test_counting_stops_at_a_bound(
     counted = count_waiting(user=reviewer, queues=[(stream.id, "hold")])[stream.id, "hold"]
     assert (counted.count, counted.words) == (3, "2+")
     assert count_in_words(count_left(stream_id=stream.id, queue="hold")) == "2+"
+
+
+def test_queue_longer_than_what_is_counted_is_counted_again_later(
+    stream: Stream,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    monkeypatch.setattr("reviewqueue.views.waiting.COUNTED_UP_TO", 2)
+    for number in range(3):
+        scenes.post(stream, f"HD-{number}")
+    assert count_left(stream_id=stream.id, queue="hold") == 3
+    with django_assert_num_queries(0):
+        assert count_left(stream_id=stream.id, queue="hold") == 3
+
+    monkeypatch.setattr("reviewqueue.views.waiting._LONG", {})
+    stream.tasks.all()[0].delete()
+    with django_assert_num_queries(2):
+        assert count_left(stream_id=stream.id, queue="hold") == 2
+        assert count_left(stream_id=stream.id, queue="hold") == 2
 
 
 def test_person_without_a_stream_is_told(db: None) -> None:

@@ -125,8 +125,10 @@ def assert_hidden(client: Client, task: ReviewTask) -> None:
     content = client.get(address(task)).content.decode()
     assert "VPN drops after a minute" in content
     assert "is not shown yet" in content
+    # The help on keys is the same for every item.
+    told = text_of(re.sub(r"(?s)<dialog .*?</dialog>", "", content).encode())
     for word in ("VPN issue", "Hold", "Audit", "52", "Margin", "answered", "seat", "State"):
-        assert word not in text_of(content.encode()).replace("VPN drops", ""), word
+        assert word not in told.replace("VPN drops", ""), word
 
 
 def test_known_item_tells_its_holder_nothing_else(

@@ -197,7 +197,7 @@ def test_queries_do_not_grow_with_the_queue(stream: Stream, plain: Client, waiti
     plain.get(HOLD)
     with CaptureQueriesContext(connection) as queries:
         plain.get(HOLD)
-    assert len(queries) == 9
+    assert len(queries) == 7
 
 
 def test_times_are_those_of_the_stream(reviewer: User, stream: Stream, plain: Client) -> None:

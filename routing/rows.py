@@ -1,0 +1,70 @@
+"""Objects of our models from hand-written statements.
+
+For statements that are asked at every click: composing one through the ORM, and planning it anew,
+cost more than the database takes to answer it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, Generic, TypeVar
+
+from django.db import connection, models
+from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.utils import CursorWrapper
+
+M = TypeVar("M", bound=models.Model)
+Convert = Callable[[Any, Any, Any], Any]
+
+
+class Columns(Generic[M]):
+    """Columns of a model under an alias of a statement; those left out are loaded when asked for.
+
+    `sql` is what stands behind SELECT, `width` how many columns that are.
+    """
+
+    def __init__(self, model: type[M], alias: str, *, without: Sequence[str] = ()) -> None:
+        fields = [field for field in model._meta.concrete_fields if field.name not in without]
+        self._model = model
+        self._names = [field.attname for field in fields]
+        converters: list[Convert | None] = [
+            getattr(field, "from_db_value", None) for field in fields
+        ]
+        self._converters = [
+            (position, convert) for position, convert in enumerate(converters) if convert
+        ]
+        self.sql = ", ".join(f"{alias}.{field.column}" for field in fields)
+        self.width = len(fields)
+
+    def make(self, row: Sequence[object], start: int = 0) -> M:
+        """The object whose columns stand in `row` from `start` on."""
+        values = list(row[start : start + self.width])
+        for position, convert in self._converters:
+            values[position] = convert(values[position], None, connection)
+        return self._model.from_db(connection.alias, self._names, values)
+
+
+def fetch_row(
+    statement: str,
+    values: Mapping[str, Any],
+    *,
+    before: tuple[str, Mapping[str, Any]] | None = None,
+) -> Sequence[Any] | None:
+    """The first row of a prepared statement, None where there is none.
+
+    What stands `before` is sent along and runs first, in the same transaction; the statement sees
+    what was committed until it was through.
+    """
+    with _cursor() as cursor, connection.connection.pipeline() if before else nullcontext():
+        if before is not None:
+            cursor.execute(*before)
+        cursor.execute(statement, values)
+        row: Sequence[Any] | None = cursor.fetchone()
+    return row
+
+
+def _cursor() -> CursorWrapper:
+    """A cursor that sends values apart from the statement, whose plan the connection then keeps."""
+    connection.ensure_connection()
+    cursor: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(cursor)
