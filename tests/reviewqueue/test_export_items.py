@@ -236,7 +236,9 @@ def test_blind_are_those_of_which_no_page_tells_anything() -> None:
     for name in ("past", "known", "retired"):
         judge(post_blind(stream, name))
     for name in ("known", "retired"):
-        known = mark_known(stream=stream, external_id=name, answer=Answer("category", ["vpn_issue"]))
+        known = mark_known(
+            stream=stream, external_id=name, answer=Answer("category", ["vpn_issue"])
+        )
     retire_known(known_id=known.id, by=make_person("root", is_superuser=True))
     Stream.objects.update(undo_seconds=3600)
     stream.refresh_from_db()
