@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from reviewqueue import deliveries, posting
+from reviewqueue import deliveries, posting, tasks
 from reviewqueue.deliveries import (
     MOST_TRIES,
     PAUSES,
@@ -238,6 +238,40 @@ def test_outrun_sender_settles_nothing(stream: Stream, receiver: Receiver) -> No
     Delivery.objects.update(token="00000000-0000-7000-8000-000000000000")
     assert deliveries.settle_try(one, posting.Posted(status=200)) is None
     assert Delivery.objects.get().state == "due"
+
+
+def test_tasks_announce_send_and_tidy(stream: Stream, receiver: Receiver) -> None:
+    make_webhook(stream, receiver)
+    Announcement.objects.all().delete()
+    announce(make_items(stream, 1)[0])
+    tasks.send_deliveries()
+    assert receiver.requests == []
+    tasks.sequence_announcements()
+    tasks.send_deliveries()
+    assert len(receiver.accepted) == 1
+    tasks.delete_old_deliveries()
+    assert states() == {"delivered": 1}
+    Delivery.objects.update(closed_at=timezone.now() - timedelta(days=31))
+    tasks.delete_old_deliveries()
+    assert states() == {}
+
+
+def test_two_who_hear_that_it_is_gone_note_it_once(stream: Stream, receiver: Receiver) -> None:
+    webhook = make_webhook(stream, receiver)
+    announce_items(stream, 3)
+    receiver.behave = answers(410)
+    send_due()
+    webhook.refresh_from_db()
+    assert webhook.state == "disabled"
+    assert states() == {"dead": 3}
+    assert Event.objects.filter(kind="webhook.disabled").count() == 1
+    root = make_person("ann", stream, "stream_admin")
+    assert resume_webhook(webhook_id=webhook.id, by=root)
+    receiver.behave = answers(200)
+    assert replay_deliveries(Delivery.objects.all()) == 3
+    assert (send_due(), states()) == (3, {"delivered": 3})
+    webhook.refresh_from_db()
+    assert webhook.disabled_reason == ""
 
 
 def test_old_log_goes_and_the_announcements_stay(
