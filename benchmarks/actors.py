@@ -25,6 +25,9 @@ Work = Sequence[dict[str, object]]
 
 QUEUES = ("hold", "flagged", "escalated")
 _UNDO = re.compile(rb'action="/verdicts/([0-9a-f-]{36})/undo"')
+_ROW = re.compile(rb'name="row" value="([0-9a-f-]{36})"')
+_TOKEN = re.compile(rb'name="lease_token" value="([0-9a-f-]{36})"')
+_ROWS_LOST = b"nothing of yours was recorded"
 _TAKEN = (HTTPStatus.OK, HTTPStatus.CREATED)
 _SEEN_AGAIN = 0.05
 _THINK_SECONDS = 0.02
@@ -117,7 +120,10 @@ class Tab:
     whim: float = 0.10
 
     def run(self, rounds: int | None = None) -> None:
-        """Answer task after task until told to stop, or `rounds` times."""
+        """Answer task after task until told to stop, or `rounds` times.
+
+        Of what is flagged the drawn share comes one by one, then the rest as a table.
+        """
         rng = random.Random(self.seed)
         caller = Caller(self.url, self.reviewer.headers)
         done = 0
@@ -129,11 +135,37 @@ class Tab:
                 or page.status != HTTPStatus.OK
                 or b'name="lease_token"' not in page.body
             ):
-                time.sleep(rng.uniform(0.05, 0.2))
+                if queue == "flagged" and self._close_table(caller, rng):
+                    done += 1
+                else:
+                    time.sleep(rng.uniform(0.05, 0.2))
                 continue
             time.sleep(_THINK_SECONDS)
             self._answer(caller, page.body, rng)
             done += 1
+
+    def _close_table(self, caller: Caller, rng: random.Random) -> bool:
+        """Confirm a whole table, today's rows too; whether it was accepted."""
+        address = f"/streams/{self.stream_key}/flagged/batch/"
+        page = ask_or_none(caller, "GET", f"{address}?today=yes")
+        token = _TOKEN.search(page.body) if page is not None else None
+        if page is None or token is None:
+            return False
+        rows = [row.decode() for row in _ROW.findall(page.body)]
+        time.sleep(_THINK_SECONDS)
+        fields = [("lease_token", token[1].decode()), ("today", "yes")]
+        fields += [(name, row) for row in rows for name in ("row", "confirm")]
+        form = urlencode(fields).encode()
+        answer, _tries = self._send(caller, f"{address}confirm", form, rng)
+        if answer is None or answer.status == HTTPStatus.CONFLICT:
+            return False
+        if answer.status != HTTPStatus.OK or b'id="work"' not in answer.body:
+            self.ledger.surprise(f"{answer.status} to a table: {answer.body[:200]!r}")
+            return False
+        if _ROWS_LOST in answer.body:
+            return False
+        self.ledger.close(rows)
+        return True
 
     def _answer(self, caller: Caller, page: bytes, rng: random.Random) -> None:
         path, form = read_form(page)

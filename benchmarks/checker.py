@@ -69,6 +69,11 @@ CHECKS: Final[Mapping[str, str]] = {
         WHERE NOT EXISTS (SELECT 1 FROM reviewqueue_verdict
                           WHERE supersedes_id = undone AND kind = 'withdrawn')
     """,
+    "a row of an accepted table is lost": """
+        SELECT told::text FROM unnest(%(closed)s::uuid[]) AS told
+        WHERE NOT EXISTS (SELECT 1 FROM reviewqueue_verdict
+                          WHERE task_id = told AND batch IS NOT NULL)
+    """,
     "a task has two live verdicts": f"""
         SELECT task_id::text FROM ({_LIVE}) AS live GROUP BY task_id HAVING count(*) > 1
     """,
@@ -181,6 +186,13 @@ DAMAGE: Final[Mapping[str, tuple[str, str]]] = {
             SELECT id FROM reviewqueue_verdict WHERE comment <> '' LIMIT 1)
         """,
     ),
+    "a deleted row of a table": (
+        "a row of an accepted table is lost",
+        """
+        DELETE FROM reviewqueue_verdict WHERE id = (
+            SELECT id FROM reviewqueue_verdict WHERE batch IS NOT NULL LIMIT 1)
+        """,
+    ),
     "an added second verdict": (
         "a task has two live verdicts",
         f"""
@@ -194,7 +206,7 @@ DAMAGE: Final[Mapping[str, tuple[str, str]]] = {
         "a verdict is stored twice",
         f"""
         DROP INDEX verdict_first_unique;
-        CREATE TEMP TABLE twin ON COMMIT DROP AS {_LIVE} LIMIT 1;
+        CREATE TEMP TABLE twin ON COMMIT DROP AS {_LIVE} AND comment <> '' LIMIT 1;
         UPDATE twin SET id = gen_random_uuid(), supersedes_id = NULL;
         INSERT INTO reviewqueue_verdict SELECT * FROM twin
         """,
@@ -268,6 +280,7 @@ def find_violations(ledger: Ledger, checks: Iterable[str] = tuple(CHECKS)) -> li
         "confirmed": list(ledger.confirmed),
         "refused": list(ledger.refused),
         "undone": list(ledger.undone),
+        "closed": list(ledger.closed),
     }
     found = []
     with connection.cursor() as cursor:
@@ -295,7 +308,8 @@ def prove_checker(ledger: Ledger) -> list[str]:
     clean = find_violations(ledger)
     if clean:
         raise BlindCheckerError(f"Before any damage: {'; '.join(map(str, clean))}")
-    if not (ledger.acknowledged and ledger.confirmed and ledger.undone and ledger.refused):
+    told = ledger.acknowledged, ledger.confirmed, ledger.undone, ledger.refused, ledger.closed
+    if not all(told):
         raise BlindCheckerError("The ledger is too empty to prove anything with it.")
     for damage in DAMAGE:
         _prove(ledger, damage)

@@ -158,8 +158,22 @@ def _prove(scene: _Scene) -> None:
         stop = Event()
         _finish(_start_upstreams(scene, threads, works, Gate(float("inf")), stop))
         _finish(_start_tabs(scene, threads, stop, rounds=QUIET_ANSWERS))
+    _close_table(scene)
     seen = prove_checker(scene.ledger)
     print(f"{len(seen)} kinds of damage, each seen", flush=True)
+
+
+def _close_table(scene: _Scene) -> None:
+    """Judge the drawn share of what is flagged, then the rest as a table."""
+    from benchmarks.actors import Tab  # noqa: PLC0415 - after the set-up
+    from reviewqueue.models import ReviewTask  # noqa: PLC0415
+
+    flagged = ReviewTask.objects.filter(stream=scene.stream, queue="flagged", state="open")
+    rounds = flagged.filter(pi__isnull=False).count() + 1
+    if flagged.filter(pi=None).exists():
+        url, key = scene.stage.url, scene.stream.key
+        reviewer = scene.reviewers[0]
+        Tab(url, key, reviewer, scene.ledger, scene.seed, Event(), ("flagged",), 0.0).run(rounds)
 
 
 def _run_under_fire(scene: _Scene, killer: Killer) -> None:
@@ -293,7 +307,8 @@ def _wait_until_calm(stage: Stage) -> None:
 def _describe(ledger: Ledger, killer: Killer, *, seconds: float) -> str:
     return (
         f"{len(ledger.acknowledged):,} items acknowledged, {len(ledger.confirmed):,} verdicts "
-        f"accepted, {len(ledger.refused):,} refused, {len(ledger.undone):,} undone; "
+        f"and {len(ledger.closed):,} rows of tables accepted, {len(ledger.refused):,} refused, "
+        f"{len(ledger.undone):,} undone; "
         f"{ledger.retries:,} requests sent again; killed: {killer.web} web workers, "
         f"{killer.postmasters} postmasters, {killer.backends} backends; {seconds:.0f} s"
     )

@@ -1,5 +1,6 @@
 """What the clients of a fault run were told, to be held against what is stored afterwards."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -10,7 +11,8 @@ class Ledger:
 
     `acknowledged` holds the decision ids that were answered for an external id, `confirmed` the
     notes of verdicts that were accepted, `refused` those of verdicts that were refused at their
-    first and only try, `undone` the ids of verdicts whose withdrawal was accepted.
+    first and only try, `undone` the ids of verdicts whose withdrawal was accepted, `closed` the
+    task ids of tables that were accepted whole.
     """
 
     posted: set[str] = field(default_factory=set)
@@ -18,6 +20,7 @@ class Ledger:
     confirmed: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
     surprises: list[str] = field(default_factory=list)
     retries: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -46,6 +49,11 @@ class Ledger:
         """A verdict's withdrawal was accepted."""
         with self._lock:
             self.undone.add(verdict_id)
+
+    def close(self, task_ids: Iterable[str]) -> None:
+        """A table was accepted with all its rows."""
+        with self._lock:
+            self.closed.update(task_ids)
 
     def surprise(self, what: str) -> None:
         """An answer that no client should ever get."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 
 from reviewqueue.known_answers import seat_known
@@ -53,7 +53,7 @@ CLAIM_NEXT: Final = f"""
         WHERE holder_id = %(user)s AND stream_id = %(stream)s AND queue = %(queue)s
             AND state = 'claimed' AND lease_expires_at > statement_timestamp()
             AND (pi IS NOT NULL OR queue <> 'flagged' OR known_id IS NOT NULL)
-        ORDER BY claimed_at LIMIT 1),
+        ORDER BY claimed_at LIMIT 1 OFFSET %(after)s),
     taken AS (
         UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
             claimed_at = statement_timestamp(), lease_token = %(token)s,
@@ -81,42 +81,151 @@ CLAIM_NEXT: Final = f"""
     JOIN routing_decision AS decision ON decision.id = task.decision_id
 """  # noqa: S608 - the columns of our own models
 
+# Locked in the order in which answering locks them: the one in hand, then the one ahead.
+RENEW = """
+    WITH held AS (
+        SELECT task.id FROM reviewqueue_reviewtask AS task
+        JOIN reviewqueue_reviewtask AS in_hand USING (holder_id, stream_id, queue)
+        WHERE in_hand.id = %(task)s AND in_hand.holder_id = %(user)s
+            AND in_hand.lease_token = %(token)s AND in_hand.state = 'claimed'
+            AND in_hand.lease_expires_at > statement_timestamp()
+            AND task.state = 'claimed' AND task.lease_expires_at > statement_timestamp()
+        ORDER BY task.claimed_at FOR UPDATE OF task)
+    UPDATE reviewqueue_reviewtask AS task
+    SET lease_expires_at = statement_timestamp() + make_interval(mins => stream.lease_minutes)
+    FROM held, routing_stream AS stream
+    WHERE task.id = held.id AND stream.id = task.stream_id
+    RETURNING task.id, task.lease_expires_at
+"""
 
-def claim_next(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
+
+def claim_next(
+    *, user: "User", stream: Stream, queue: str, taking_up: bool = False
+) -> ReviewTask | None:
     """The next task of a queue, leased to the user; the one in hand if there is one.
 
     With its item, decision and stream. Nobody gets a second seat of an item, nor, for a while, a
     task they skipped, nor two tasks by asking twice at once. Escalated items have a queue of
-    their own; inside a queue priority goes before due time before age.
+    their own; inside a queue priority goes before due time before age. Of two tasks held the one
+    claimed first is in hand; with `taking_up`, after an answer, it was the one ahead until now and
+    is in hand from now.
     """
     if stream.known_rate:
         _slip_in(user=user, stream=stream, queue=queue)
-    task = _claim(user=user, stream=stream, queue=queue)
-    if task is None and expire_leases(stream_id=stream.id):
-        task = _claim(user=user, stream=stream, queue=queue)
+    token = uuid4()
+    task = _claim(user=user, stream=stream, queue=queue, token=token)
+    if task is None or task.lease_token in (None, token) or not taking_up:
+        return task
+    take_up(user=user, stream=stream, queue=queue, task_id=task.id, lease_token=task.lease_token)
+    task.refresh_from_db(fields=["claimed_at", "lease_expires_at"])
     return task
+
+
+@transaction.atomic
+def claim_ahead(*, user: "User", stream: Stream, queue: str, in_hand: UUID) -> ReviewTask | None:
+    """The one task after the task `in_hand`, leased too, so that it can be on screen at once.
+
+    Asked for again it is the same one under a new lease and token: whoever knows only the old
+    token can neither take it up nor release it. None where nothing is left for the user, or where
+    `in_hand` is not what they have in hand.
+    """
+    _lock_claims(user, stream, queue)
+    held = list(_held_singly(user, stream, queue)[:2])
+    if [task.id for task in held[:1]] != [in_hand]:
+        return None
+    if len(held) == 1:
+        seat_known(user=user, stream=stream, queue=queue, ahead_of=held[0])
+    token = uuid4()
+    task = _claim(user=user, stream=stream, queue=queue, token=token, after=1)
+    if task is not None and task.lease_token != token:
+        ahead = ReviewTask.objects.leased_to(user).filter(id=task.id)
+        ahead.update(lease_token=token, lease_expires_at=Now() + stream.lease)
+        task.refresh_from_db(fields=["lease_token", "lease_expires_at"])
+    return task
+
+
+def take_up(*, user: "User", stream: Stream, queue: str, task_id: UUID, lease_token: UUID) -> bool:
+    """Have the task ahead in hand from now on, under a full lease; whether it was still held."""
+    ahead = _held(task_id, user, lease_token).filter(stream=stream, queue=queue)
+    return bool(ahead.update(claimed_at=Now(), lease_expires_at=Now() + stream.lease))
+
+
+def release_ahead(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
+    """Give a task back unread; whether it was still ahead, and not the one in hand by now."""
+    in_hand = (
+        ReviewTask.objects.leased_to(user)
+        .singly()
+        .filter(
+            stream=OuterRef("stream"),
+            queue=OuterRef("queue"),
+            claimed_at__lt=OuterRef("claimed_at"),
+        )
+    )
+    ahead = _held(task_id, user, lease_token).filter(Exists(in_hand))
+    return bool(ahead.update(**UNCLAIMED))
+
+
+@transaction.atomic
+def release_others(*, user: "User", kept: ReviewTask, keep_ahead: bool = False) -> None:
+    """Give back what the user holds of the stream, except `kept` and rows of a batch.
+
+    With `keep_ahead` what they were reading before stays theirs too, as the one ahead.
+    """
+    _lock_claims(user, kept.stream, kept.queue)
+    others = (
+        ReviewTask.objects.singly()
+        .filter(holder=user, stream_id=kept.stream_id, state=ReviewTask.State.CLAIMED)
+        .exclude(id=kept.id)
+    )
+    if keep_ahead:
+        reading = others.filter(queue=kept.queue).order_by("claimed_at").values("id")[:1]
+        others = others.exclude(id__in=reading)
+    others.update(**UNCLAIMED)
 
 
 @transaction.atomic
 def _slip_in(*, user: "User", stream: Stream, queue: str) -> None:
     """Perhaps put an item whose answer is known in the user's hand, where there is nothing."""
+    _lock_claims(user, stream, queue)
+    if not _held_singly(user, stream, queue).exists():
+        seat_known(user=user, stream=stream, queue=queue)
+
+
+def _lock_claims(user: "User", stream: Stream, queue: str) -> None:
+    """Until commit nothing else is claimed for this person from this queue."""
     with connection.cursor() as cursor:
         cursor.execute(ONE_AT_A_TIME, _whose(user, stream, queue))
-    held = ReviewTask.objects.leased_to(user).singly().filter(stream=stream, queue=queue)
-    if not held.exists():
-        seat_known(user=user, stream=stream, queue=queue)
 
 
 def _whose(user: "User", stream: Stream, queue: str) -> dict[str, int | str]:
     return {"lock": CLAIM_LOCK, "whose": f"{user.pk} {stream.id} {queue}"}
 
 
-def _claim(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
+def _held_singly(user: "User", stream: Stream, queue: str) -> ReviewTaskQuerySet:
+    """What the user has in hand and, after it, ahead."""
+    held = ReviewTask.objects.leased_to(user).singly().filter(stream=stream, queue=queue)
+    return held.order_by("claimed_at")
+
+
+def _claim(
+    *, user: "User", stream: Stream, queue: str, token: UUID, after: int = 0
+) -> ReviewTask | None:
+    """What the user holds `after` so many others, else a free task, under `token`."""
+    task = _claim_once(user, stream, queue, token, after)
+    if task is None and expire_leases(stream_id=stream.id):
+        task = _claim_once(user, stream, queue, token, after)
+    return task
+
+
+def _claim_once(
+    user: "User", stream: Stream, queue: str, token: UUID, after: int
+) -> ReviewTask | None:
     row = fetch_row(
         CLAIM_NEXT,
         {
             "user": user.pk,
-            "token": uuid4(),
+            "token": token,
+            "after": after,
             "lease_minutes": stream.lease_minutes,
             "stream": stream.id,
             "queue": queue,
@@ -134,23 +243,13 @@ def _claim(*, user: "User", stream: Stream, queue: str) -> ReviewTask | None:
 
 
 def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime | None:
-    """The new end of a lease that still holds; None if it was lost."""
+    """The new end of a lease that still holds; None if it was lost.
+
+    The lease of the one ahead is renewed with it.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE reviewqueue_reviewtask AS task
-            SET lease_expires_at
-                = statement_timestamp() + make_interval(mins => stream.lease_minutes)
-            FROM routing_stream AS stream
-            WHERE task.id = %s AND task.holder_id = %s AND task.lease_token = %s
-                AND task.state = 'claimed' AND task.lease_expires_at > statement_timestamp()
-                AND stream.id = task.stream_id
-            RETURNING task.lease_expires_at
-            """,
-            [task_id, user.pk, lease_token],
-        )
-        row = cursor.fetchone()
-    return None if row is None else row[0]
+        cursor.execute(RENEW, {"task": task_id, "user": user.pk, "token": lease_token})
+        return dict(cursor.fetchall()).get(task_id)
 
 
 def release_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:

@@ -13,7 +13,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.views.decorators.cache import never_cache
-from django_htmx.http import HttpResponseClientRedirect, replace_url
+from django_htmx.http import HttpResponseClientRedirect, replace_url, retarget
 from django_htmx.middleware import HtmxDetails
 
 OVER = 286  # HTMX swaps it in and stops polling
@@ -47,15 +47,22 @@ def respond(
     part: str,
     status: int = 200,
     address: str = "",
+    target: str = "",
 ) -> HttpResponse:
     """The named partial of `template` for HTMX, the whole template for a plain browser.
 
-    With an `address` HTMX shows it as the page's own, whatever was asked for.
+    With an `address` HTMX shows it as the page's own, whatever was asked for; with a `target`, a
+    selector, it swaps the partial in there, whatever it aimed at.
     """
     name = f"{template}#{part}" if is_htmx(request) else template
     response = render(request, name, dict(context), status=status)
     response.headers["Vary"] = "HX-Request, Cookie"
-    return replace_url(response, address) if address and is_htmx(request) else response
+    if is_htmx(request):
+        if address:
+            replace_url(response, address)
+        if target:
+            retarget(response, target)
+    return response
 
 
 def go_to(request: HttpRequest, to: str) -> HttpResponse:

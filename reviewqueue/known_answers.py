@@ -1,9 +1,10 @@
 """Known answers: items slipped in among a reviewer's work to measure how they judge.
 
-Whether the next seat is one of these is a keyed hash of the person and their last verdict: asking
-again changes nothing, and of all that somebody answers the stream's share is known, whatever they
-skip. The seat looks like any other of its queue. It settles nothing and never opens: it is its
-holder's alone, and cancelled where an ordinary one would go back to the queue.
+Whether the next seat is one of these is a keyed hash of the person and their last verdict, or of
+the task in hand where the next is claimed ahead: asking again changes nothing, and of all that
+somebody answers the stream's share is known, whatever they skip. The seat looks like any other of
+its queue. It settles nothing and never opens: it is its holder's alone, and cancelled where an
+ordinary one would go back to the queue.
 """
 
 import hmac
@@ -124,23 +125,35 @@ def retire_known(*, known_id: UUID, by: "User") -> bool:
     return True
 
 
-def seat_known(*, user: "User", stream: Stream, queue: str) -> UUID | None:
+def seat_known(
+    *, user: "User", stream: Stream, queue: str, ahead_of: ReviewTask | None = None
+) -> UUID | None:
     """Seat the user, by chance, at an item whose answer is known; the task, or None.
 
-    Costs one look-up where the stream slips anything in, and more only for what is drawn. None
-    too where nothing else waits in the queue, and where the user had every known item.
+    `ahead_of` is the task in hand, where the seat is to come after it. Costs one look-up where the
+    stream slips anything in, and more only for what is drawn. None too where nothing else waits in
+    the queue, and where the user had every known item.
     """
     if not stream.known_rate or queue not in SLIPPED_INTO:
         return None
-    last = _last_verdict(user, stream)
-    if not draws_known(user=user, stream=stream, after=None if last is None else last.id):
+    after: UUID | None = None
+    since: datetime | None = None
+    if ahead_of is not None:
+        after, since = ahead_of.id, ahead_of.claimed_at
+    elif (last := _last_verdict(user, stream)) is not None:
+        after, since = last.id, last.answered_at
+    if not draws_known(user=user, stream=stream, after=after):
         return None
     with transaction.atomic():
-        return _seat_one(user, stream, queue, since=None if last is None else last.answered_at)
+        return _seat_one(user, stream, queue, since=since, in_hand=ahead_of)
 
 
 def draws_known(*, user: "User", stream: Stream, after: UUID | None) -> bool:
-    """Whether what the user is given after this verdict of theirs is known; None: at the start."""
+    """Whether what the user is given next is known.
+
+    `after` is their last verdict, or the task in hand where it is for the one ahead of that; None
+    at the start.
+    """
     return is_drawn(
         secret=settings.AUDIT_SECRET,
         stream_id=str(stream.id),
@@ -155,9 +168,18 @@ def _last_verdict(user: "User", stream: Stream) -> Verdict | None:
     return found.order_by("-answered_at", "-id").first()
 
 
-def _seat_one(user: "User", stream: Stream, queue: str, *, since: datetime | None) -> UUID | None:
+def _seat_one(
+    user: "User",
+    stream: Stream,
+    queue: str,
+    *,
+    since: datetime | None,
+    in_hand: ReviewTask | None,
+) -> UUID | None:
     mine = ReviewTask.objects.filter(stream=stream, item__known_answer__isnull=False, holder=user)
     fresh = mine.filter(known__isnull=False)
+    if in_hand is not None:
+        fresh = fresh.exclude(id=in_hand.id)
     if since is not None:
         fresh = fresh.filter(opened_at__gt=since)
     # Given already, and skipped or let lapse: once is what was drawn.

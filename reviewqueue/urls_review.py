@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviewqueue.views import alike, batch, home, items, mine, overturn, review, watch
+from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -24,11 +24,13 @@ urlpatterns = [
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
-    path("tasks/<uuid:task_id>/take-back", review.undo_escalation, name="undo-escalation"),
+    path("tasks/<uuid:task_id>/take-back", undoing.undo_escalation, name="undo-escalation"),
     path("tasks/<uuid:task_id>/alike", alike.alike, name="alike"),
     path("tasks/<uuid:task_id>/release", review.release, name="release"),
     path("tasks/<uuid:task_id>/heartbeat", review.heartbeat, name="heartbeat"),
+    path("tasks/<uuid:task_id>/ahead", review.ahead, name="ahead"),
+    path("tasks/<uuid:task_id>/unused", review.unused, name="unused"),
     path("verdicts/<uuid:verdict_id>/", mine.verdict, name="my-verdict"),
     path("verdicts/<uuid:verdict_id>/overturn/", overturn.overturn, name="overturn"),
-    path("verdicts/<uuid:verdict_id>/undo", review.undo, name="undo"),
+    path("verdicts/<uuid:verdict_id>/undo", undoing.undo, name="undo"),
 ]

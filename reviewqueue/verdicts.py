@@ -194,6 +194,13 @@ def make_verdict(
     )
 
 
+def repeats(verdict: Verdict, answer: Answer) -> bool:
+    """Whether the answer says what the verdict does, comment and proposed name included."""
+    said = (verdict.kind, verdict.categories, verdict.proposed_name, verdict.comment)
+    words = answer.proposed_name.strip(), answer.comment.strip()
+    return said == (answer.kind, list(answer.categories), *words)
+
+
 def agrees(decision: Decision, answer: Answer) -> bool:
     """Whether the machine's answer is the reviewer's, or among those that would do."""
     return decision.predicted in answer.categories

@@ -54,6 +54,13 @@ class EscalationForm(LeaseForm):
         return str(self.cleaned_data["comment"])[:COMMENT_LONGEST]
 
 
+class AheadForm(forms.Form):
+    """The item ahead that the page shows already, if it does."""
+
+    ahead = forms.UUIDField()
+    ahead_token = forms.UUIDField()
+
+
 class AnyKeysField(forms.MultipleChoiceField):
     """Category keys, whichever they are."""
 

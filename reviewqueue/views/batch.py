@@ -45,8 +45,8 @@ from reviewqueue.views.batch_form import (
     read_table,
 )
 from reviewqueue.views.batch_table import Table, draw_table, word_result
+from reviewqueue.views.in_hand import workable_stream
 from reviewqueue.views.progress import Progress, read_surroundings
-from reviewqueue.views.review import workable_stream
 from reviewqueue.views.screens import EmptyQueue, QueueName, name_queue, offer_next
 from reviewqueue.views.waiting import (
     COUNTED_UP_TO,

@@ -85,7 +85,9 @@ class TakeBack:
 class Screen:
     """All that the review templates show. `machine` is None on blind and on empty screens.
 
-    `answers` are those that an adjudicator decides between; nobody else has any.
+    `answers` are those that an adjudicator decides between; nobody else has any. One made `ahead`
+    is shown while the answer before it is still under way: what its status bar tells of that answer
+    comes later.
     """
 
     stream: Stream
@@ -107,6 +109,7 @@ class Screen:
     told: str = ""
     take_back: TakeBack | None = None
     passed_on: Sequence[PassedOn] = ()
+    ahead: bool = False
     empty: EmptyQueue | None = None
 
 
@@ -122,9 +125,9 @@ def name_queue(key: str) -> QueueName:
     return QueueName(key, labels[key])
 
 
-def show_next(*, user: "User", stream: Stream, queue: str) -> Screen:
+def show_next(*, user: "User", stream: Stream, queue: str, taking_up: bool = False) -> Screen:
     """Claim the next task of the queue, or keep the one in hand, and show it."""
-    task = claim_next(user=user, stream=stream, queue=queue)
+    task = claim_next(user=user, stream=stream, queue=queue, taking_up=taking_up)
     if task is None:
         return _show_empty(user=user, stream=stream, queue=queue)
     return show_task(user=user, task=task)
@@ -184,6 +187,16 @@ def show_task(
     )
 
 
+def show_ahead(*, user: "User", task: ReviewTask) -> Screen:
+    """The screen of the one ahead, to be kept until the one in hand is answered."""
+    return replace(show_task(user=user, task=task), ahead=True)
+
+
+def show_bar(*, user: "User", stream: Stream, queue: str) -> Screen:
+    """What stands in the status bar alone, for a page that shows its task already."""
+    return _without_task(user=user, stream=stream, queue=queue)
+
+
 def with_notice(screen: Screen, notice: str) -> Screen:
     """The same screen with a sentence above the answer, which is announced too."""
     return replace(screen, notice=notice, announcement=notice)
@@ -191,7 +204,7 @@ def with_notice(screen: Screen, notice: str) -> Screen:
 
 def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> Screen:
     """The same screen with what became of the item before in its status bar, announced first."""
-    words = f"{told}. {screen.announcement}"
+    words = f"{told}. {screen.announcement}" if screen.announcement else told
     return replace(screen, told=told, take_back=take_back, announcement=words)
 
 
@@ -245,21 +258,25 @@ def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnsw
 
 
 def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
-    around = read_surroundings(user=user, stream=stream, queue=queue)
-    name = name_queue(queue)
-    empty = offer_other_queue(user=user, stream=stream, name=name)
+    empty = offer_other_queue(user=user, stream=stream, name=name_queue(queue))
     if queue == Queue.ADJUDICATION:
         agreement = word_recent_agreement(stream=stream, at=timezone.now())
         empty = replace(empty, agreement=agreement)
+    screen = _without_task(user=user, stream=stream, queue=queue)
+    announcement = f"{empty.heading}. {empty.words}"
+    return replace(screen, title=empty.heading, announcement=announcement, empty=empty)
+
+
+def _without_task(*, user: "User", stream: Stream, queue: str) -> Screen:
+    around = read_surroundings(user=user, stream=stream, queue=queue)
     return Screen(
         stream=stream,
-        queue=name,
+        queue=name_queue(queue),
         address=reverse("review", args=[stream.key, queue]),
-        title=empty.heading,
-        announcement=f"{empty.heading}. {empty.words}",
+        title="",
+        announcement="",
         progress=around.progress,
         last=around.last,
-        empty=empty,
     )
 
 

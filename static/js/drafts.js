@@ -16,11 +16,13 @@
     try { window.sessionStorage.setItem(name(form), JSON.stringify(draft)); } catch (refused) { /* no storage */ }
   }
 
+  function drop(task) {
+    try { window.sessionStorage.removeItem(`draft-${task}`); } catch (refused) { /* no storage */ }
+  }
+
   function restore() {
     const form = document.getElementById("answer");
-    if (sent && (!form || form.dataset.task !== sent)) {
-      try { window.sessionStorage.removeItem(`draft-${sent}`); } catch (refused) { /* no storage */ }
-    }
+    if (sent && (!form || form.dataset.task !== sent)) drop(sent);
     sent = "";
     if (!form) return;
     let draft = null;
@@ -52,6 +54,12 @@
     const passedOn = event.submitter?.hasAttribute("formaction");
     if (event.target.id === "answer" && !passedOn) sent = event.target.dataset.task;
   }, true);
+  // The next item is shown before this answer has been taken: kept until it has.
+  document.addEventListener("review:under-way", (event) => {
+    keep(event.target);
+    sent = "";
+  });
+  document.addEventListener("review:taken", (event) => drop(event.detail));
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.elt.id === "work") restore();
   });

@@ -18,7 +18,7 @@
 
   function isShown(element) {
     const box = element.matches("input[type=radio], input[type=checkbox]") ? element.parentElement : element;
-    return !element.disabled && box.getClientRects().length > 0;
+    return !element.disabled && !element.closest("[inert]") && box.getClientRects().length > 0;
   }
 
   function find(key) {

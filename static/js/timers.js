@@ -87,6 +87,7 @@
   }, true);
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.elt.id === "lease") takeLease();
+    else if (event.detail.elt.id === "statusbar") takeUndo();
     else if (event.detail.elt.id === "work") begin();
   });
   document.addEventListener("DOMContentLoaded", begin);

@@ -5,13 +5,23 @@ from django.contrib.auth.models import User
 
 from benchmarks.checker import CHECKS, DAMAGE, BlindCheckerError, find_violations, prove_checker
 from benchmarks.ledger import Ledger
+from reviewqueue.batch_claims import claim_batch
+from reviewqueue.batches import confirm_batch
 from reviewqueue.claims import claim_next
 from reviewqueue.intake import Taken, take_in
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.items import Post
 from routing.models import Stream
-from tests.scenes import KEYS, make_bare_stream, make_person, publish_worked_policy
+from tests.scenes import (
+    KEYS,
+    LIKELY,
+    join,
+    make_bare_stream,
+    make_person,
+    make_stream,
+    publish_worked_policy,
+)
 
 HELD = (0.576, 0.386, 0.038)
 
@@ -52,7 +62,24 @@ def ledger(transactional_db: None) -> Ledger:
     undo_verdict(verdict_id=undone.id, reviewer=sam)
     told.undo(str(undone.id))
     told.refuse("never stored")
+    close_table(make_person("tess"), told)
     return told
+
+
+def close_table(user: User, ledger: Ledger) -> None:
+    """One flagged item, acknowledged and closed as a table of one row."""
+    stream = make_stream("tables")
+    join(user, stream)
+    ledger.note_posted("d")
+    [taken] = take_in(stream=stream, posts=[Post("d", {"body": "d"}, LIKELY)])
+    assert isinstance(taken, Taken)
+    ledger.acknowledge("d", str(taken.decision_id))
+    [row] = claim_batch(user=user, stream=stream, with_today=True)
+    assert row.lease_token is not None
+    confirm_batch(
+        user=user, stream=stream, lease_token=row.lease_token, confirmed=[row.id], corrections={}
+    )
+    ledger.close([str(row.id)])
 
 
 def test_sees_every_kind_of_damage(ledger: Ledger) -> None:

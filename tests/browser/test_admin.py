@@ -73,6 +73,14 @@ def test_admin_pages_fit_360_pixels(addresses: dict[str, str], admin_page: Page)
     assert widths == dict.fromkeys(addresses, (360, True))
 
 
+def test_categories_fit_beside_the_sidebar(addresses: dict[str, str], admin_page: Page) -> None:
+    admin_page.set_viewport_size({"width": 1280, "height": 800})
+    admin_page.goto(addresses["stream"])
+    over = """(() => { const table = document.querySelector("#categories-group .tabular");
+        return table.scrollWidth - table.clientWidth; })()"""
+    assert admin_page.evaluate(over) == 0
+
+
 def test_draft_is_changed_and_published_in_the_browser(
     addresses: dict[str, str], admin_page: Page, complaints: list[str]
 ) -> None:

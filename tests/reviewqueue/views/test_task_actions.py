@@ -75,6 +75,16 @@ def test_release_gives_back_and_goes_home(stream: Stream, plain: Client) -> None
     assert task.state == "open"
 
 
+def test_release_gives_the_one_ahead_back_too(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    scenes.post(stream, "HD-2")
+    form = take(htmx, task)
+    assert htmx.post(f"/tasks/{task.id}/ahead", form).status_code == 200
+    response = htmx.post(f"/tasks/{task.id}/release", form)
+    assert response.headers["HX-Redirect"] == "/"
+    assert list(ReviewTask.objects.values_list("state", flat=True)) == ["open", "open"]
+
+
 def test_heartbeat_renews_the_lease(stream: Stream, htmx: Client) -> None:
     task = scenes.post(stream, "HD-1")
     form = take(htmx, task)
@@ -116,10 +126,24 @@ def test_undo_puts_the_item_back_in_hand(stream: Stream, htmx: Client) -> None:
     response = htmx.post(f"/verdicts/{verdict.id}/undo")
     assert response.status_code == 200
     assert headings(response) == ["First"]
-    second.refresh_from_db()
-    assert second.state == "open"
     assert headings(htmx.get(HOLD)) == ["First"]
     assert not Verdict.objects.live().exists()
+    second.refresh_from_db()
+    assert second.state == "claimed"  # what was being read is the one ahead
+    third = scenes.post(stream, "HD-3")
+    htmx.post(f"/tasks/{first.id}/ahead")
+    third.refresh_from_db()
+    assert third.state == "open"
+
+
+def test_plain_undo_gives_the_others_back(stream: Stream, plain: Client) -> None:
+    first = scenes.post(stream, "HD-1", payload={"subject": "First"})
+    second = scenes.post(stream, "HD-2", payload={"subject": "Second"})
+    verdict = answer(plain, first)
+    response = plain.post(f"/verdicts/{verdict.id}/undo", follow=True)
+    assert headings(response) == ["First"]
+    second.refresh_from_db()
+    assert second.state == "open"
 
 
 def test_undo_after_the_window_is_409(stream: Stream, htmx: Client) -> None:

@@ -188,10 +188,36 @@ def test_answer_that_arrives_twice_is_recorded_once(
 ) -> None:
     client: Client = request.getfixturevalue(kind)
     task = scenes.post(stream, "HD-1")
-    form = take(client, task) | {"kind": "category", "categories": "vpn_issue"}
+    form = take(client, task) | {"kind": "category", "categories": "vpn_issue", "comment": " hm "}
     statuses = [client.post(f"/tasks/{task.id}/verdict", form).status_code for _ in range(2)]
     assert statuses == [200, 200] if kind == "htmx" else [303, 303]
     assert Verdict.objects.get().categories == ["vpn_issue"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (
+            {"kind": "category", "categories": "vpn_issue", "comment": "the first"},
+            {"kind": "category", "categories": "vpn_issue", "comment": "the second"},
+        ),
+        (
+            {"kind": "no_category_fits", "proposed_name": "Printer"},
+            {"kind": "no_category_fits", "proposed_name": "Scanner"},
+        ),
+    ],
+)
+def test_other_words_for_an_answered_item_are_not_dropped_in_silence(
+    stream: Stream, htmx: Client, first: dict[str, str], second: dict[str, str]
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    htmx.post(f"/tasks/{task.id}/verdict", form | first)
+    response = htmx.post(f"/tasks/{task.id}/verdict", form | second)
+    assert response.status_code == 409
+    assert list(second.values())[-1] in response.content.decode()
+    verdict = Verdict.objects.get()
+    assert (verdict.comment or verdict.proposed_name) == list(first.values())[-1]
 
 
 def test_another_answer_to_an_answered_item_is_409_and_says_which_stands(
