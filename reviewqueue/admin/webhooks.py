@@ -44,14 +44,14 @@ State = Webhook.State
 
 class WebhookForm(WebhookModelForm):
     url = forms.URLField(
-        label=gettext_lazy("address"),
+        label=gettext_lazy("Address"),
         max_length=500,
         assume_scheme="https",
         widget=forms.URLInput(attrs={"class": "vURLField"}),
         help_text=gettext_lazy("Gets a signed POST for each event; answers with 2xx."),
     )
     events = forms.MultipleChoiceField(
-        label=gettext_lazy("events"),
+        label=gettext_lazy("Events"),
         choices=[(kind.value, f"{kind.value} – {kind.label}") for kind in Announcement.Kind],
         initial=default_events,
         widget=forms.CheckboxSelectMultiple,
@@ -95,7 +95,10 @@ class WebhookAdmin(InStream, WebhookModelAdmin):
         request: HttpRequest,  # noqa: ARG002
         obj: Webhook | None = None,
     ) -> Any:
-        return [*self.fields, *(self.told if obj else ())]
+        if obj is None:
+            return [*self.fields]
+        switched_off = obj.state == State.DISABLED
+        return [*self.fields, *(f for f in self.told if switched_off or f != "disabled_reason")]
 
     def get_readonly_fields(
         self,
@@ -232,12 +235,10 @@ class DeliveryAdmin(ReadOnly):
 
     list_display = (
         "told",
-        "stream",
         "webhook",
         "state",
         "tries",
-        "status",
-        "error",
+        "answer",
         "duration_ms",
         "due_at",
         "closed_at",
@@ -255,6 +256,10 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("message"))
     def told(self, delivery: Delivery) -> str:
         return delivery.announcement.kind
+
+    @admin.display(description=gettext_lazy("answer"))
+    def answer(self, delivery: Delivery) -> str:
+        return delivery.error or (str(delivery.status) if delivery.status else "–")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reviewqueue.change_delivery")
