@@ -1,5 +1,6 @@
 """Webhooks, what was sent to them, and what there is to tell: secrets are shown once."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -240,8 +241,7 @@ class DeliveryAdmin(ReadOnly):
         "tries",
         "answer",
         "duration_ms",
-        "due_at",
-        "closed_at",
+        "moment",
     )
     list_filter = (StreamFilter, "state", "created_at")
     search_exact = "announcement_id"
@@ -260,6 +260,10 @@ class DeliveryAdmin(ReadOnly):
     @admin.display(description=gettext_lazy("answer"))
     def answer(self, delivery: Delivery) -> str:
         return delivery.error or (str(delivery.status) if delivery.status else "–")
+
+    @admin.display(description=gettext_lazy("next try, or end"))
+    def moment(self, delivery: Delivery) -> datetime:
+        return delivery.closed_at or delivery.due_at
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reviewqueue.change_delivery")
