@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truths, withdraw_truths
+from reviewqueue.announcements import announce_settled, withdraw_settled
 from reviewqueue.batch_claims import held_batch
 from reviewqueue.claims import UNCLAIMED, note_skips
 from reviewqueue.models import ReviewTask, Verdict
@@ -187,6 +188,10 @@ def _settle(
     )
     items = Item.objects.filter(id__in=[verdict.item_id for verdict in verdicts])
     items.update(state=Item.State.SETTLED, settled_at=now)
+    announce_settled(
+        [(tasks[verdict.task_id], verdict) for verdict in verdicts],
+        stream=stream,
+    )
 
 
 def _tell(
@@ -258,8 +263,11 @@ def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     now = timezone.now()
     stream = verdicts[0].task.stream
+    item_ids = [verdict.item_id for verdict in verdicts]
+    if not withdraw_settled(stream_id=stream.id, item_ids=item_ids):
+        raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     Verdict.objects.bulk_create(make_withdrawal(verdict, verdict.task, now) for verdict in verdicts)
-    withdraw_truths(stream_id=stream.id, item_ids=[verdict.item_id for verdict in verdicts], at=now)
+    withdraw_truths(stream_id=stream.id, item_ids=item_ids, at=now)
     _unsettle(verdicts)
     held_batch(user, stream).update(**UNCLAIMED)
     ReviewTask.objects.filter(id__in=[verdict.task_id for verdict in verdicts]).update(

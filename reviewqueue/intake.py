@@ -14,6 +14,7 @@ from django.utils import timezone
 from calibration.audits import Draw, hash_draws, is_judged_twice, read_rates, record_draws
 from calibration.core.sampling import combined_pi
 from calibration.frames import Cell, note_cells
+from reviewqueue.announcements import announce_routed
 from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.models import RemoteAsk, ReviewTask
 from routing.alarms import note_unknown_models
@@ -142,6 +143,7 @@ def take_in(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
+    intake.tell(spec)
     intake.note_models(spec)
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
@@ -171,6 +173,7 @@ def decide_again(*, decision: Decision, remote: RemoteAnswer) -> Decision.Action
     intake = _Intake(stream, decision.policy_id, item.received_at, labelled=False)
     intake.add(post, outcome, item.id, batch.opinions.matched[0], remote, at_capacity=False)
     intake.store(decided_at=timezone.now(), instead_of=decision)
+    intake.tell(spec)
     action = Decision.Action(outcome.action)
     Item.objects.filter(id=item.id).update(state=state_before_verdict(action))
     return action
@@ -313,6 +316,13 @@ class _Intake:
                 spec=spec,
                 model_versions=[cell.model_version for cell in self.cells],
                 at=self.at,
+            )
+
+    def tell(self, spec: PolicySpec) -> None:
+        """Announce where the items went; not those that came with a label, which none acts on."""
+        if self.decisions and not self.labelled:
+            announce_routed(
+                self.stream, self.decisions, spec_version=spec.version, at=timezone.now()
             )
 
     def store(

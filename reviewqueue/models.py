@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from reviewqueue import webhook_models  # noqa: F401  # whose tables are of this app too
 from routing.ids import uuid7
 from routing.models import Decision, Item, RemoteModel, Stream, append_only
 

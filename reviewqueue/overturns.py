@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
+from reviewqueue.announcements import announce_overturned, withdraw_overturn
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import label_kind
 from reviewqueue.verdicts import (
@@ -75,6 +76,8 @@ def overturn_verdict(
     _check_overturn(verdict, answer)
     made = _add_overturn(verdict, task, by, answer, active_ms)
     _settle_anew(made, task, at=made.answered_at, settled_at=made.answered_at)
+    if task.known_id is None:
+        announce_overturned(task, made, before=verdict)
     record_event(
         stream_id=task.stream_id,
         kind="verdict.overturned",
@@ -108,7 +111,7 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
     if overturn is None or overturn.supersedes is None:
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     task = _lock_task(overturn)
-    if _is_superseded(overturn):
+    if _is_superseded(overturn) or not withdraw_overturn(overturn):
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     earlier = overturn.supersedes
     back = _bring_back(earlier, overturn, task)

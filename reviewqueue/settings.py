@@ -153,7 +153,7 @@ IMPORT_MAX_BYTES = 20 * 1024 * 1024
 # A policy of 150 categories that differ and 500 keyword rules is a form of 5,000 fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
-# Whether models that are asked for a second opinion may stand in a private network.
+# Whether models that are asked for a second opinion, and webhooks, may stand in a private network.
 ALLOW_PRIVATE_ADDRESSES = read.bool("ALLOW_PRIVATE_ADDRESSES", default=False)
 
 # Celery: PostgreSQL is the truth, the broker a doorbell that may be lost or mute.

@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
+from reviewqueue.announcements import announce_settled, withdraw_settled
 from reviewqueue.models import ReviewTask, Verdict, VerdictQuerySet
 from routing.items import state_before_verdict
 from routing.models import Item
@@ -63,6 +64,7 @@ def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
         settled_at=at,
     )
     Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
+    announce_settled([(task, verdict)], stream=task.stream)
 
 
 def label_kind(verdict: Verdict) -> GroundTruth.Kind:
@@ -92,14 +94,17 @@ def first_answers(item_ids: Sequence[UUID]) -> VerdictQuerySet:
 def take_back(*, task: ReviewTask, verdict: Verdict, at: datetime) -> bool:
     """Undo what the verdict did to its item; False, with nothing changed, where it is too late.
 
-    Too late is when somebody has begun on the seat that the verdict opened, or a deciding seat
-    was answered since. Seats that were cancelled when it settled the item stay cancelled.
+    Too late is when somebody has begun on the seat that the verdict opened, a deciding seat was
+    answered since, or upstream was told. Seats that were cancelled when it settled the item stay
+    cancelled.
     """
     others = _other_seats(task)
-    if task.queue != Queue.ESCALATED:
-        later = _seats_opened_by(verdict, others)
-        if later is None:
-            return False
+    later = [] if task.queue == Queue.ESCALATED else _seats_opened_by(verdict, others)
+    if later is None:
+        return False
+    if not withdraw_settled(stream_id=task.stream_id, item_ids=[task.item_id]):
+        return False
+    if later:
         ReviewTask.objects.filter(id__in=[seat.id for seat in later]).delete()
     if withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at):
         Item.objects.filter(id=task.item_id).update(

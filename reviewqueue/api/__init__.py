@@ -10,6 +10,7 @@ from reviewqueue.api.bearer import BearerKey
 from reviewqueue.api.document import DESCRIPTION, complete_document
 from reviewqueue.api.edge import unknown_address
 from reviewqueue.api.items import router as items
+from reviewqueue.api.outcomes import router as outcomes
 from reviewqueue.api.problems import respond
 from reviewqueue.api.streams import router as streams
 from reviewqueue.refusals import ProblemError
@@ -40,6 +41,7 @@ api = DescribedApi(
 )
 api.add_router("", items)
 api.add_router("", streams)
+api.add_router("", outcomes)
 
 METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 nowhere = Router()

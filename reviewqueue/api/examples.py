@@ -113,6 +113,40 @@ STREAMS: Final[Body] = {
     },
 }
 
+OUTCOMES: Final[Body] = {
+    "outcomes": [
+        {
+            "id": "01a203d8-0a3c-7f57-9c3e-5d0a3e6c1f11",
+            "type": "item.settled",
+            "timestamp": "2026-11-22T15:04:05.123456+00:00",
+            "data": {
+                "stream": "helpdesk",
+                "external_id": "HD-4711",
+                "item": "01a203d5-ea9b-7d86-b4db-18c1c03b0a87",
+                "sequence": 1,
+                "verdict": {
+                    "id": "01a203d7-b2c4-7a0e-8a55-2f4d7a0c9b10",
+                    "kind": "category",
+                    "categories": ["vpn_issue"],
+                    "answered_at": "2026-11-22T15:03:55.123456+00:00",
+                },
+                "decision": {
+                    "id": "01a203d5-ea9b-7d86-b4db-18c1c03b0a88",
+                    "queue": "hold",
+                    "action": "wait",
+                    "category": None,
+                    "predicted": "account_unlock",
+                },
+                "agrees": False,
+                "seat": "hold",
+                "published_at": "2026-11-22T15:04:05.123456+00:00",
+            },
+        }
+    ],
+    "next": "o1",
+    "more": False,
+}
+
 
 def _category(key: str, label: str, definition: str, auto: float, watch: float | None) -> Body:
     return {

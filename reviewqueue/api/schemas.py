@@ -173,3 +173,57 @@ class PolicyOut(BaseModel):
     calibration: CalibrationOut
     fallback: list[str] = Field(description="What is tried, in order, before a person is asked.")
     categories: list[CategoryOut] = Field(description="In the order that breaks ties.")
+    results: list[BatchLine]
+
+
+class AnswerOut(BaseModel):
+    """A person's answer without its words; those are in `GET …/items/{external_id}`."""
+
+    id: str
+    kind: str = Field(examples=["category"])
+    categories: list[str]
+    answered_at: str
+
+
+class MachineOut(BaseModel):
+    """What the machine had decided; `category` is what was acted on, null where nothing was."""
+
+    id: str
+    queue: str
+    action: str
+    category: str | None
+    predicted: str
+
+
+class OutcomeData(BaseModel):
+    """`agrees`: whether the machine's category is among those of the verdict."""
+
+    stream: str
+    item: str
+    external_id: str
+    sequence: int = Field(description="Counts what was announced of this item, from 1.")
+    verdict: AnswerOut
+    decision: MachineOut
+    agrees: bool
+    seat: str = Field(examples=["hold"])
+    published_at: str
+    overturned: AnswerOut | None = Field(
+        default=None, description="The answer that an overturn replaced."
+    )
+
+
+class OutcomeOut(BaseModel):
+    """One outcome, the same as the body of the webhook that tells of it."""
+
+    id: str
+    type: str = Field(examples=["item.settled", "item.overturned"])
+    timestamp: str
+    data: OutcomeData
+
+
+class OutcomesOut(BaseModel):
+    """A page of the feed; `next` is the cursor to go on from."""
+
+    outcomes: list[OutcomeOut]
+    next: str
+    more: bool

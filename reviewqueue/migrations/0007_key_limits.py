@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewqueue", "0005_judged_twice"),
+        ("reviewqueue", "0006_announcements"),
     ]
 
     operations = [

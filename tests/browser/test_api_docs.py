@@ -7,7 +7,7 @@ def test_page_shows_calls_with_examples_and_asks_nobody_else(page: Page, base_ur
     asked: set[str] = set()
     page.on("request", lambda request: asked.add(request.url))
     page.goto("/api/v1/docs")
-    expect(page.locator(".opblock")).to_have_count(6)
+    expect(page.locator(".opblock")).to_have_count(7)
     page.locator("#operations-items-post_item .opblock-summary-control").click()
     expect(page.locator("#operations-items-post_item")).to_contain_text("HD-4711")
 

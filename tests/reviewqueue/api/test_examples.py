@@ -14,7 +14,7 @@ from routing.models import Stream
 from tests.conftest import Answered, Upstream
 from tests.scenes import make_bare_stream, make_person
 
-CHANGING = ("id", "received_at", "answered_at", "published_at")
+CHANGING = ("id", "received_at", "answered_at", "published_at", "timestamp", "item")
 
 
 def body_of(response: Answered) -> dict[str, object]:
@@ -50,6 +50,7 @@ def test_examples_of_posts(upstream: Upstream, stream: Stream) -> None:
         answer=Answer("category", ("account_unlock",), comment="The lock is what stops them."),
     )
     settled = body_of(upstream.get("items/HD-4711"))
+    assert steady(body_of(upstream.get("outcomes"))) == steady(examples.OUTCOMES)
 
     assert (taken.status_code, again.status_code) == (201, 200)
     assert body_of(again) == body_of(taken)

@@ -26,6 +26,7 @@ SCORES = {"account_unlock": 0.576, "vpn_issue": 0.386, "security_incident": 0.03
 EXPECTED = {
     "GET /api/v1/streams": {200},
     "GET /api/v1/streams/{stream}/policy": {200, 404},
+    "GET /api/v1/streams/{stream}/outcomes": {200, 404},
     "GET /api/v1/streams/{stream}/items/{external_id}": {200, 404},
     "POST /api/v1/streams/{stream}/items": {201, 404},
     "POST /api/v1/streams/{stream}/decide": {200, 404},
