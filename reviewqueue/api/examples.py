@@ -127,7 +127,7 @@ OUTCOMES: Final[Body] = {
                 "verdict": {
                     "id": "01a203d7-b2c4-7a0e-8a55-2f4d7a0c9b10",
                     "kind": "category",
-                    "categories": ["vpn_issue"],
+                    "categories": ["account_unlock"],
                     "answered_at": "2026-11-22T15:03:55.123456+00:00",
                 },
                 "decision": {
@@ -137,13 +137,13 @@ OUTCOMES: Final[Body] = {
                     "category": None,
                     "predicted": "account_unlock",
                 },
-                "agrees": False,
+                "agrees": True,
                 "seat": "hold",
                 "published_at": "2026-11-22T15:04:05.123456+00:00",
             },
         }
     ],
-    "next": "o1",
+    "next": "o2",
     "more": False,
 }
 
