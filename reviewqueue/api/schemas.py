@@ -173,7 +173,6 @@ class PolicyOut(BaseModel):
     calibration: CalibrationOut
     fallback: list[str] = Field(description="What is tried, in order, before a person is asked.")
     categories: list[CategoryOut] = Field(description="In the order that breaks ties.")
-    results: list[BatchLine]
 
 
 class AnswerOut(BaseModel):
