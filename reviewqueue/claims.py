@@ -178,8 +178,11 @@ def release_others(*, user: "User", kept: ReviewTask, keep_ahead: bool = False) 
         .exclude(id=kept.id)
     )
     if keep_ahead:
-        reading = others.filter(queue=kept.queue).order_by("claimed_at").values("id")[:1]
-        others = others.exclude(id__in=reading)
+        reading = others.filter(queue=kept.queue).order_by("claimed_at").first()
+        if reading is not None:
+            others = others.exclude(id=reading.id)
+            # An escalation taken back was claimed last, and what was claimed first is in hand.
+            ReviewTask.objects.leased_to(user).filter(id=reading.id).update(claimed_at=Now())
     others.update(**UNCLAIMED)
 
 
