@@ -208,6 +208,18 @@ def test_undo_right_after_keeps_what_was_being_read(stream: Stream, signed_in: P
     expect(page.locator("#comment")).to_have_value("half a thought")
 
 
+def test_skip_is_told_with_the_next_item(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    open_with_ahead(page)
+    page.keyboard.press("s")
+    expect_ticket(page, 1)
+    expect(page.locator("#live")).to_have_text(
+        "Skipped HD-0: it waits for others, and comes back to you in 15 min. "
+        "Next item: Ticket 1. Machine's answer: VPN issue, 52 per cent."
+    )
+
+
 def test_undone_escalation_comes_back_with_its_comment(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 4)
     page = signed_in
