@@ -102,7 +102,9 @@
     values.set("ahead", next.task);
     values.set("ahead_token", next.token);
     const path = button?.getAttribute("formaction") || form.getAttribute("action");
-    underWay = { task: form.dataset.task, screen: work(), shownAt, next };
+    // Skipped and escalated items may come back, and with them what was entered.
+    const passedOn = Boolean(button?.hasAttribute("formaction"));
+    underWay = { task: form.dataset.task, passedOn, screen: work(), shownAt, next };
     form.dispatchEvent(new CustomEvent("review:under-way", { bubbles: true }));
     here(() => htmx.swap(underWay.screen, next.html, WHOLE));
     htmx.ajax("POST", path, { source: sender, target: "#statusbar", swap: "outerHTML", values }).catch(() => {});
@@ -125,7 +127,7 @@
     const isRefused = status === 409 || status === 422;
     if (!underWay || (status >= 400 && !isRefused)) return;
     const isElsewhere = event.detail.xhr.getResponseHeader("HX-Redirect");
-    if (!isRefused && !isElsewhere) {
+    if (!isRefused && !isElsewhere && !underWay.passedOn) {
       document.dispatchEvent(new CustomEvent("review:taken", { detail: underWay.task }));
     }
     underWay = null;

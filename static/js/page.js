@@ -53,11 +53,19 @@ const settings = {
     });
   }
 
+  // The status bar alone follows an item that was shown ahead: told over it, what became of the
+  // one before would be all that is heard.
+  function announce(swapped) {
+    const told = swapped.dataset.announce;
+    const next = swapped.id === "statusbar" && document.getElementById("work").dataset.announce;
+    return next ? `${told}. ${next}` : told;
+  }
+
   // What was swapped in is told once by a polite voice; the review screen's new heading is the
   // reader's place.
   document.addEventListener("htmx:afterSettle", (event) => {
     const work = event.detail.elt;
-    if (work.dataset.announce !== undefined) live.textContent = work.dataset.announce;
+    if (work.dataset.announce !== undefined) live.textContent = announce(work);
     if (work.id !== "work") return;
     if (work.dataset.title) document.title = document.title.replace(/^.*(?= · )/s, () => work.dataset.title);
     const heading = work.querySelector("[data-focus-first]") || work.querySelector("[data-focus]");

@@ -208,6 +208,37 @@ def test_undo_right_after_keeps_what_was_being_read(stream: Stream, signed_in: P
     expect(page.locator("#comment")).to_have_value("half a thought")
 
 
+def test_skip_is_told_with_the_next_item(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    open_with_ahead(page)
+    page.keyboard.press("s")
+    expect_ticket(page, 1)
+    expect(page.locator("#live")).to_have_text(
+        "Skipped HD-0: it waits for others, and comes back to you in 15 min. "
+        "Next item: Ticket 1. Machine's answer: VPN issue, 52 per cent."
+    )
+
+
+def test_undone_escalation_comes_back_with_its_comment(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 4)
+    page = signed_in
+    open_with_ahead(page)
+    page.keyboard.press("c")
+    page.keyboard.type("two intents")
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect_ticket(page, 1)
+    wait_for(lambda: held() == ["HD-1", "HD-2"])
+    with page.expect_response(is_ahead) as asked:
+        page.keyboard.press("u")
+    expect_ticket(page, 0)
+    expect(page.locator("#comment")).to_have_value("two intents")
+    assert (asked.value.status, held()) == (200, ["HD-0", "HD-1"])
+    page.reload()
+    expect_ticket(page, 0)
+
+
 def enter_and_answer(page: Page) -> None:
     page.keyboard.press("2")
     page.keyboard.press("c")
@@ -242,7 +273,7 @@ def test_lost_connection_brings_the_screen_back(
     enter_and_answer(page)
     expect_ticket(page, 1)
     waiting[0].abort()
-    expect(page.get_by_text("Not confirmed: no connection")).to_be_visible()
+    expect(page.get_by_text("Not confirmed: no connection.")).to_be_visible()
     expect_first_screen_back(page)
     page.unroute("**/verdict")
     send_again(page)
@@ -262,7 +293,7 @@ def test_lost_reply_is_not_answered_twice(
 
     page.route("**/verdict", lose_the_reply)
     enter_and_answer(page)
-    expect(page.get_by_text("Not confirmed: no connection")).to_be_visible()
+    expect(page.get_by_text("Not confirmed: no connection.")).to_be_visible()
     expect_first_screen_back(page)
     page.unroute("**/verdict")
     send_again(page)
@@ -277,7 +308,7 @@ def test_failing_server_brings_the_screen_back(
     open_with_ahead(page)
     page.route("**/verdict", lambda route: route.fulfill(status=500, body="no"))
     enter_and_answer(page)
-    expect(page.get_by_text("Not confirmed: the server failed")).to_be_visible()
+    expect(page.get_by_text("Not confirmed: the server failed.")).to_be_visible()
     expect_first_screen_back(page)
     page.unroute("**/verdict")
     send_again(page)

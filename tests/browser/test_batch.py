@@ -171,6 +171,19 @@ def test_no_violations(stream: Stream, signed_in: Page, theme: str, reviewer: Us
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
+def test_home_says_within_its_table_what_the_queue_is_made_of(
+    stream: Stream, signed_in: Page
+) -> None:
+    post_flagged(stream, *(f"row-{number}" for number in range(3)))
+    draw(stream, "row-0")
+    page = signed_in
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/")
+    parts = page.locator(".queue-parts")
+    expect(parts).to_have_text("1 blind, 2 in the batch")
+    assert parts.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+
+
 @pytest.mark.parametrize("width", [360, 720, 1024, 1440])
 def test_nothing_scrolls_sideways(stream: Stream, signed_in: Page, width: int) -> None:
     names = [f"{number}-" + "y" * 120 for number in range(3)]
