@@ -56,7 +56,9 @@ def make_stream(key: str, *, undo_seconds: int = 10) -> Stream:
 
 def authorise(stream: Stream) -> dict[str, str]:
     """Headers of an upstream that may post to the stream."""
-    _key, text = issue_api_key(name=f"upstream of {stream.key}", streams=[stream])
+    _key, text = issue_api_key(
+        name=f"upstream of {stream.key}", streams=[stream], limits={"requests_per_minute": 0}
+    )
     return {"Authorization": f"Bearer {text}", "Content-Type": "application/json"}
 
 

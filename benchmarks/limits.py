@@ -127,6 +127,7 @@ def _claimer(
         values = {
             "user": user,
             "token": uuid4(),
+            "after": 0,
             "lease_minutes": stream.lease_minutes,
             "stream": stream.id,
             "queue": queue,

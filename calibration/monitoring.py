@@ -18,9 +18,10 @@ from calibration.jobs import day_of, run_once
 from calibration.labels import find_cohort
 from calibration.models import AuditDraw, DriftAlarm, DriftWatch, GroundTruth, JobRun
 from calibration.watches import Stretch, find_stretch, open_watch
+from routing.announcements import announce
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
-from routing.models import Decision, Stream
+from routing.models import Announcement, Decision, Stream
 from routing.policies import published_spec
 
 DRIFT_WATCH: Final = "drift_watch"
@@ -180,5 +181,18 @@ def _raise_alarm(
         errors=alarm.errors,
         promised_errors=alarm.promised_errors,
         evidence=alarm.evidence,
+    )
+    announce(
+        stream_id=watch.stream_id,
+        kind=Announcement.Kind.DRIFT_ALARM,
+        subject_id=alarm.id,
+        stream=watch.stream.key,
+        alarm=str(alarm.id),
+        category=key or None,
+        side=str(side.value),
+        model_version=watch.model_version,
+        audits=alarm.audits,
+        errors=alarm.errors,
+        promised_errors=alarm.promised_errors,
     )
     return alarm

@@ -105,12 +105,9 @@ def recalibrate(
     tell("routing the newest items again", 0.75)
     changed = proposal if proposal is not None and proposal.changes else None
     with transaction.atomic():
-        if budget is not None:
-            _hold_share(stream, evidence.cohort.model_version, budget)
-        policies, draft = [spec], None
-        if changed is not None:
-            draft = _create_draft(stream, policy_id, changed, at, created_by_id)
-            policies.append(load_spec(draft))
+        _hold_share(stream, evidence.cohort.model_version, budget)
+        draft = _create_draft(stream, policy_id, changed, at, created_by_id)
+        policies = [spec] if draft is None else [spec, load_spec(draft)]
         report_volume(report, evidence, policies, seconds_per_review or {})
         run = _store_run(
             CalibrationRun.Kind.REFIT,
@@ -177,8 +174,10 @@ def _find_budget(stream: Stream, model_version: str) -> Budget | None:
     return Budget(stream.error_budget, spend_delta(DELTA, tried.count() + 1))
 
 
-def _hold_share(stream: Stream, model_version: str, budget: Budget) -> None:
+def _hold_share(stream: Stream, model_version: str, budget: Budget | None) -> None:
     """Keep the share of the risk that `budget` was given until commit; refuse it if it is gone."""
+    if budget is None:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [BUDGET_LOCK, str(stream.id)]
@@ -210,8 +209,14 @@ def _find_costs(stream: Stream) -> dict[str, Costs] | None:
 
 
 def _create_draft(
-    stream: Stream, policy_id: UUID, proposal: Proposal, at: datetime, created_by_id: int | None
-) -> Policy:
+    stream: Stream,
+    policy_id: UUID,
+    proposal: Proposal | None,
+    at: datetime,
+    created_by_id: int | None,
+) -> Policy | None:
+    if proposal is None:
+        return None
     changes = draft_fields(proposal) | {
         "title": f"Recalibrated {at:%Y-%m-%d}",
         "reporting_edges": list(stream.reporting_edges),

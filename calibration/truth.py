@@ -62,8 +62,4 @@ def withdraw_truths(*, stream_id: UUID, item_ids: Sequence[UUID], at: datetime) 
 
 def withdraw_truth(*, stream_id: UUID, item_id: UUID, at: datetime | None = None) -> bool:
     """The item has no label any more; whether it had one."""
-    return bool(
-        GroundTruth.objects.current()
-        .filter(stream_id=stream_id, item_id=item_id)
-        .update(superseded_at=at or timezone.now())
-    )
+    return bool(withdraw_truths(stream_id=stream_id, item_ids=[item_id], at=at or timezone.now()))

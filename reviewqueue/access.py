@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -15,7 +15,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
-from routing.models import Decision, Item, Stream
+from reviewqueue.task_rows import TASK_COLUMNS, make_task
+from routing.models import Decision, Stream
 from routing.rows import Columns, fetch_row
 
 if TYPE_CHECKING:
@@ -89,9 +90,6 @@ def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
 
 
 _STREAM: Final = Columns(Stream, "stream")
-_TASK: Final = Columns(ReviewTask, "task")
-_ITEM: Final = Columns(Item, "item", without=("fingerprint",))
-_DECISION: Final = Columns(Decision, "decision")
 _ROLES: Final = """ARRAY(
     SELECT role FROM reviewqueue_membership
     WHERE stream_id = stream.id AND user_id = %(user)s)"""
@@ -101,7 +99,7 @@ FIND_SEATS: Final = f"""
 """  # noqa: S608 - the columns of our own models
 
 FIND_TASK: Final = f"""
-    SELECT {_ROLES}, {_STREAM.sql}, {_TASK.sql}, {_ITEM.sql}, {_DECISION.sql}
+    SELECT {_ROLES}, {_STREAM.sql}, {TASK_COLUMNS}
     FROM reviewqueue_reviewtask AS task
     JOIN routing_stream AS stream ON stream.id = task.stream_id
     JOIN routing_item AS item ON item.id = task.item_id
@@ -125,11 +123,7 @@ def find_task(user: User, task_id: UUID) -> tuple[ReviewTask, Seats] | None:
     row = fetch_row(FIND_TASK, {"user": user.pk, "task": task_id})
     if row is None or (seats := _seats(user, row)) is None:
         return None
-    at = 1 + _STREAM.width
-    task = _TASK.make(row, at)
-    task.stream = seats.stream
-    task.item = _ITEM.make(row, at + _TASK.width)
-    task.decision = _DECISION.make(row, at + _TASK.width + _ITEM.width)
+    task = make_task(row, seats.stream, start=1 + _STREAM.width)
     own = task.queue in seats.queues or task.holder_id == user.pk
     return (task, seats) if own or _was_passed_on(task, seats) else None
 
@@ -182,10 +176,17 @@ def verdicts_overturnable_by(user: User) -> VerdictQuerySet:
     return Verdict.objects.filter(own | Q(stream__in=all_of, task__known__isnull=True))
 
 
-def issue_api_key(*, name: str, streams: Iterable[Stream]) -> tuple[ApiKey, str]:
-    """A new key and its text, which is shown this once: 256 random bits, kept as SHA-256."""
+def issue_api_key(
+    *, name: str, streams: Iterable[Stream], limits: Mapping[str, int | None] | None = None
+) -> tuple[ApiKey, str]:
+    """A new key and its text, which is shown this once: 256 random bits, kept as SHA-256.
+
+    `limits` are fields of the key; what is left out is as for every key.
+    """
     text = f"rq_{secrets.token_urlsafe(KEY_BYTES)}"
-    key = ApiKey.objects.create(name=name, prefix=text[:PREFIX_LENGTH], digest=_digest(text))
+    key = ApiKey.objects.create(
+        name=name, prefix=text[:PREFIX_LENGTH], digest=_digest(text), **(limits or {})
+    )
     key.streams.set(streams)
     return key, text
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.settlements import DECIDING, FIRST_SEATS
+from reviewqueue.settlements import DECIDING, FIRST_SEATS, first_answers
 from routing.models import Category, Stream
 
 if TYPE_CHECKING:
@@ -132,9 +132,7 @@ def _read_pairs(stream: Stream, start: datetime, end: datetime) -> list[tuple[Ra
         .values_list("item_id", flat=True)[:MOST]
     )
     rows = (
-        Verdict.objects.live()
-        .filter(item_id__in=items, task__seat__in=FIRST_SEATS, task__known__isnull=True)
-        .exclude(task__queue__in=DECIDING)
+        first_answers(items)
         .exclude(kind=Verdict.Kind.CANNOT_JUDGE)
         .order_by("item_id", "task__seat")
         .values_list("item_id", "kind", "categories")

@@ -17,9 +17,11 @@ from django.utils.translation import gettext as _
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truths, withdraw_truths
+from reviewqueue.announcements import announce_settled, withdraw_settled
 from reviewqueue.batch_claims import held_batch
-from reviewqueue.claims import UNCLAIMED
-from reviewqueue.models import ReviewTask, TaskSkip, Verdict
+from reviewqueue.claims import UNCLAIMED, note_skips
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import label_kind
 from reviewqueue.verdicts import (
     Answer,
     LateVerdictError,
@@ -104,7 +106,7 @@ def confirm_batch(
     batch = uuid4()
     verdicts = _close(tasks, answers, user, active_ms=active_ms, now=now, batch=batch)
     _settle(tasks, verdicts, stream, now)
-    _tell(stream, user, verdicts, batch=batch, now=now)
+    _tell("verdict.recorded", stream, user, verdicts, batch=batch, now=now)
     passed_on = [task_id for task_id in left if task_id in tasks and task_id not in answers]
     rest = [task_id for task_id in tasks if task_id not in answers]
     ReviewTask.objects.filter(id__in=rest).update(**UNCLAIMED)
@@ -173,7 +175,7 @@ def _settle(
                 stream_id=stream.id,
                 item_id=verdict.item_id,
                 decision_id=tasks[verdict.task_id].decision_id,
-                kind=GroundTruth.Kind(verdict.kind),
+                kind=label_kind(verdict),
                 categories=verdict.categories,
                 pi=None,
                 blind=False,
@@ -186,14 +188,24 @@ def _settle(
     )
     items = Item.objects.filter(id__in=[verdict.item_id for verdict in verdicts])
     items.update(state=Item.State.SETTLED, settled_at=now)
+    announce_settled(
+        [(tasks[verdict.task_id], verdict) for verdict in verdicts],
+        stream=stream,
+    )
 
 
 def _tell(
-    stream: Stream, user: "User", verdicts: Sequence[Verdict], *, batch: UUID, now: datetime
+    kind: str,
+    stream: Stream,
+    user: "User",
+    verdicts: Sequence[Verdict],
+    *,
+    batch: UUID,
+    now: datetime,
 ) -> None:
     record_events(
         stream_id=stream.id,
-        kind="verdict.recorded",
+        kind=kind,
         about=[
             (verdict.item_id, {"verdict": str(verdict.id), "batch": str(batch)})
             for verdict in verdicts
@@ -205,15 +217,7 @@ def _tell(
 
 def _pass_on(stream: Stream, user: "User", task_ids: Sequence[UUID], now: datetime) -> None:
     """What was left on purpose rests for this person, so that it does not come back at once."""
-    TaskSkip.objects.bulk_create(
-        [
-            TaskSkip(stream_id=stream.id, task_id=task_id, user=user, skipped_at=now)
-            for task_id in task_ids
-        ],
-        update_conflicts=True,
-        unique_fields=["task", "user"],
-        update_fields=["skipped_at"],
-    )
+    note_skips(stream_id=stream.id, user=user, task_ids=task_ids)
     record_events(
         stream_id=stream.id,
         kind="task.skipped",
@@ -259,8 +263,11 @@ def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     now = timezone.now()
     stream = verdicts[0].task.stream
+    item_ids = [verdict.item_id for verdict in verdicts]
+    if not withdraw_settled(stream_id=stream.id, item_ids=item_ids):
+        raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     Verdict.objects.bulk_create(make_withdrawal(verdict, verdict.task, now) for verdict in verdicts)
-    withdraw_truths(stream_id=stream.id, item_ids=[verdict.item_id for verdict in verdicts], at=now)
+    withdraw_truths(stream_id=stream.id, item_ids=item_ids, at=now)
     _unsettle(verdicts)
     held_batch(user, stream).update(**UNCLAIMED)
     ReviewTask.objects.filter(id__in=[verdict.task_id for verdict in verdicts]).update(
@@ -269,16 +276,7 @@ def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
         lease_expires_at=Now() + stream.lease,
         closed_at=None,
     )
-    record_events(
-        stream_id=stream.id,
-        kind="verdict.undone",
-        about=[
-            (verdict.item_id, {"verdict": str(verdict.id), "batch": str(batch)})
-            for verdict in verdicts
-        ],
-        actor_id=user.pk,
-        happened_at=now,
-    )
+    _tell("verdict.undone", stream, user, verdicts, batch=batch, now=now)
     return verdicts
 
 

@@ -1,5 +1,6 @@
 """Claims: one person, one seat, under a lease that the database's clock measures."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -10,9 +11,10 @@ from django.db.models.functions import Now
 
 from reviewqueue.known_answers import seat_known
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
+from reviewqueue.task_rows import TASK_COLUMNS, make_task
 from routing.events import record_event
-from routing.models import Decision, Item, Stream
-from routing.rows import Columns, fetch_row
+from routing.models import Stream
+from routing.rows import fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -31,10 +33,6 @@ UNCLAIMED: Final = {
     "lease_token": None,
     "lease_expires_at": None,
 }
-
-_TASK: Final = Columns(ReviewTask, "task")
-_ITEM: Final = Columns(Item, "item", without=("fingerprint",))
-_DECISION: Final = Columns(Decision, "decision")
 
 # Whoever asks twice at once waits here for their own first request, and then sees what it claimed:
 # each statement looks anew. The lock ends with the transaction.
@@ -75,14 +73,14 @@ CLAIM_NEXT: Final = f"""
             ORDER BY task.priority DESC, task.due_at, task.id
             LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING *)
-    SELECT {_TASK.sql}, {_ITEM.sql}, {_DECISION.sql}
+    SELECT {TASK_COLUMNS}
     FROM (SELECT * FROM held UNION ALL SELECT * FROM taken) AS task
     JOIN routing_item AS item ON item.id = task.item_id
     JOIN routing_decision AS decision ON decision.id = task.decision_id
 """  # noqa: S608 - the columns of our own models
 
 # Locked in the order in which answering locks them: the one in hand, then the one ahead.
-RENEW = """
+RENEW: Final = """
     WITH held AS (
         SELECT task.id FROM reviewqueue_reviewtask AS task
         JOIN reviewqueue_reviewtask AS in_hand USING (holder_id, stream_id, queue)
@@ -178,7 +176,10 @@ def release_others(*, user: "User", kept: ReviewTask, keep_ahead: bool = False) 
         .exclude(id=kept.id)
     )
     if keep_ahead:
-        reading = others.filter(queue=kept.queue).order_by("claimed_at").values("id")[:1]
+        in_order = others.filter(queue=kept.queue).order_by("claimed_at")
+        reading = list(in_order.values_list("id", flat=True)[:1])
+        # `kept` may have been claimed a moment ago, and of two the one claimed first is in hand.
+        others.filter(id__in=reading).update(claimed_at=Now())
         others = others.exclude(id__in=reading)
     others.update(**UNCLAIMED)
 
@@ -233,13 +234,7 @@ def _claim_once(
         },
         before=(ONE_AT_A_TIME, _whose(user, stream, queue)),
     )
-    if row is None:
-        return None
-    task = _TASK.make(row)
-    task.item = _ITEM.make(row, _TASK.width)
-    task.decision = _DECISION.make(row, _TASK.width + _ITEM.width)
-    task.stream = stream
-    return task
+    return None if row is None else make_task(row, stream)
 
 
 def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime | None:
@@ -273,10 +268,15 @@ def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 def _rest_from(task: ReviewTask, user: "User") -> None:
     """Offer the user no seat of the task's item for a while; of two the other would come next."""
     seats = ReviewTask.objects.unanswered().filter(stream_id=task.stream_id, item_id=task.item_id)
+    note_skips(stream_id=task.stream_id, user=user, task_ids=seats.values_list("id", flat=True))
+
+
+def note_skips(*, stream_id: UUID, user: "User", task_ids: Iterable[UUID]) -> None:
+    """Offer the user none of these seats for a while, from now on."""
     TaskSkip.objects.bulk_create(
         [
-            TaskSkip(stream_id=task.stream_id, task_id=seat_id, user=user, skipped_at=Now())
-            for seat_id in seats.values_list("id", flat=True)
+            TaskSkip(stream_id=stream_id, task_id=task_id, user=user, skipped_at=Now())
+            for task_id in task_ids
         ],
         update_conflicts=True,
         unique_fields=["task", "user"],

@@ -106,6 +106,5 @@ def _may_be_asked(
 
 def _may_undo(viewer: "User", item: Item) -> bool:
     """Whether the viewer could take their answer back and give another; an overturn is none."""
-    undoable = Verdict.objects.live().filter(item=item, reviewer=viewer, published_at__gt=Now())
-    first = Q(supersedes__isnull=True) | Q(supersedes__kind=Verdict.Kind.WITHDRAWN)
-    return undoable.filter(first).exists()
+    undoable = Verdict.objects.live().first_hand()
+    return undoable.filter(item=item, reviewer=viewer, published_at__gt=Now()).exists()

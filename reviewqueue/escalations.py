@@ -15,6 +15,7 @@ from routing.models import Event
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+    from django.db.models import QuerySet
 
 Queue = ReviewTask.Queue
 
@@ -33,11 +34,21 @@ class PassedOn:
 
 def find_escalation(task: ReviewTask) -> Event | None:
     """The last time that somebody escalated the task; its data holds the queue it left."""
-    return (
-        Event.objects.filter(stream_id=task.stream_id, subject_id=task.id, kind="task.escalated")
-        .order_by("-id")
-        .first()
-    )
+    return _escalations(task).order_by("-id").first()
+
+
+def queue_it_left(task: ReviewTask) -> str:
+    """The queue that an escalated task came from; hold where that was not noted."""
+    escalation = find_escalation(task)
+    return str(Queue.HOLD) if escalation is None else _queue_left(escalation)
+
+
+def _escalations(task: ReviewTask) -> "QuerySet[Event]":
+    return Event.objects.filter(stream_id=task.stream_id, subject_id=task.id, kind="task.escalated")
+
+
+def _queue_left(escalation: Event) -> str:
+    return str(escalation.data.get("queue", Queue.HOLD))
 
 
 def seconds_to_take_back(escalation: Event, task: ReviewTask) -> int:
@@ -59,7 +70,7 @@ def take_back_escalation(*, task: ReviewTask, user: "User") -> bool:
         return False
     waiting = ReviewTask.objects.open().filter(id=task.id, queue=Queue.ESCALATED)
     taken = waiting.exclude(item__tasks__holder=user).update(
-        queue=escalation.data.get("queue", Queue.HOLD),
+        queue=_queue_left(escalation),
         state=ReviewTask.State.CLAIMED,
         holder=user,
         claimed_at=Now(),
@@ -84,12 +95,9 @@ def read_passed_on(task: ReviewTask) -> list[PassedOn]:
     """
     if task.queue != Queue.ESCALATED:
         return []
-    escalated = Event.objects.filter(
-        stream_id=task.stream_id, subject_id=task.id, kind="task.escalated"
-    )
     found = [
         PassedOn(unable=False, comment=str(event.data.get("comment", "")), at=event.happened_at)
-        for event in escalated.order_by("id")
+        for event in _escalations(task).order_by("id")
     ]
     unable = (
         Verdict.objects.live()
@@ -103,9 +111,3 @@ def read_passed_on(task: ReviewTask) -> list[PassedOn]:
         for verdict in unable.order_by("id")
     ]
     return sorted(found, key=lambda passed: passed.at)
-
-
-def queue_it_left(task: ReviewTask) -> str:
-    """The queue that an escalated task came from; hold where that was not noted."""
-    escalation = find_escalation(task)
-    return str(Queue.HOLD if escalation is None else escalation.data.get("queue", Queue.HOLD))

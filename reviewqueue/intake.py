@@ -14,6 +14,7 @@ from django.utils import timezone
 from calibration.audits import Draw, hash_draws, is_judged_twice, read_rates, record_draws
 from calibration.core.sampling import combined_pi
 from calibration.frames import Cell, note_cells
+from reviewqueue.announcements import announce_routed
 from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.models import RemoteAsk, ReviewTask
 from routing.alarms import note_unknown_models
@@ -56,7 +57,15 @@ NOT_ASKED: Final = RemoteAnswer(error="not asked, since the item came with its l
 
 
 class ConflictError(IntakeError):
-    """The external id is taken by an item with another body; use another id."""
+    """The external id is taken by an item with another body; use another id.
+
+    `stored` and `posted` are the fingerprints of the two, in hexadecimal.
+    """
+
+    def __init__(self, message: str, *, external_id: str, stored: str, posted: str) -> None:
+        super().__init__(message, field="external_id", value=external_id)
+        self.stored = stored
+        self.posted = posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,7 @@ def take_in(
                 posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
             )
     intake.store()
+    intake.tell(spec)
     intake.note_models(spec)
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
@@ -163,6 +173,7 @@ def decide_again(*, decision: Decision, remote: RemoteAnswer) -> Decision.Action
     intake = _Intake(stream, decision.policy_id, item.received_at, labelled=False)
     intake.add(post, outcome, item.id, batch.opinions.matched[0], remote, at_capacity=False)
     intake.store(decided_at=timezone.now(), instead_of=decision)
+    intake.tell(spec)
     action = Decision.Action(outcome.action)
     Item.objects.filter(id=item.id).update(state=state_before_verdict(action))
     return action
@@ -178,13 +189,15 @@ def _answer_known(stream: Stream, posts: Mapping[int, Post]) -> dict[int, Taken 
 
 
 def _answer_again(post: Post, decision: Decision) -> Taken | ConflictError:
-    if bytes(decision.item.fingerprint) == fingerprint(post):
+    stored, posted = bytes(decision.item.fingerprint), fingerprint(post)
+    if stored == posted:
         return read_taken(decision)
     return ConflictError(
         f"external_id {post.external_id!r} is taken by an item with another body; "
         "post this one under another id.",
-        field="external_id",
-        value=post.external_id,
+        external_id=post.external_id,
+        stored=stored.hex(),
+        posted=posted.hex(),
     )
 
 
@@ -303,6 +316,13 @@ class _Intake:
                 spec=spec,
                 model_versions=[cell.model_version for cell in self.cells],
                 at=self.at,
+            )
+
+    def tell(self, spec: PolicySpec) -> None:
+        """Announce where the items went; not those that came with a label, which none acts on."""
+        if self.decisions and not self.labelled:
+            announce_routed(
+                self.stream, self.decisions, spec_version=spec.version, at=timezone.now()
             )
 
     def store(

@@ -249,12 +249,17 @@ def _shuffle(user: "User", known: KnownAnswer) -> bytes:
 
 def is_right() -> Q:
     """That a verdict on a known seat is right: what it names are among the known categories."""
-    known = "task__known"
-    named = Q(
-        kind__in=NAMED,
-        categories__contained_by=F(f"{known}__categories"),
-    )
-    return named | Q(kind=Verdict.Kind.NONE_FITS, **{f"{known}__kind": KnownKind.NONE_FITS})
+    return _right(verdict="", known="task__known__")
+
+
+def _right(*, verdict: str, known: str) -> Q:
+    """The same from either side: how a query reaches the verdict and the known answer."""
+    named = {
+        f"{verdict}kind__in": NAMED,
+        f"{verdict}categories__contained_by": F(f"{known}categories"),
+    }
+    neither = {f"{verdict}kind": Verdict.Kind.NONE_FITS, f"{known}kind": KnownKind.NONE_FITS}
+    return Q(**named) | Q(**neither)
 
 
 def judged_known(streams: Iterable[UUID] | QuerySet[Stream]) -> QuerySet[Verdict]:
@@ -307,16 +312,10 @@ def with_counts(known: QuerySet[KnownAnswer]) -> "QuerySet[Counted]":
             f"{verdicts}__kind__in": [*NAMED, Verdict.Kind.NONE_FITS],
         }
     )
-    named = Q(
-        **{
-            f"{verdicts}__kind__in": NAMED,
-            f"{verdicts}__categories__contained_by": F("categories"),
-        }
-    )
-    neither = Q(kind=KnownKind.NONE_FITS, **{f"{verdicts}__kind": Verdict.Kind.NONE_FITS})
+    right = _right(verdict=f"{verdicts}__", known="")
     return known.annotate(
         judged_count=Count(verdicts, filter=judged),
-        right_count=Count(verdicts, filter=judged & (named | neither)),
+        right_count=Count(verdicts, filter=judged & right),
     )
 
 

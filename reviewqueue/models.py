@@ -4,12 +4,14 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from reviewqueue import webhook_models  # noqa: F401  # whose tables are of this app too
 from routing.ids import uuid7
 from routing.models import Decision, Item, RemoteModel, Stream, append_only
 
@@ -50,6 +52,25 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.BinaryField(max_length=32, editable=False)
     streams = models.ManyToManyField(Stream, related_name="api_keys")
+    requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text=_("A batch is one request. Empty: as for every key; 0: no limit."),
+    )
+    item_max_bytes = models.PositiveIntegerField(
+        _("bytes of an item"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: as much as for every key; it is never more than that."),
+    )
+    batch_max_items = models.PositiveIntegerField(
+        _("items of a batch"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Empty: as many as for every key; it is never more than that."),
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -216,6 +237,13 @@ class ReviewTask(models.Model):
     def __str__(self) -> str:
         return f"{self.item}: {self.get_queue_display()}"
 
+    @property
+    def lease_left(self) -> int:
+        """Whole seconds until the lease ends; 0 when it is over, or without one."""
+        if self.lease_expires_at is None:
+            return 0
+        return max(0, int((self.lease_expires_at - timezone.now()).total_seconds()))
+
 
 class RemoteAsk(models.Model):
     """A question to a remote model about an item that waits for the answer."""
@@ -325,6 +353,10 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
             supersedes__kind=Verdict.Kind.WITHDRAWN
         )
 
+    def first_hand(self) -> Self:
+        """All but overturns: a seat's first answer, or the next one after a withdrawal."""
+        return self.filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Verdict.Kind.WITHDRAWN))
+
     def told(self) -> Self:
         """Verdicts that upstream may know: published, and nothing that is supersedes them."""
         told = self.exclude(kind=Verdict.Kind.WITHDRAWN).filter(published_at__lte=Now())
@@ -396,3 +428,8 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"
+
+    @property
+    def undo_left(self) -> int:
+        """Seconds in which it can still be undone; 0 when that is over."""
+        return max(0, round((self.published_at - timezone.now()).total_seconds()))

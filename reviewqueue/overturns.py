@@ -17,7 +17,9 @@ from django.utils.translation import gettext as _
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truth, withdraw_truth
+from reviewqueue.announcements import announce_overturned, withdraw_overturn
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.settlements import label_kind
 from reviewqueue.verdicts import (
     Answer,
     UndoWindowPassedError,
@@ -74,6 +76,8 @@ def overturn_verdict(
     _check_overturn(verdict, answer)
     made = _add_overturn(verdict, task, by, answer, active_ms)
     _settle_anew(made, task, at=made.answered_at, settled_at=made.answered_at)
+    if task.known_id is None:
+        announce_overturned(task, made, before=verdict)
     record_event(
         stream_id=task.stream_id,
         kind="verdict.overturned",
@@ -107,10 +111,25 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
     if overturn is None or overturn.supersedes is None:
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     task = _lock_task(overturn)
-    if _is_superseded(overturn):
+    if _is_superseded(overturn) or not withdraw_overturn(overturn):
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     earlier = overturn.supersedes
-    back = Verdict.objects.create(
+    back = _bring_back(earlier, overturn, task)
+    _settle_anew(back, task, at=timezone.now(), settled_at=earlier.answered_at)
+    record_event(
+        stream_id=task.stream_id,
+        kind="verdict.overturn_undone",
+        subject_id=task.item_id,
+        actor_id=by.pk,
+        verdict=str(back.id),
+        undone=str(overturn.id),
+        queue=task.queue,
+    )
+    return back
+
+
+def _bring_back(earlier: Verdict, overturn: Verdict, task: ReviewTask) -> Verdict:
+    return Verdict.objects.create(
         stream_id=earlier.stream_id,
         item_id=earlier.item_id,
         task=task,
@@ -128,17 +147,6 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
         answered_at=earlier.answered_at,
         published_at=earlier.published_at,
     )
-    _settle_anew(back, task, at=timezone.now(), settled_at=earlier.answered_at)
-    record_event(
-        stream_id=task.stream_id,
-        kind="verdict.overturn_undone",
-        subject_id=task.item_id,
-        actor_id=by.pk,
-        verdict=str(back.id),
-        undone=str(overturn.id),
-        queue=task.queue,
-    )
-    return back
 
 
 def _lock_task(verdict: Verdict) -> ReviewTask:
@@ -220,12 +228,11 @@ def _settle_anew(verdict: Verdict, task: ReviewTask, *, at: datetime, settled_at
         return
     label = GroundTruth.objects.current().get(stream_id=task.stream_id, item_id=task.item_id)
     withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at)
-    uncertain = verdict.kind == Kind.CANNOT_JUDGE
     settle_truth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=label.decision_id,
-        kind=GroundTruth.Kind.UNCERTAIN if uncertain else GroundTruth.Kind(verdict.kind),
+        kind=label_kind(verdict),
         categories=verdict.categories,
         pi=label.pi,
         blind=label.blind,

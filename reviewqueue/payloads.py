@@ -60,6 +60,11 @@ class Paper:
         """Whether blocks need their names beside them: one body speaks for itself."""
         return len(self.blocks) > 1
 
+    @property
+    def picture(self) -> str:
+        """The source of the first picture, for a line in a list; empty without any."""
+        return next((block.source for block in self.blocks if block.kind == "image"), "")
+
 
 def read_item(item: Item, *, stream: Stream) -> Paper:
     """The item's payload, arranged as its stream says, under its id where it has no title."""

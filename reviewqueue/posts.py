@@ -33,6 +33,7 @@ class ItemPost(BaseModel):
         description="Probability per category; unlisted ones share what is missing to 1. What "
         "stands on categories of the stream that its policy does not have is missing too.",
         examples=[{"account_unlock": 0.9, "vpn_issue": 0.06, "security_incident": 0.04}],
+        json_schema_extra={"minProperties": 1},
     )
     signals: dict[str, Any] = Field(default_factory=dict)
     secondary: dict[str, Score] = Field(

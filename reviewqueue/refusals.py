@@ -1,22 +1,33 @@
 """Why something that came from outside is refused: the place, the value and what to do."""
 
 import json
+from collections.abc import Mapping
 from typing import Final
 
 SHOWN_LENGTH: Final = 200
 
 
 class ProblemError(Exception):
-    """An item or a request that is refused, by an API's caller or in a file."""
+    """An item or a request that is refused, by an API's caller or in a file.
+
+    `members` stand beside the detail in the document that is answered, for programs to read.
+    """
 
     def __init__(
-        self, code: str, detail: str, *, field: str | None = None, value: object = None
+        self,
+        code: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        value: object = None,
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.field = field
         self.value = value
+        self.members = dict(members or {})
 
 
 def shown(value: object) -> str:

@@ -7,17 +7,13 @@ unless the deployment allows them, and the address that was checked is the one t
 
 import json
 import math
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import requests
-from django.conf import settings
-from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
 
-from reviewqueue.cutting import cut_after
+from reviewqueue.outgoing import PRIVATE, open_session
 from routing.core.chain import RemoteAnswer
 from routing.models import Item, RemoteModel
 
@@ -54,9 +50,7 @@ def ask_model(
         headers["Authorization"] = f"Bearer {model.token}"
     try:
         with (
-            _open_session(timeout) as session,
-            cut_after(session, timeout) as cut,
-            _naming_the_cut(cut),
+            open_session(timeout) as session,
             session.post(model.url, json=body, headers=headers, stream=True) as response,
         ):
             if response.status_code in TRY_AGAIN:
@@ -66,44 +60,13 @@ def ask_model(
             answer = _read_body(response)
         return _read_answer(answer)
     except InvalidIPAddress:
-        return RemoteAnswer(
-            error="its address is private; the deployment may allow it with "
-            "ALLOW_PRIVATE_ADDRESSES=true"
-        )
+        return RemoteAnswer(error=PRIVATE)
     except requests.exceptions.InvalidURL:
         return RemoteAnswer(error="its address is no URL")
     except requests.Timeout:
         raise NoAnswerError(f"it did not answer within {timeout:g} s") from None
     except (requests.RequestException, UnicodeError) as error:
         raise NoAnswerError(f"it could not be reached ({type(error).__name__})") from None
-
-
-def _open_session(timeout: float) -> requests.Session:
-    session: requests.Session = HTTPSession(
-        Config(
-            ip_filter_enable=not settings.ALLOW_PRIVATE_ADDRESSES,
-            ip_filter_allow_loopback_ips=False,
-            never_redirect=True,
-            default_timeout=(timeout, timeout),
-            user_agent_override="review-queue",
-        )
-    )
-    # A proxy of the environment would connect for us, past the check of the address.
-    session.trust_env = False
-    return session
-
-
-@contextmanager
-def _naming_the_cut(cut: threading.Event) -> Iterator[None]:
-    """A connection that was cut ends in any way that connections end; say the one that it was."""
-    try:
-        yield
-    except requests.RequestException as error:
-        if cut.is_set():
-            raise requests.Timeout from error
-        raise
-    if cut.is_set():
-        raise requests.Timeout
 
 
 def _read_body(response: requests.Response) -> bytes:

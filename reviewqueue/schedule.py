@@ -25,9 +25,12 @@ class Sweep:
 
 SWEEPS: Final = (
     Sweep("Free lapsed leases", "reviewqueue.tasks.expire_leases", 15),
+    Sweep("Announce what is due", "reviewqueue.tasks.sequence_announcements", 5),
+    Sweep("Send to webhooks", "reviewqueue.tasks.send_deliveries", 15),
     Sweep("Second opinions", "reviewqueue.tasks.ask_remote_models", 15),
     Sweep("Recalibrations on demand", "reviewqueue.tasks.work_run_requests", 15),
     Sweep("Fold frame counts", "calibration.tasks.fold_frame_deltas", MINUTE),
+    Sweep("Drop old deliveries", "reviewqueue.tasks.delete_old_deliveries", HOUR),
     Sweep("Weekly audit", "reviewqueue.tasks.sweep_audits", HOUR),
     Sweep("Daily drift watch", "reviewqueue.tasks.sweep_drift", HOUR),
     Sweep("Monthly table", "reviewqueue.tasks.sweep_tables", HOUR),

@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "reviewqueue.api.edge.answer_programs",
     "reviewqueue.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -145,12 +146,14 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 ITEM_MAX_BYTES = 1024 * 1024
 BATCH_MAX_ITEMS = 10_000
+# How often a key may ask unless it says otherwise; 0: as often as it likes.
+API_REQUESTS_PER_MINUTE = read.int("API_REQUESTS_PER_MINUTE", default=6_000)
 # Larger files of items are for the command line.
 IMPORT_MAX_BYTES = 20 * 1024 * 1024
 # A policy of 150 categories that differ and 500 keyword rules is a form of 5,000 fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
-# Whether models that are asked for a second opinion may stand in a private network.
+# Whether models that are asked for a second opinion, and webhooks, may stand in a private network.
 ALLOW_PRIVATE_ADDRESSES = read.bool("ALLOW_PRIVATE_ADDRESSES", default=False)
 
 # Celery: PostgreSQL is the truth, the broker a doorbell that may be lost or mute.

@@ -17,6 +17,11 @@ from django.db.models import Q
 
 from calibration.models import GroundTruth
 from calibration.truth import settle_truths, withdraw_truth
+from reviewqueue.announcements import (
+    announce_settled,
+    make_settled_announcements,
+    withdraw_settled,
+)
 from reviewqueue.models import ReviewTask, Verdict, VerdictQuerySet
 from routing.items import state_before_verdict
 from routing.models import Event, Item
@@ -46,7 +51,8 @@ def store_verdict(*, task: ReviewTask, verdict: Verdict, event: Event, alone: bo
         insert_together(verdict, event)
     elif alone and (verdict.kind != Kind.CANNOT_JUDGE or task.queue == Queue.ESCALATED):
         settle = SETTLE_ITEM, {"item": task.item_id, "at": at}
-        insert_together(verdict, _make_truth(task, verdict, at), event, before=settle)
+        told = make_settled_announcements(task, verdict, stream=task.stream)
+        insert_together(verdict, _make_truth(task, verdict, at), *told, event, before=settle)
     else:
         insert_together(verdict, event)
         apply_verdict(task=task, verdict=verdict, at=at)
@@ -74,19 +80,15 @@ def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
     """Make the verdict the item's label, with the chance and the queue of its seat."""
     settle_truths([_make_truth(task, verdict, at)])
     Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
+    announce_settled([(task, verdict)], stream=task.stream)
 
 
 def _make_truth(task: ReviewTask, verdict: Verdict, at: datetime) -> GroundTruth:
-    kind = (
-        GroundTruth.Kind.UNCERTAIN
-        if verdict.kind == Kind.CANNOT_JUDGE
-        else GroundTruth.Kind(verdict.kind)
-    )
     return GroundTruth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=task.decision_id,
-        kind=kind,
+        kind=label_kind(verdict),
         categories=list(verdict.categories),
         pi=task.pi,
         blind=task.blind,
@@ -96,16 +98,26 @@ def _make_truth(task: ReviewTask, verdict: Verdict, at: datetime) -> GroundTruth
     )
 
 
+def label_kind(verdict: Verdict) -> GroundTruth.Kind:
+    """The kind of label that the verdict makes: who decides and cannot judge leaves it uncertain.
+
+    Raises ValueError for a withdrawal, which makes none.
+    """
+    if verdict.kind == Kind.CANNOT_JUDGE:
+        return GroundTruth.Kind.UNCERTAIN
+    return GroundTruth.Kind(verdict.kind)
+
+
 def is_same_answer(first: Verdict, second: Verdict) -> bool:
     """Whether two people said the same: kind and categories, in whatever order or words."""
     return first.kind == second.kind and set(first.categories) == set(second.categories)
 
 
-def read_first_answers(task: ReviewTask) -> list[Verdict]:
-    """What the first seats of the task's item have said, live, in one query."""
-    return list(
+def first_answers(item_ids: Sequence[UUID]) -> VerdictQuerySet:
+    """What the first seats of the items have said, live; neither deciding seats nor known ones."""
+    return (
         Verdict.objects.live()
-        .filter(item_id=task.item_id, task__seat__in=FIRST_SEATS, task__known__isnull=True)
+        .filter(item_id__in=item_ids, task__seat__in=FIRST_SEATS, task__known__isnull=True)
         .exclude(task__queue__in=DECIDING)
     )
 
@@ -113,14 +125,17 @@ def read_first_answers(task: ReviewTask) -> list[Verdict]:
 def take_back(*, task: ReviewTask, verdict: Verdict, at: datetime) -> bool:
     """Undo what the verdict did to its item; False, with nothing changed, where it is too late.
 
-    Too late is when somebody has begun on the seat that the verdict opened, or a deciding seat
-    was answered since. Seats that were cancelled when it settled the item stay cancelled.
+    Too late is when somebody has begun on the seat that the verdict opened, a deciding seat was
+    answered since, or upstream was told. Seats that were cancelled when it settled the item stay
+    cancelled.
     """
     others = _other_seats(task)
-    if task.queue != Queue.ESCALATED:
-        later = _seats_opened_by(verdict, others)
-        if later is None:
-            return False
+    later = [] if task.queue == Queue.ESCALATED else _seats_opened_by(verdict, others)
+    if later is None:
+        return False
+    if not withdraw_settled(stream_id=task.stream_id, item_ids=[task.item_id]):
+        return False
+    if later:
         ReviewTask.objects.filter(id__in=[seat.id for seat in later]).delete()
     if withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at):
         Item.objects.filter(id=task.item_id).update(

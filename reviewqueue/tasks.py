@@ -18,7 +18,7 @@ from calibration.monitoring import watch_audits
 from calibration.runs import FITTED_DAYS
 from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
-from reviewqueue import claims, run_requests, second_opinions
+from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer
 from reviewqueue.doorbell import Task, ring
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
@@ -43,6 +43,31 @@ def ask_remote_models() -> None:
     asked = second_opinions.ask_due_models()
     if asked:
         logger.info("%d second opinions were asked for", asked)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sequence_announcements() -> None:
+    """Give what is due its position, and ring for the webhooks that hear of it."""
+    given = sequencer.sequence_all()
+    if given:
+        logger.info("%d announcements were given their position", given)
+        ring(send_deliveries)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def send_deliveries() -> None:
+    """Send webhooks what is due."""
+    tries = deliveries.send_due()
+    if tries:
+        logger.info("%d deliveries were tried", tries)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def delete_old_deliveries() -> None:
+    """Drop the log of deliveries that are long over."""
+    deleted = deliveries.delete_old_deliveries()
+    if deleted:
+        logger.info("%d old deliveries were dropped", deleted)
 
 
 @shared_task  # type: ignore[untyped-decorator]

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from routing.announcements import announce
 from routing.core.difference import find_differences, find_lifted
 from routing.core.fallback import Fallback
 from routing.core.keywords import KeywordRule as KeywordRuleSpec
@@ -17,7 +18,7 @@ from routing.core.policy import STREAM_WIDE, CutOffs, PolicyError
 from routing.core.policy import CategoryRule as RuleSpec
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
-from routing.models import Category, CategoryRule, KeywordRule, Policy, Stream
+from routing.models import Announcement, Category, CategoryRule, KeywordRule, Policy, Stream
 
 COPIED = (
     "title",
@@ -279,6 +280,15 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
         version=policy.version,
         based_on=str(policy.based_on_id) if policy.based_on_id else None,
         differences=[asdict(each) for each in find_differences(base, spec)],
+    )
+    announce(
+        stream_id=stream.id,
+        kind=Announcement.Kind.POLICY_PUBLISHED,
+        subject_id=policy.id,
+        stream=stream.key,
+        policy=str(policy.id),
+        version=policy.version,
+        categories=policy.category_keys,
     )
     if lifted := find_lifted(base, spec):
         record_event(

@@ -10,11 +10,14 @@ from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
 from reviewqueue.admin.remote_models import RemoteAskAdmin, RemoteModelAdmin
 from reviewqueue.admin.run_requests import RunRequestAdmin
 from reviewqueue.admin.streams import StreamWithPeopleAdmin
+from reviewqueue.admin.webhooks import AnnouncementAdmin, DeliveryAdmin, WebhookAdmin
 from reviewqueue.admin.work import ReviewTaskAdmin, VerdictAdmin
 from routing.admin.scope import administer_streams_by
 
 __all__ = [
+    "AnnouncementAdmin",
     "ApiKeyAdmin",
+    "DeliveryAdmin",
     "KnownAnswerAdmin",
     "MembershipAdmin",
     "PersonAdmin",
@@ -24,6 +27,7 @@ __all__ = [
     "RunRequestAdmin",
     "StreamWithPeopleAdmin",
     "VerdictAdmin",
+    "WebhookAdmin",
 ]
 
 administer_streams_by(streams_administered_by)

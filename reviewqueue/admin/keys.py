@@ -1,6 +1,6 @@
 """API keys: made once, shown once, revoked, never edited back to life."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -21,6 +21,9 @@ else:
     ApiKeyModelAdmin = admin.ModelAdmin
 
 
+LIMITS: Final = ("requests_per_minute", "item_max_bytes", "batch_max_items")
+
+
 class RevokedFilter(UnsetFilter):
     field = "revoked_at"
     words = (("live", gettext_lazy("live")), ("revoked", gettext_lazy("revoked")))
@@ -31,7 +34,7 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
     list_display = ("name", "shown_prefix", "stream_names", "created_at", "revoked_at")
     list_filter = (RevokedFilter,)
     search_fields = ("name", "prefix__startswith")
-    fields = ("name", "streams", "shown_prefix", "created_at", "revoked_at")
+    fields = ("name", "streams", *LIMITS, "shown_prefix", "created_at", "revoked_at")
     readonly_fields = ("shown_prefix", "created_at", "revoked_at")
     actions = ("revoke",)
 
@@ -57,7 +60,7 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
         obj: ApiKey | None = None,
     ) -> list[str]:
         fixed = ["shown_prefix", "created_at", "revoked_at"]
-        return [*fixed, "name", "streams"] if obj and obj.revoked_at else fixed
+        return [*fixed, "name", "streams", *LIMITS] if obj and obj.revoked_at else fixed
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """A key is revoked; its row stays, so that the log keeps its meaning."""
@@ -80,7 +83,11 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, text = issue_api_key(name=obj.name, streams=form.cleaned_data["streams"])
+        made, text = issue_api_key(
+            name=obj.name,
+            streams=form.cleaned_data["streams"],
+            limits={name: form.cleaned_data[name] for name in LIMITS},
+        )
         obj.pk, obj.prefix, obj.digest = made.pk, made.prefix, made.digest
         obj._state.adding = False
         messages.warning(

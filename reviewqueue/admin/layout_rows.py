@@ -52,15 +52,8 @@ def read_rows(data: Mapping[str, Any]) -> list[Row]:
     return [row for row in rows if row.name]
 
 
-class LayoutWidget(forms.Widget):
-    """One row a field. `names` are the known ones, `order` those that come first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: Sequence[str] = ()
-        self.order: Sequence[str] = ()
-        self.by_itself: Mapping[str, str] = {}
-        self.preview: Mapping[str, object] = {}
+class RowsWidget(forms.Widget):
+    """Reads the posted rows, whatever the name of the field that they are for."""
 
     def value_from_datadict(
         self,
@@ -77,6 +70,17 @@ class LayoutWidget(forms.Widget):
         name: str,  # noqa: ARG002
     ) -> bool:
         return f"{PREFIX}_name" not in data
+
+
+class LayoutWidget(RowsWidget):
+    """One row a field. `names` are the known ones, `order` those that come first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Sequence[str] = ()
+        self.order: Sequence[str] = ()
+        self.by_itself: Mapping[str, str] = {}
+        self.preview: Mapping[str, object] = {}
 
     def render(
         self,
@@ -125,24 +129,8 @@ class LayoutField(forms.Field):
         return {row.name: row.kind for row in rows if row.kind}
 
 
-class OrderWidget(forms.HiddenInput):
+class OrderWidget(RowsWidget, forms.HiddenInput):
     """Reads the places of the rows; has no control of its own."""
-
-    def value_from_datadict(
-        self,
-        data: Mapping[str, Any],
-        files: Mapping[str, Any],  # noqa: ARG002
-        name: str,  # noqa: ARG002
-    ) -> list[Row]:
-        return read_rows(data)
-
-    def value_omitted_from_data(
-        self,
-        data: Mapping[str, Any],
-        files: Mapping[str, Any],  # noqa: ARG002
-        name: str,  # noqa: ARG002
-    ) -> bool:
-        return f"{PREFIX}_name" not in data
 
     def render(self, *args: Any, **kwargs: Any) -> SafeString:  # noqa: ARG002
         return SafeString("")

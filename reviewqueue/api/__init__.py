@@ -1,43 +1,47 @@
 """The JSON API under /api/v1/: bearer keys, problem documents, one transaction per post."""
 
-from typing import Final
+from typing import Any, Final
 
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Path, Router
-from ninja.security import HttpBearer
 
-from reviewqueue.access import find_api_key
+from reviewqueue.api.bearer import BearerKey
+from reviewqueue.api.document import DESCRIPTION, complete_document
+from reviewqueue.api.edge import unknown_address
 from reviewqueue.api.items import router as items
+from reviewqueue.api.outcomes import router as outcomes
 from reviewqueue.api.problems import respond
-from reviewqueue.models import ApiKey
+from reviewqueue.api.streams import router as streams
 from reviewqueue.refusals import ProblemError
 from routing.policies import NoPolicyError
 
-
-class BearerKey(HttpBearer):
-    """`Authorization: Bearer rq_…`."""
-
-    def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:  # noqa: ARG002
-        return find_api_key(token)
-
-    def __call__(self, request: HttpRequest) -> ApiKey:
-        key = super().__call__(request)
-        if not isinstance(key, ApiKey):
-            raise ProblemError(
-                "unauthorised", "Send a key that is not revoked: Authorization: Bearer rq_…"
-            )
-        return key
+RETRY_SECONDS: Final = 5
 
 
-api = NinjaAPI(
+class DescribedApi(NinjaAPI):
+    """With what the routes alone do not say in the OpenAPI document."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        document = super().get_openapi_schema(**options)
+        complete_document(document)
+        return document
+
+    def get_openapi_operation_id(self, operation: Any) -> str:
+        """The name of the function: short enough to be a method of a generated client."""
+        return str(operation.view_func.__name__)
+
+
+api = DescribedApi(
     title="Review Queue",
     version="1",
-    description="Post predictions, be told what to do with them, and what people found.",
+    description=DESCRIPTION,
     auth=BearerKey(),
     urls_namespace="api",
 )
 api.add_router("", items)
+api.add_router("", streams)
+api.add_router("", outcomes)
 
 METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 nowhere = Router()
@@ -51,25 +55,27 @@ def refuse_unknown_address(request: HttpRequest, address: Path[str]) -> HttpResp
 
 
 @api.exception_handler(ProblemError)
-def on_problem(request: HttpRequest, error: ProblemError) -> HttpResponse:
-    return respond(request, error)
+def on_problem(request: HttpRequest, error: ProblemError) -> HttpResponse:  # noqa: ARG001
+    return respond(error)
 
 
 @api.exception_handler(NoPolicyError)
-def on_no_policy(request: HttpRequest, error: NoPolicyError) -> HttpResponse:
-    return respond(request, ProblemError("no_policy", str(error)))
+def on_no_policy(request: HttpRequest, error: NoPolicyError) -> HttpResponse:  # noqa: ARG001
+    return respond(ProblemError("no_policy", str(error)))
 
 
 @api.exception_handler(Http404)
 def on_unknown_address(request: HttpRequest, error: Http404) -> HttpResponse:  # noqa: ARG001
-    return respond(
-        request, ProblemError("not_found", "There is no such address; /api/v1/docs lists all.")
-    )
+    return respond(unknown_address(request))
 
 
 @api.exception_handler(OperationalError)
 @api.exception_handler(InterfaceError)
 def on_database_down(request: HttpRequest, error: Exception) -> HttpResponse:  # noqa: ARG001
     return respond(
-        request, ProblemError("unavailable", "Nothing was stored; send the request again.")
+        ProblemError(
+            "unavailable",
+            "Nothing was stored; send the request again.",
+            members={"retry_after": RETRY_SECONDS},
+        )
     )

@@ -1,14 +1,30 @@
-"""Decisions as upstream sees them, stored or only tried."""
+"""Decisions, verdicts and policies as upstream sees them."""
 
+import json
+from dataclasses import asdict
 from typing import Final
+
+from django.http import HttpResponse
 
 from reviewqueue.intake import Taken
 from reviewqueue.models import Verdict
+from routing.core.policy import GATES, CategoryRule
+from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import Decision as Outcome
 from routing.items import reason_documents
-from routing.models import Decision
+from routing.models import Category, Decision, Policy
+from routing.policies import published_spec
 
 UNCERTAIN: Final = "No answer is certain enough to act on; treat this item as unanswered."
+
+
+def respond_json(answer: dict[str, object], *, status: int = 200) -> HttpResponse:
+    """An answer that is no problem."""
+    return HttpResponse(
+        json.dumps(answer, ensure_ascii=False, default=str),
+        status=status,
+        content_type="application/json",
+    )
 
 
 def answer_taken(taken: Taken) -> dict[str, object]:
@@ -60,3 +76,52 @@ def answer_verdict(verdict: Verdict | None) -> dict[str, object] | None:
         "comment": verdict.comment,
         "answered_at": verdict.answered_at.isoformat(),
     }
+
+
+def answer_policy(policy: Policy) -> dict[str, object]:
+    """A published policy, its stream loaded, as a `PolicyOut`."""
+    spec = published_spec(policy.id)
+    rows = Category.objects.filter(stream_id=policy.stream_id, key__in=spec.categories)
+    known = {row.key: row for row in rows}
+    whole = spec.map_for("")
+    return {
+        "stream": policy.stream.key,
+        "version": spec.version,
+        "title": policy.title,
+        "published_at": policy.published_at.isoformat() if policy.published_at else None,
+        "cut_offs": asdict(spec.cut_offs),
+        "gates": {name: getattr(spec, name) for name in GATES},
+        "reject_action": spec.reject_action,
+        "calibration": {
+            "map": whole.kind if whole else None,
+            "model_versions": list(spec.model_versions),
+            "on_other_model": spec.on_other_model,
+            "uncalibrated": spec.uncalibrated,
+            "distrusted": _distrusted(spec),
+        },
+        "fallback": list(spec.fallback.steps),
+        "categories": [_category(spec, known[key]) for key in spec.categories],
+    }
+
+
+def _category(spec: PolicySpec, row: Category) -> dict[str, object]:
+    rule, own = spec.rules.get(row.key, CategoryRule()), spec.map_for(row.key)
+    return {
+        "key": row.key,
+        "label": row.label,
+        "definition": row.definition,
+        "cut_offs": asdict(spec.effective(row.key)),
+        "watch": rule.watch,
+        "mandatory_review": rule.mandatory_review,
+        "mandatory_reason": rule.mandatory_reason,
+        "map": own.kind if own else None,
+    }
+
+
+def _distrusted(spec: PolicySpec) -> list[dict[str, object]]:
+    """Cells whose confidence was found to be too high, from a confidence up to another."""
+    edges = (0.0, *spec.reporting_edges, 1.0)
+    return [
+        {"category": category, "from": edges[band], "to": edges[band + 1]}
+        for category, band in sorted(spec.distrusted)
+    ]

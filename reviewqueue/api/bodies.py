@@ -48,4 +48,5 @@ def _refuse_size(size: int, limit: int) -> NoReturn:
     raise ProblemError(
         "too_large",
         f"The body has {size:,} bytes and at most {limit:,} are taken; send smaller ones.",
+        members={"limit": limit},
     )

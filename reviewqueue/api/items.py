@@ -1,100 +1,84 @@
 """The calls that take items in, try them and tell what became of them."""
 
-import json
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import islice
-from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
 
-from reviewqueue.access import stream_of_key
-from reviewqueue.api.answers import answer_taken, answer_verdict
+from reviewqueue.api import examples
+from reviewqueue.api.answers import answer_taken, answer_verdict, respond_json
+from reviewqueue.api.bearer import find_stream, limits_of_request
 from reviewqueue.api.bodies import read_body
-from reviewqueue.api.problems import ProblemDocument, document_of
+from reviewqueue.api.document import NDJSON, answers_like, takes
+from reviewqueue.api.edge import note_headers
+from reviewqueue.api.problems import POST_REFUSALS, REFUSALS, document_of
 from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut
 from reviewqueue.doorbell import ASK_REMOTE_MODELS, ring
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
-from reviewqueue.models import ApiKey
 from reviewqueue.posts import ItemPost, TriedPost, check_post
 from reviewqueue.refusals import ProblemError
 from reviewqueue.settlements import published_verdict
 from reviewqueue.strict_json import parse_array, parse_json
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
-from routing.models import Item, Stream
+from routing.models import Item
 
 router = Router(tags=["items"])
-
-REFUSALS: Final = {
-    400: ProblemDocument,
-    401: ProblemDocument,
-    404: ProblemDocument,
-    409: ProblemDocument,
-    413: ProblemDocument,
-    422: ProblemDocument,
-    503: ProblemDocument,
-}
-NDJSON: Final = "application/x-ndjson"
-
-
-def _takes(schema: dict[str, object], *, ndjson: bool = False) -> dict[str, object]:
-    """The request body's part of the OpenAPI document; the body itself is read raw."""
-    content = {"application/json": {"schema": schema}}
-    if ndjson:
-        content[NDJSON] = {"schema": {"type": "string"}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-ONE: Final = ItemPost.model_json_schema()
-MANY: Final = {"type": "array", "maxItems": settings.BATCH_MAX_ITEMS, "items": ONE}
 
 
 @router.post(
     "/streams/{stream}/items",
-    response={200: DecisionOut, 201: DecisionOut, **REFUSALS},
-    openapi_extra=_takes(ONE),
+    response={200: DecisionOut, 201: DecisionOut, **POST_REFUSALS},
+    openapi_extra=takes(ItemPost, examples.POSTS)
+    | answers_like(
+        {
+            201: {"held": ("Held for a person", examples.HELD)},
+            200: {"again": ("The same body again", examples.HELD)},
+        }
+    ),
     summary="Take one item in and decide it",
 )
 def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """Answers 201 with the decision; the same body again answers 200 with the same decision."""
-    found = _stream(request, stream)
-    post = check_post(parse_json(read_body(request, limit=settings.ITEM_MAX_BYTES)))
+    found = find_stream(request, stream)
+    post = check_post(parse_json(_read_item(request)))
     answer = take_in(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
     _ring_if_asked([answer])
-    return _json(answer_taken(answer), status=201 if answer.created else 200)
+    return respond_json(answer_taken(answer), status=201 if answer.created else 200)
 
 
 @router.post(
     "/streams/{stream}/decide",
-    response={200: DecisionOut, **REFUSALS},
-    openapi_extra=_takes(TriedPost.model_json_schema()),
+    response={200: DecisionOut, **POST_REFUSALS},
+    openapi_extra=takes(TriedPost, examples.TRIED)
+    | answers_like({200: {"acted_on": ("Sure enough to act on", examples.ACTED_ON)}}),
     summary="Decide one item and store nothing",
 )
 def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """What a post of these scores would be answered now, without an id."""
-    found = _stream(request, stream)
-    body = read_body(request, limit=settings.ITEM_MAX_BYTES)
-    post = check_post(parse_json(body), TriedPost)
+    found = find_stream(request, stream)
+    post = check_post(parse_json(_read_item(request)), TriedPost)
     answer = decide_only(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
-    return _json(answer_taken(answer))
+    return respond_json(answer_taken(answer))
 
 
 @router.post(
     "/streams/{stream}/items/batch",
-    response={200: BatchOut, **REFUSALS},
-    openapi_extra=_takes(MANY, ndjson=True),
+    response={200: BatchOut, **POST_REFUSALS},
+    openapi_extra=takes(ItemPost, examples.BATCHES, most=settings.BATCH_MAX_ITEMS)
+    | answers_like({200: {"mixed": ("One taken, one refused", examples.BATCH_ANSWER)}}),
     summary="Take many items in",
 )
 def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """A JSON array or NDJSON of items; bad ones are refused one by one, the rest is taken."""
-    found = _stream(request, stream)
+    found = find_stream(request, stream)
     parsed = _parse_batch(request)
     posts: list[Post] = []
     places: list[int] = []
@@ -121,17 +105,18 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
         else:
             counts["refused"] += 1
             lines[index] = _refused(index, _problem(answer))
-    return _json({**counts, "results": [lines[index] for index in range(len(parsed))]})
+    return respond_json({**counts, "results": [lines[index] for index in range(len(parsed))]})
 
 
 @router.get(
     "/streams/{stream}/items/{path:external_id}",
     response={200: ItemOut, **REFUSALS},
+    openapi_extra=answers_like({200: {"settled": ("Judged by a person", examples.SETTLED)}}),
     summary="What became of an item",
 )
 def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) -> HttpResponse:
     """The latest decision and state, with the verdict once its undo window is over."""
-    found = _stream(request, stream)
+    found = find_stream(request, stream)
     known = (
         {}
         if "\0" in external_id
@@ -150,11 +135,12 @@ def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) ->
     state = item.state
     if verdict is None and state == Item.State.SETTLED:
         state = state_before_verdict(decision.action)
-    return _json(
+    return respond_json(
         {
             **answer_taken(read_taken(decision)),
             "state": str(state),
             "received_at": item.received_at.isoformat(),
+            "fingerprint": bytes(item.fingerprint).hex(),
             "verdict": answer_verdict(verdict),
         }
     )
@@ -166,56 +152,56 @@ def get_item_called_batch(request: HttpRequest, stream: Path[str]) -> HttpRespon
     return get_item(request, stream, "batch")
 
 
-def _stream(request: HttpRequest, key: str) -> Stream:
-    api_key = getattr(request, "auth", None)
-    found = stream_of_key(api_key, key) if isinstance(api_key, ApiKey) else None
-    if found is None:
-        raise ProblemError(
-            "not_found",
-            f"This key reaches no stream {key!r}; check the address or ask for access.",
-            field="stream",
-            value=key,
-        )
-    return found
+def _read_item(request: HttpRequest) -> bytes:
+    limit = limits_of_request(request).item_bytes
+    note_headers(request, {"Item-Limit": limit})
+    return read_body(request, limit=limit)
 
 
 def _parse_batch(request: HttpRequest) -> Sequence[object]:
     """The items, each a parsed body or the problem that it has alone."""
-    body = read_body(request, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    ndjson = request.content_type == NDJSON
-    most = settings.BATCH_MAX_ITEMS
-    parsed = list(islice(_parse_lines(body) if ndjson else _parse_elements(body), most + 1))
+    limits = limits_of_request(request)
+    most, longest = limits.batch_items, limits.item_bytes
+    note_headers(
+        request,
+        {"Item-Limit": longest, "Body-Limit": limits.batch_bytes, "Batch-Limit": most},
+    )
+    body = read_body(request, limit=limits.batch_bytes)
+    parts = _parse_lines if request.content_type == NDJSON else _parse_elements
+    parsed = list(islice(parts(body, longest), most + 1))
     if not 1 <= len(parsed) <= most:
         raise ProblemError(
             "invalid",
             f"A batch has 1 to {most:,} items, this one has {'more' if parsed else 'none'}.",
+            members={"limit": most},
         )
     return parsed
 
 
-def _parse_lines(body: bytes) -> Iterator[object]:
+def _parse_lines(body: bytes, longest: int) -> Iterator[object]:
     for line in BytesIO(body):
         if not line.strip():
             continue
         try:
-            yield _oversize(len(line)) or parse_json(line)
+            yield _oversize(len(line), longest) or parse_json(line)
         except ProblemError as problem:
             yield problem
 
 
-def _parse_elements(body: bytes) -> Iterator[object]:
+def _parse_elements(body: bytes, longest: int) -> Iterator[object]:
     for element, length in parse_array(body):
-        yield _oversize(length) or element
+        yield _oversize(length, longest) or element
 
 
-def _oversize(length: int) -> ProblemError | None:
+def _oversize(length: int, longest: int) -> ProblemError | None:
     """An item of a batch may be as long as one that is posted alone."""
-    if length <= settings.ITEM_MAX_BYTES:
+    if length <= longest:
         return None
     return ProblemError(
         "too_large",
-        f"The item has {length:,} characters and at most {settings.ITEM_MAX_BYTES:,} are taken; "
+        f"The item has {length:,} characters and at most {longest:,} are taken; "
         "shorten its payload.",
+        members={"limit": longest},
     )
 
 
@@ -229,18 +215,13 @@ def _ring_if_asked(answers: Sequence[Taken | IntakeError]) -> None:
 
 
 def _problem(error: IntakeError) -> ProblemError:
-    code = "conflict" if isinstance(error, ConflictError) else "invalid"
-    return ProblemError(code, str(error), field=error.field, value=error.value)
+    members = {}
+    if isinstance(error, ConflictError):
+        members = {"stored_fingerprint": error.stored, "posted_fingerprint": error.posted}
+    code = "conflict" if members else "invalid"
+    return ProblemError(code, str(error), field=error.field, value=error.value, members=members)
 
 
 def _refused(index: int, problem: ProblemError) -> dict[str, object]:
     document = document_of(problem)
     return {"index": index, "status": document["status"], "problem": document}
-
-
-def _json(answer: dict[str, object], *, status: int = 200) -> HttpResponse:
-    return HttpResponse(
-        json.dumps(answer, ensure_ascii=False, default=str),
-        status=status,
-        content_type="application/json",
-    )

@@ -20,7 +20,7 @@ from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.neighbours import Neighbour, find_neighbours, may_see_neighbours
 from reviewqueue.payloads import Paper, read_item
 from reviewqueue.pictures import let_pictures_in
-from reviewqueue.views.progress import read_labels, word_answer
+from reviewqueue.views.progress import read_labels_of, word_answer
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.models import Stream
 
@@ -51,11 +51,8 @@ def alike(request: PersonRequest, task_id: UUID) -> HttpResponse:
     if not may_see_neighbours(task):
         raise Http404
     stream = task.stream
-    label = read_labels([stream.id])
-    lines = [
-        _draw_line(each, stream, lambda key: label(stream.id, key))
-        for each in find_neighbours(task)
-    ]
+    label_of = read_labels_of(stream)
+    lines = [_draw_line(each, stream, label_of) for each in find_neighbours(task)]
     context = {
         "section": "review",
         "is_demo": stream.is_demo,
@@ -76,7 +73,7 @@ def _draw_line(found: Neighbour, stream: Stream, label_of: Callable[[str], str])
         external_id=found.item.external_id,
         paper=paper,
         excerpt=excerpt_of(paper),
-        picture=next((block.source for block in paper.blocks if block.kind == "image"), ""),
+        picture=paper.picture,
         answer=word_answer(found.verdict, label_of),
         at=found.verdict.answered_at,
         likeness=_word_likeness(found),

@@ -354,9 +354,8 @@ def _read_last(user: "User", stream: Stream) -> LastTable | None:
     since = newest.answered_at - timedelta(seconds=1)
     rows = own.filter(batch=newest.batch, answered_at__gte=since).select_related("task__decision")
     kept = [_confirms(verdict) for verdict in rows]
-    left = (newest.published_at - timezone.now()).total_seconds()
     words = word_result(sum(kept), len(kept) - sum(kept), 0)
-    return LastTable(id=newest.batch, words=words, undo_left=max(0, round(left)))
+    return LastTable(id=newest.batch, words=words, undo_left=newest.undo_left)
 
 
 def _confirms(verdict: Verdict) -> bool:

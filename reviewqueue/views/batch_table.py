@@ -121,7 +121,7 @@ def draw_table(
     first = tasks[0] if tasks else None
     return Table(
         lease_token=first.lease_token if first else None,
-        lease_left=_seconds_left(first.lease_expires_at if first else None),
+        lease_left=first.lease_left if first else 0,
         lease_whole=stream.lease_minutes * 60,
         groups=tuple(groups),
         names=names,
@@ -157,10 +157,6 @@ def word_result(confirmed: int, corrected: int, left: int) -> str:
         ngettext("%(n)d left", "%(n)d left", left) % {"n": left} if left else "",
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _seconds_left(ends: datetime | None) -> int:
-    return 0 if ends is None else max(0, int((ends - timezone.now()).total_seconds()))
 
 
 def _draw_group(key: str, rows: Sequence[Row], taxonomy: Mapping[str, Category]) -> Group:
@@ -201,7 +197,7 @@ def _draw_row(
         excerpt=excerpt_of(paper),
         facts=paper.facts,
         blocks=tuple(block for block in paper.blocks if block.kind != "image"),
-        picture=next((block.source for block in paper.blocks if block.kind == "image"), ""),
+        picture=paper.picture,
         figure=percent_apart(decision.confidence, cut_offs.auto, cut_offs.flagged, cut_offs.hold),
         raw=f"{decision.raw_confidence:.2f}",
         calibrated=is_calibrated(decision, has_map=has_map),

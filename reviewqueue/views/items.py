@@ -28,7 +28,7 @@ from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.answer_panel import Machine, describe_machine
-from reviewqueue.views.progress import read_labels, word_answer
+from reviewqueue.views.progress import read_labels_of, word_answer
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.views.watch_lines import name_queue_of
 from routing.items import state_before_verdict
@@ -77,11 +77,7 @@ def item(request: PersonRequest, stream_key: str, item_id: UUID) -> HttpResponse
     stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
     found = get_object_or_404(Item.objects.filter(stream=stream), id=item_id)
     history = read_history(viewer=request.user, stream=stream, item=found)
-    label = read_labels([stream.id])
-
-    def label_of(key: str) -> str:
-        return label(stream.id, key)
-
+    label_of = read_labels_of(stream)
     context = {
         "section": "item",
         "is_demo": stream.is_demo,

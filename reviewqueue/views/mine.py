@@ -22,7 +22,7 @@ from reviewqueue.payloads import read_item
 from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.home import read_last
 from reviewqueue.views.items import address_of
-from reviewqueue.views.progress import read_labels, title_of, word_answer
+from reviewqueue.views.progress import read_labels_of, title_of, word_answer
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -66,11 +66,7 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         id=verdict_id,
     )
     stream = found.stream
-    label = read_labels([stream.id])
-
-    def label_of(key: str) -> str:
-        return label(stream.id, key)
-
+    label_of = read_labels_of(stream)
     window_over = found.published_at <= timezone.now()
     taken_back = found.kind == Verdict.Kind.WITHDRAWN or hasattr(found, "superseded_by")
     # Whoever judges blind, or will again after an undo, must not see the machine's answer.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -160,12 +161,11 @@ def describe_last(
     verdict: Verdict, *, stream: Stream, predicted: str, taxonomy: Taxonomy
 ) -> LastVerdict:
     """The newest live verdict; `predicted` is what the machine had said."""
-    left = (verdict.published_at - timezone.now()).total_seconds()
     return LastVerdict(
         id=verdict.id,
         answer=word_answer(verdict, taxonomy.label_of),
         words=_last_words(verdict, title_of(verdict, stream), machine=taxonomy.label_of(predicted)),
-        undo_left=max(0, round(left)),
+        undo_left=verdict.undo_left,
     )
 
 
@@ -212,6 +212,11 @@ def read_labels(stream_ids: Sequence[UUID]) -> Callable[[UUID, str], str]:
         )
     }
     return lambda stream_id, key: labels.get((stream_id, key), key)
+
+
+def read_labels_of(stream: Stream) -> Callable[[str], str]:
+    """Category labels of one stream in one query; an unknown key stands for itself."""
+    return partial(read_labels([stream.id]), stream.id)
 
 
 def read_day(user: "User", *, now: datetime) -> Day:

@@ -210,13 +210,10 @@ def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> S
 
 def card_of(task: ReviewTask) -> TaskCard:
     """What the screen needs to know of the seat itself."""
-    left = 0.0
-    if task.lease_expires_at is not None:
-        left = (task.lease_expires_at - timezone.now()).total_seconds()
     return TaskCard(
         id=task.id,
         lease_token=task.lease_token,
-        lease_left=max(0, int(left)),
+        lease_left=task.lease_left,
         lease_whole=task.stream.lease_minutes * 60,
         external_id=task.item.external_id,
         due_at=task.due_at,

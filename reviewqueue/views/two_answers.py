@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from django.utils.translation import gettext as _
 
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.settlements import read_first_answers
+from reviewqueue.settlements import first_answers
 from reviewqueue.views.progress import word_answer
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def read_given_answers(
     """
     if task.queue != ReviewTask.Queue.ADJUDICATION or task.holder_id != user.pk:
         return ()
-    found = sorted(read_first_answers(task), key=lambda verdict: sha256(verdict.id.bytes).digest())
+    answers = first_answers([task.item_id])
+    found = sorted(answers, key=lambda verdict: sha256(verdict.id.bytes).digest())
     names = (_("One reviewer"), _("Another reviewer"))
     return tuple(
         _describe(verdict, who, key, label_of=label_of, active=active)

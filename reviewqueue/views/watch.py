@@ -21,7 +21,7 @@ from reviewqueue.htmx import INVALID, PersonRequest, respond, signed_in
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.answer_panel import describe_machine
-from reviewqueue.views.progress import read_labels
+from reviewqueue.views.progress import read_labels_of
 from reviewqueue.views.screens import name_queue
 from reviewqueue.views.watch_lines import WatchLine, draw_line, draw_lines
 from reviewqueue.watchlist import (
@@ -142,11 +142,7 @@ def watched_item(request: PersonRequest, stream_key: str, decision_id: UUID) -> 
     if found is None:
         raise Http404
     decision, item = found.decision, found.decision.item
-    label = read_labels([stream.id])
-
-    def label_of(key: str) -> str:
-        return label(stream.id, key)
-
+    label_of = read_labels_of(stream)
     workable = found.seat_queue in queues_workable_by(request.user, stream)
     context = {
         "section": "watch",

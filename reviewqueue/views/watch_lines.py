@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_panel import is_calibrated
-from reviewqueue.views.progress import read_labels, word_answer
+from reviewqueue.views.progress import read_labels_of, word_answer
 from reviewqueue.views.reason_chips import percent_apart
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.watchlist import Watched
@@ -59,8 +59,8 @@ class WatchLine:
 
 def draw_lines(stream: Stream, entries: Sequence[Watched]) -> list[WatchLine]:
     """The entries of a page as lines, in one query."""
-    label = read_labels([stream.id])
-    return [draw_line(stream, each, lambda key: label(stream.id, key)) for each in entries]
+    label_of = read_labels_of(stream)
+    return [draw_line(stream, each, label_of) for each in entries]
 
 
 def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) -> WatchLine:
@@ -71,7 +71,7 @@ def draw_line(stream: Stream, entry: Watched, label_of: Callable[[str], str]) ->
         address=reverse("watched", args=[stream.key, decision.id]),
         title=paper.title,
         excerpt=excerpt_of(paper),
-        picture=next((block.source for block in paper.blocks if block.kind == "image"), ""),
+        picture=paper.picture,
         levels=_read_levels(decision, label_of),
         predicted=label_of(decision.predicted),
         figure=percent_apart(decision.confidence),

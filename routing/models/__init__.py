@@ -4,6 +4,7 @@
 rows can be found, moved or partitioned without touching another's. Primary keys are uuid7.
 """
 
+from routing.models.announcements import Announcement
 from routing.models.guards import PROBABILITY, append_only, probability_check
 from routing.models.policies import CategoryRule, KeywordRule, Policy, RemoteModel
 from routing.models.records import Decision, Event, Item, ModelAlarm
@@ -11,6 +12,7 @@ from routing.models.streams import Category, Stream
 
 __all__ = [
     "PROBABILITY",
+    "Announcement",
     "Category",
     "CategoryRule",
     "Decision",

@@ -224,14 +224,15 @@ def test_concurrent_claims_are_disjoint(transactional_db: None) -> None:
     assert sorted(claimed) == [f"HD-{number:02d}" for number in range(20)]
 
 
-@pytest.mark.parametrize(("queue", "index"), [("flagged", "task_next"), ("hold", "task_next")])
+@pytest.mark.parametrize("queue", ["flagged", "hold"])
 def test_next_task_is_found_by_its_index_whatever_waits_in_the_batch(
-    stream: Stream, reviewer: User, queue: str, index: str
+    stream: Stream, reviewer: User, queue: str
 ) -> None:
     post_flagged(stream, *(f"HD-{number}" for number in range(40)))
     wanted: dict[str, str | int | UUID] = {
         "user": reviewer.pk,
         "token": uuid4(),
+        "after": 0,
         "lease_minutes": 10,
         "stream": stream.id,
         "queue": queue,
@@ -241,4 +242,4 @@ def test_next_task_is_found_by_its_index_whatever_waits_in_the_batch(
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {CLAIM_NEXT}", wanted)
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert f"Index Scan using {index} on reviewqueue_reviewtask task" in plan
+    assert "Index Scan using task_next on reviewqueue_reviewtask task" in plan

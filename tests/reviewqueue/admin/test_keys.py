@@ -54,6 +54,20 @@ def test_key_keeps_its_digest_when_its_name_changes(client: Client, stream: Stre
     assert "digest" not in client.get(change_path(key)).content.decode()
 
 
+def test_key_gets_limits_of_its_own(client: Client, stream: Stream) -> None:
+    fields = {"requests_per_minute": "0", "item_max_bytes": "2000", "batch_max_items": ""}
+    send_form(client, f"{LIST}add/", "apikey_form", name="k", streams=[str(stream.id)], **fields)
+    key = ApiKey.objects.get()
+    made = (key.requests_per_minute, key.item_max_bytes, key.batch_max_items)
+    send_form(client, change_path(key), "apikey_form", requests_per_minute="120")
+    refused = send_form(client, change_path(key), "apikey_form", item_max_bytes="0")
+    key.refresh_from_db()
+
+    assert made == (0, 2000, None)
+    assert refused.status_code == 200
+    assert (key.requests_per_minute, key.item_max_bytes) == (120, 2000)
+
+
 def test_revoked_key_opens_nothing_and_stays_revoked(client: Client, stream: Stream) -> None:
     key, text = issue_api_key(name="tickets", streams=[stream])
     other, _other_text = issue_api_key(name="other", streams=[stream])

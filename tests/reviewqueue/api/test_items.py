@@ -117,6 +117,8 @@ def test_post_again_with_another_body_is_refused(upstream: Upstream) -> None:
         "post this one under another id.",
         "field": "external_id",
         "value": "t1",
+        "stored_fingerprint": bytes(Item.objects.get().fingerprint).hex(),
+        "posted_fingerprint": answer(response)["posted_fingerprint"],
     }
 
 
@@ -217,7 +219,7 @@ def test_single_post_query_count(
     upstream: Upstream, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     upstream.post("items", make_body("warm"))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         upstream.post("items", make_body("t1"))
 
 
@@ -227,7 +229,7 @@ def test_batch_query_count(
 ) -> None:
     upstream.post("items", make_body("warm"))
     batch = [make_body(f"t{n}") for n in range(count)]
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         response = upstream.post("items/batch", batch)
 
     assert answer(response)["taken"] == count

@@ -16,7 +16,10 @@ def test_document_lists_every_call(db: None) -> None:
 
     assert document["openapi"].startswith("3.1")
     assert sorted(calls) == [
+        "GET /api/v1/streams",
         "GET /api/v1/streams/{stream}/items/{external_id}",
+        "GET /api/v1/streams/{stream}/outcomes",
+        "GET /api/v1/streams/{stream}/policy",
         "POST /api/v1/streams/{stream}/decide",
         "POST /api/v1/streams/{stream}/items",
         "POST /api/v1/streams/{stream}/items/batch",

@@ -1,0 +1,62 @@
+"""The feed of outcomes: what people decided, in the order in which it was published.
+
+A cursor is the position that was read last. Positions are given to committed rows only
+(`reviewqueue.sequencer`), so that who goes on from a cursor misses nothing and reads nothing twice.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reviewqueue.messages import Message, read_message
+from reviewqueue.sequencer import sequence_due
+from routing.models import Announcement, Stream
+
+Kind = Announcement.Kind
+
+# In the words of the index `announcement_outcomes`.
+KINDS: Final = (Kind.SETTLED, Kind.OVERTURNED)
+MOST: Final = 1_000
+_CURSOR: Final = re.compile(r"o(0|[1-9][0-9]{0,17})")
+
+
+class CursorError(ValueError):
+    """This is no cursor of the feed; send the `next` of an earlier answer, or none to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Outcomes, the cursor after the last of them, and whether there are more already."""
+
+    outcomes: Sequence[Message]
+    next: str
+    more: bool
+
+
+def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page:
+    """Up to `limit` outcomes after the cursor; what fell due meanwhile is there to be read.
+
+    Raises:
+        CursorError: `after` is none.
+    """
+    position = _read_cursor(after)
+    sequence_due(stream.id)
+    found = Announcement.objects.filter(stream=stream, kind__in=KINDS, position__gt=position)
+    rows = list(
+        found.select_related("item")
+        .defer("item__payload", "item__scores")
+        .order_by("position")[: limit + 1]
+    )
+    page = rows[:limit]
+    last = page[-1].position if page else position
+    return Page([read_message(row) for row in page], f"o{last}", len(rows) > limit)
+
+
+def _read_cursor(text: str) -> int:
+    if not text:
+        return 0
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        raise CursorError(CursorError.__doc__)
+    return int(found[1])

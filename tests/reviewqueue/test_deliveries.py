@@ -1,0 +1,422 @@
+"""Deliveries: each arrives, tried again as long as it takes, under one id and with one body."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from reviewqueue import deliveries, posting, tasks
+from reviewqueue.deliveries import (
+    MOST_TRIES,
+    PAUSES,
+    delete_old_deliveries,
+    pause_after,
+    replay_deliveries,
+    send_due,
+)
+from reviewqueue.sequencer import sequence_due
+from reviewqueue.webhook_models import Delivery, Webhook
+from reviewqueue.webhooks import (
+    pause_webhook,
+    ping_webhook,
+    resume_webhook,
+    rotate_secret,
+)
+from routing.models import Announcement, Event, Item, Stream
+from tests.reviewqueue.receiver import (
+    Handler,
+    Receiver,
+    answers,
+    resets,
+    run_receiver,
+    stalls,
+    verify,
+)
+from tests.reviewqueue.test_sequencer import announce, make_items
+from tests.scenes import make_bare_stream, make_person, publish_worked_policy
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    settings.ALLOW_PRIVATE_ADDRESSES = True
+    with run_receiver() as server:
+        yield server
+
+
+def make_webhook(stream: Stream, receiver: Receiver, **fields: object) -> Webhook:
+    return Webhook.objects.create(stream=stream, url=receiver.url, **fields)
+
+
+def announce_items(stream: Stream, count: int) -> None:
+    """So many announcements, handed to the webhooks; nothing else is due."""
+    Announcement.objects.filter(item=None, position=None).delete()
+    for item in make_items(stream, count):
+        announce(item)
+    sequence_due(stream.id)
+
+
+def come_due() -> None:
+    Delivery.objects.filter(state="due").update(due_at=timezone.now())
+
+
+def states() -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for state in Delivery.objects.values_list("state", flat=True):
+        found[state] += 1
+    return dict(found)
+
+
+def waits() -> timedelta:
+    return Delivery.objects.get().due_at - timezone.now()
+
+
+def test_delivery_is_sent_once_and_logged(stream: Stream, receiver: Receiver) -> None:
+    webhook = make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    assert send_due() == 1
+    row = Announcement.objects.get(item__isnull=False)
+    [got] = receiver.accepted
+    assert (got.id, verify(webhook.secret, got)) == (str(row.id), True)
+    document = json.loads(got.body)
+    assert document == {
+        "id": str(row.id),
+        "type": "item.settled",
+        "timestamp": row.due_at.isoformat(),
+        "data": {"external_id": "i0", "item": str(row.item_id), "sequence": 1},
+    }
+    made = Delivery.objects.get()
+    assert (made.state, made.tries, made.status, made.error) == ("delivered", 1, 200, "")
+    assert made.duration_ms is not None
+    assert made.closed_at is not None
+    assert send_due() == 0
+
+
+def test_failure_is_tried_again_after_a_growing_pause(stream: Stream, receiver: Receiver) -> None:
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    receiver.behave = answers(500)
+    for tries in range(1, MOST_TRIES):
+        assert send_due() == 1
+        made = Delivery.objects.get()
+        assert (made.state, made.tries, made.status) == ("due", tries, 500)
+        assert made.error == "it answered 500"
+        pause = PAUSES[tries - 1]
+        assert pause - timedelta(seconds=3) < waits() < pause * 1.2
+        assert send_due() == 0
+        come_due()
+    assert send_due() == 1
+    made = Delivery.objects.get()
+    assert (made.state, made.tries, made.due_at < timezone.now() + timedelta(minutes=2)) == (
+        "dead",
+        MOST_TRIES,
+        True,
+    )
+    assert len({(got.id, got.body) for got in receiver.requests}) == 1
+
+
+def test_pauses_last_three_days_and_are_spread() -> None:
+    assert timedelta(days=3) < sum(PAUSES, timedelta()) < timedelta(days=3, hours=4)
+    drawn = {pause_after(2) for _ in range(50)}
+    assert len(drawn) > 40
+    assert PAUSES[1] <= min(drawn) < max(drawn) <= PAUSES[1] * 1.2
+    assert pause_after(1, timedelta(hours=1)) == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_receiver_that_asks_for_time_gets_it(
+    stream: Stream, receiver: Receiver, status: int
+) -> None:
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    receiver.behave = answers(status, Retry_After="3600")
+    send_due()
+    assert timedelta(minutes=59) < waits() <= timedelta(hours=1)
+
+
+def test_receiver_that_is_gone_is_told_no_more(stream: Stream, receiver: Receiver) -> None:
+    webhook = make_webhook(stream, receiver)
+    other = Webhook.objects.create(stream=stream, url=receiver.url + "/other")
+    announce_items(stream, 1)
+    receiver.behave = lambda handler: handler.reply(410 if handler.path == "/hook" else 500)
+    send_due()
+    webhook.refresh_from_db()
+    other.refresh_from_db()
+    assert (webhook.state, webhook.disabled_reason) == ("disabled", "it answered 410")
+    assert other.state == "active"
+    assert states() == {"dead": 1, "due": 1}
+    [event] = Event.objects.filter(kind="webhook.disabled")
+    assert (event.subject_id, event.data) == (webhook.id, {"reason": "it answered 410"})
+    announce(Item.objects.get(), "item.overturned")
+    sequence_due(stream.id)
+    assert Delivery.objects.filter(webhook=webhook).count() == 1
+    assert Delivery.objects.filter(webhook=other).count() == 2
+
+
+def test_what_is_due_while_a_webhook_is_paused_waits(stream: Stream, receiver: Receiver) -> None:
+    webhook = make_webhook(stream, receiver)
+    root = make_person("ann", stream, "stream_admin")
+    assert pause_webhook(webhook_id=webhook.id, by=root)
+    assert not pause_webhook(webhook_id=webhook.id, by=root)
+    announce_items(stream, 2)
+    assert (send_due(), states()) == (0, {"due": 2})
+    assert resume_webhook(webhook_id=webhook.id, by=root)
+    assert (send_due(), states()) == (2, {"delivered": 2})
+    kinds = (
+        Event.objects.filter(subject_id=webhook.id).order_by("id").values_list("kind", flat=True)
+    )
+    assert list(kinds) == ["webhook.paused", "webhook.resumed"]
+
+
+def test_rotation_signs_with_both_secrets_for_a_day(stream: Stream, receiver: Receiver) -> None:
+    webhook = make_webhook(stream, receiver)
+    old = webhook.secret
+    new = rotate_secret(webhook_id=webhook.id, by=make_person("ann", stream, "stream_admin"))
+    webhook.refresh_from_db()
+    assert ping_webhook(webhook).is_received
+    assert [verify(secret, receiver.accepted[0]) for secret in (old, new)] == [True, True]
+    assert receiver.accepted[0].signature.count("v1,") == 2
+    Webhook.objects.update(previous_until=timezone.now())
+    webhook.refresh_from_db()
+    ping_webhook(webhook)
+    assert [verify(secret, receiver.accepted[1]) for secret in (old, new)] == [False, True]
+    assert old not in str(list(Event.objects.values_list("data", flat=True)))
+    assert new not in str(list(Event.objects.values_list("data", flat=True)))
+
+
+def test_replay_sends_the_same_message_from_the_first_try_on(
+    stream: Stream, receiver: Receiver
+) -> None:
+    make_webhook(stream, receiver)
+    announce_items(stream, 2)
+    send_due()
+    Delivery.objects.filter(announcement__item__external_id="i0").update(state="dead", tries=10)
+    assert replay_deliveries(Delivery.objects.all()) == 2
+    assert replay_deliveries(Delivery.objects.all()) == 0
+    assert (send_due(), states()) == (2, {"delivered": 2})
+    assert set(Delivery.objects.values_list("tries", flat=True)) == {1}
+    assert len(receiver.accepted) == 4
+    assert len({(got.id, got.body) for got in receiver.accepted}) == 2
+
+
+def test_slow_receiver_holds_nobody_else_up(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "DEADLINE", 2.0)
+    with run_receiver() as slow:
+        slow.behave = stalls
+        Webhook.objects.create(stream=stream, url=slow.url)
+        make_webhook(stream, receiver)
+        announce_items(stream, 40)
+        send_due(patience=0.1)
+        # What was begun within the patience is done; the slow one had its few senders.
+        assert len(slow.requests) <= deliveries.AT_ONCE_EACH
+        send_due(patience=1.5)
+        assert len(receiver.accepted) == 40
+        assert len(slow.requests) <= 3 * deliveries.AT_ONCE_EACH
+
+
+def test_outrun_sender_settles_nothing(stream: Stream, receiver: Receiver) -> None:
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+
+    receiver.behave = answers(500)
+    send_due()
+    made = Delivery.objects.get()
+    one = deliveries.Try(made.id, made.webhook_id, made.token, 1)
+    Delivery.objects.update(token="00000000-0000-7000-8000-000000000000")
+    assert deliveries.settle_try(one, posting.Posted(status=200)) is None
+    assert Delivery.objects.get().state == "due"
+
+
+def test_tasks_announce_send_and_tidy(stream: Stream, receiver: Receiver) -> None:
+    make_webhook(stream, receiver)
+    Announcement.objects.all().delete()
+    announce(make_items(stream, 1)[0])
+    tasks.send_deliveries()
+    assert receiver.requests == []
+    tasks.sequence_announcements()
+    tasks.send_deliveries()
+    assert len(receiver.accepted) == 1
+    tasks.delete_old_deliveries()
+    assert states() == {"delivered": 1}
+    Delivery.objects.update(closed_at=timezone.now() - timedelta(days=31))
+    tasks.delete_old_deliveries()
+    assert states() == {}
+
+
+def test_two_who_hear_that_it_is_gone_note_it_once(stream: Stream, receiver: Receiver) -> None:
+    webhook = make_webhook(stream, receiver)
+    announce_items(stream, 3)
+    receiver.behave = answers(410)
+    send_due()
+    webhook.refresh_from_db()
+    assert webhook.state == "disabled"
+    assert states() == {"dead": 3}
+    assert Event.objects.filter(kind="webhook.disabled").count() == 1
+    root = make_person("ann", stream, "stream_admin")
+    assert resume_webhook(webhook_id=webhook.id, by=root)
+    receiver.behave = answers(200)
+    assert replay_deliveries(Delivery.objects.all()) == 3
+    assert (send_due(), states()) == (3, {"delivered": 3})
+    webhook.refresh_from_db()
+    assert webhook.disabled_reason == ""
+
+
+def test_old_log_goes_and_the_announcements_stay(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "DELETED_AT_ONCE", 2)
+    make_webhook(stream, receiver)
+    announce_items(stream, 7)
+    send_due()
+    old = list(Delivery.objects.values_list("id", flat=True)[:5])
+    Delivery.objects.filter(id__in=old).update(closed_at=timezone.now() - timedelta(days=31))
+    assert delete_old_deliveries() == 5
+    assert (Delivery.objects.count(), Announcement.objects.filter(item=None).count()) == (2, 0)
+    assert Announcement.objects.count() == 7
+
+
+def test_claiming_costs_the_same_whatever_waits(stream: Stream, receiver: Receiver) -> None:
+    paused = make_webhook(stream, receiver, state="paused")
+    make_webhook(stream, receiver)
+    announce_items(stream, 30)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE reviewqueue_delivery")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + deliveries.CLAIM_DUE, [60.0, [], 16])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "delivery_due" in plan
+    assert Delivery.objects.filter(webhook=paused).count() == 30
+
+
+def misbehave(seed: int) -> tuple[random.Random, threading.Lock]:
+    return random.Random(seed), threading.Lock()
+
+
+def check_all_arrived(receiver: Receiver, secret: str) -> None:
+    """Every announcement was accepted; always the same body, always well signed."""
+    bodies: dict[str, set[bytes]] = defaultdict(set)
+    for got in receiver.requests:
+        bodies[got.id].add(got.body)
+        assert verify(secret, got)
+    expected = set(Announcement.objects.filter(item__isnull=False).values_list("id", flat=True))
+    assert {str(one) for one in expected} == {got.id for got in receiver.accepted}
+    assert {len(found) for found in bodies.values()} == {1}
+    for got in receiver.accepted:
+        assert json.loads(got.body)["id"] == got.id
+
+
+def test_every_announcement_reaches_a_receiver_that_does_as_it_likes(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "DEADLINE", 0.3)
+    draws, lock = misbehave(seed=20261122)
+    webhook = make_webhook(stream, receiver)
+
+    def behave(handler: Handler) -> None:
+        with lock:
+            draw = draws.random()
+        if draw < 0.4:
+            handler.reply(draws.choice([200, 201, 204]))
+        elif draw < 0.5:
+            handler.reply(500)
+        elif draw < 0.6:
+            handler.reply(302, Location=handler.server.url)
+        elif draw < 0.7:
+            handler.reply(429, Retry_After="7200")
+        elif draw < 0.75:
+            stalls(handler)
+        else:
+            resets(handler)
+
+    receiver.behave = behave
+    announce_items(stream, 60)
+    for _round in range(40):
+        send_due()
+        Delivery.objects.filter(state="due").update(tries=0)  # three days would not be enough
+        come_due()
+        if states() == {"delivered": 60}:
+            break
+    assert states() == {"delivered": 60}
+    assert receiver.followed == 0
+    assert len(receiver.requests) > 100
+    check_all_arrived(receiver, webhook.secret)
+
+
+SENDER = """
+import django
+django.setup()
+from django.conf import settings
+from django.db import connection
+settings.ALLOW_PRIVATE_ADDRESSES = True
+connection.settings_dict["NAME"] = {database!r}
+from reviewqueue.deliveries import send_due
+print("ready", flush=True)
+send_due()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sender_that_is_killed_loses_nothing(receiver: Receiver) -> None:
+    stream = make_bare_stream()
+    publish_worked_policy(stream)
+    webhook = make_webhook(stream, receiver)
+    draws, lock = misbehave(seed=7)
+    begun = threading.Semaphore(0)
+
+    def behave(handler: Handler) -> None:
+        begun.release()
+        with lock:
+            draw = draws.random()
+        time.sleep(draw * 0.03)
+        handler.reply(200 if draw < 0.7 else 500)
+
+    receiver.behave = behave
+    announce_items(stream, 80)
+    script = SENDER.format(database=connection.settings_dict["NAME"])
+    kills = 0
+    while states() != {"delivered": 80}:
+        sender = subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "reviewqueue.settings"},
+            stdout=subprocess.PIPE,
+        )
+        assert sender.stdout is not None
+        assert sender.stdout.readline() == b"ready\n"
+        if kills < 4:
+            for _ in range(3 + kills):
+                begun.acquire(timeout=5)
+            sender.send_signal(signal.SIGKILL)
+            kills += 1
+        sender.wait(60)
+        sender.stdout.close()
+        # As if the leases, and the pauses of what failed, had run out.
+        Delivery.objects.filter(state="due").update(tries=0)
+        come_due()
+    assert kills == 4
+    check_all_arrived(receiver, webhook.secret)
+
+
+def test_received_of_a_try_equals_that_of_the_next(stream: Stream, receiver: Receiver) -> None:
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    receiver.behave = answers(500)
+    send_due()
+    Stream.objects.update(key="renamed", name="Renamed")
+    come_due()
+    send_due()
+    first, second = receiver.requests
+
+    assert (first.id, first.body) == (second.id, second.body)

@@ -1,0 +1,37 @@
+"""What the documents tell people to copy works."""
+
+import re
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+
+from django.conf import settings
+
+from reviewqueue.webhook_signatures import make_secret, signed_headers
+
+IsGenuine = Callable[[str, Mapping[str, str], bytes], bool]
+
+
+def test_receiver_s_check_of_a_signature_tells_genuine_messages_from_others() -> None:
+    text = (settings.BASE_DIR / "docs" / "webhooks.md").read_text()
+    found = re.search(r"( {4}import base64.*?)\n\n- ", text, re.DOTALL)
+    assert found is not None
+    names: dict[str, object] = {}
+    exec(textwrap.dedent(found[1]), names)
+    is_genuine = cast(IsGenuine, names["is_genuine"])
+    old, new = make_secret(), make_secret()
+
+    def headers(at: float) -> dict[str, str]:
+        moment = datetime.fromtimestamp(at, UTC)
+        return signed_headers(
+            secrets_in_force=[new, old], message_id="m1", at=moment, body=b'{"a":1}'
+        )
+
+    now = headers(time.time())
+    assert [is_genuine(secret, now, b'{"a":1}') for secret in (old, new)] == [True, True]
+    assert not is_genuine(make_secret(), now, b'{"a":1}')
+    assert not is_genuine(new, now, b'{"a":2}')
+    assert not is_genuine(new, {**now, "webhook-id": "m2"}, b'{"a":1}')
+    assert not is_genuine(new, headers(time.time() - 400), b'{"a":1}')
