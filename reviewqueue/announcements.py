@@ -28,17 +28,26 @@ OF_SETTLING: Final = (Kind.SETTLED, Kind.AUDIT_OVERTURNED)
 
 
 def announce_settled(seats: Iterable[tuple[ReviewTask, Verdict]], *, stream: Stream) -> None:
-    """Tell that these verdicts settled their items, in one statement; tasks with their decision.
+    """Tell that these verdicts settled their items, in one statement; tasks with their decision."""
+    announce_all(
+        row
+        for task, verdict in seats
+        for row in make_settled_announcements(task, verdict, stream=stream)
+    )
 
-    Where one contradicts what the machine did without a person, an audit's overturn goes with it.
+
+def make_settled_announcements(
+    task: ReviewTask, verdict: Verdict, *, stream: Stream
+) -> list[Announcement]:
+    """What tells that the verdict settled its item, not stored yet.
+
+    Where it contradicts what the machine did without a person, an audit's overturn goes with it.
     """
-    rows = []
-    for task, verdict in seats:
-        data = _verdict_data(task, verdict, stream)
-        rows.append(_row(Kind.SETTLED, verdict, data))
-        if _contradicts(task.decision, verdict):
-            rows.append(_row(Kind.AUDIT_OVERTURNED, verdict, data))
-    announce_all(rows)
+    data = _verdict_data(task, verdict, stream)
+    rows = [_row(Kind.SETTLED, verdict, data)]
+    if _contradicts(task.decision, verdict):
+        rows.append(_row(Kind.AUDIT_OVERTURNED, verdict, data))
+    return rows
 
 
 def announce_overturned(task: ReviewTask, verdict: Verdict, *, before: Verdict) -> None:

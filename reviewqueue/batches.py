@@ -150,7 +150,7 @@ def _close(
         state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now
     )
     chains = Verdict.objects.filter(task__in=list(answers), superseded_by__isnull=True)
-    last = {verdict.task_id: verdict for verdict in chains}
+    last = dict(chains.values_list("task_id", "id"))
     share = active_ms // max(1, len(answers))
     return Verdict.objects.bulk_create(
         make_verdict(
@@ -159,7 +159,7 @@ def _close(
             answer,
             active_ms=share,
             now=now,
-            last=last.get(task_id),
+            last_id=last.get(task_id),
             batch=batch,
         )
         for task_id, answer in answers.items()

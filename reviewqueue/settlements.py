@@ -16,11 +16,16 @@ from uuid import UUID
 from django.db.models import Q
 
 from calibration.models import GroundTruth
-from calibration.truth import settle_truth, withdraw_truth
-from reviewqueue.announcements import announce_settled, withdraw_settled
+from calibration.truth import settle_truths, withdraw_truth
+from reviewqueue.announcements import (
+    announce_settled,
+    make_settled_announcements,
+    withdraw_settled,
+)
 from reviewqueue.models import ReviewTask, Verdict, VerdictQuerySet
 from routing.items import state_before_verdict
-from routing.models import Item
+from routing.models import Event, Item
+from routing.rows import insert_together
 
 Kind = Verdict.Kind
 Queue = ReviewTask.Queue
@@ -29,6 +34,28 @@ State = ReviewTask.State
 DECIDING: Final = (Queue.ESCALATED, Queue.ADJUDICATION)
 # Seats 1 and 2 are opened with the item; later ones by a verdict.
 FIRST_SEATS: Final = (1, 2)
+
+
+SETTLE_ITEM: Final = """
+    UPDATE routing_item SET state = 'settled', settled_at = %(at)s WHERE id = %(item)s
+"""
+
+
+def store_verdict(*, task: ReviewTask, verdict: Verdict, event: Event, alone: bool) -> None:
+    """Store a new verdict with its event, and do what follows for its item.
+
+    `alone`: the item has no other seat that counts and no label yet.
+    """
+    at = verdict.answered_at
+    if task.known_id is not None:  # a known answer measures its giver and settles nothing
+        insert_together(verdict, event)
+    elif alone and (verdict.kind != Kind.CANNOT_JUDGE or task.queue == Queue.ESCALATED):
+        settle = SETTLE_ITEM, {"item": task.item_id, "at": at}
+        told = make_settled_announcements(task, verdict, stream=task.stream)
+        insert_together(verdict, _make_truth(task, verdict, at), *told, event, before=settle)
+    else:
+        insert_together(verdict, event)
+        apply_verdict(task=task, verdict=verdict, at=at)
 
 
 def apply_verdict(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
@@ -51,20 +78,24 @@ def apply_verdict(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
 
 def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
     """Make the verdict the item's label, with the chance and the queue of its seat."""
-    settle_truth(
+    settle_truths([_make_truth(task, verdict, at)])
+    Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
+    announce_settled([(task, verdict)], stream=task.stream)
+
+
+def _make_truth(task: ReviewTask, verdict: Verdict, at: datetime) -> GroundTruth:
+    return GroundTruth(
         stream_id=task.stream_id,
         item_id=task.item_id,
         decision_id=task.decision_id,
         kind=label_kind(verdict),
-        categories=verdict.categories,
+        categories=list(verdict.categories),
         pi=task.pi,
         blind=task.blind,
         source=task.queue,
         verdict_id=verdict.id,
         settled_at=at,
     )
-    Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
-    announce_settled([(task, verdict)], stream=task.stream)
 
 
 def label_kind(verdict: Verdict) -> GroundTruth.Kind:

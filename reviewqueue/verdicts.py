@@ -15,9 +15,10 @@ from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
+from reviewqueue.closings import close_task
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.settlements import apply_verdict, take_back
-from routing.events import record_event
+from reviewqueue.settlements import store_verdict, take_back
+from routing.events import make_event, record_event
 from routing.models import Category, Decision, Stream
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def _check_categories(
             raise VerdictError(message % shown, field="categories")
 
 
-@transaction.atomic
-def record_verdict(
+def add_verdict(
     *,
     task_id: UUID,
     lease_token: UUID,
@@ -106,34 +106,27 @@ def record_verdict(
     active_ms: int = 0,
     at: datetime | None = None,
 ) -> Verdict:
-    """Close the task with this answer and do what follows for its item, in one transaction.
+    """Close the task with this answer and do what follows for its item.
 
-    The one conditional UPDATE decides who wins; the loser's answer is refused, not swallowed. The
-    item's row is locked before: what its other seats have said is then known for certain.
-    `at` is for imports of the past: the answer was given then.
+    The caller's transaction must end with an error that is raised here. The one conditional UPDATE
+    decides who wins; the loser's answer is refused, not swallowed. The item's row is locked before:
+    what its other seats have said is then known for certain. `at` is for imports of the past: the
+    answer was given then.
 
     Raises:
         LateVerdictError: the lease does not hold any more.
         VerdictError: the answer contradicts itself.
     """
     now = at or timezone.now()
-    task = (
-        ReviewTask.objects.select_for_update(of=("item",), no_key=True)
-        .select_related("stream", "decision", "item")
-        .defer("item__payload", "item__scores")
-        .filter(id=task_id, holder=reviewer)
-        .first()
+    closed = close_task(task_id=task_id, user=reviewer, lease_token=lease_token, now=now)
+    if closed is None:
+        raise LateVerdictError(LateVerdictError.__doc__ or "")
+    task = closed.task
+    check_answer(answer, task.stream, taxonomy=closed.taxonomy)
+    verdict = make_verdict(
+        task, reviewer, answer, active_ms=active_ms, now=now, last_id=closed.last
     )
-    if task is None:
-        raise LateVerdictError(LateVerdictError.__doc__ or "")
-    check_answer(answer, task.stream)
-    held = ReviewTask.objects.leased_to(reviewer).filter(id=task_id, lease_token=lease_token)
-    if not held.update(state=ReviewTask.State.ANSWERED, lease_expires_at=None, closed_at=now):
-        raise LateVerdictError(LateVerdictError.__doc__ or "")
-    verdict = _add_verdict(task, reviewer, answer, active_ms, now)
-    if task.known_id is None:  # a known answer measures its giver and settles nothing
-        apply_verdict(task=task, verdict=verdict, at=now)
-    record_event(
+    event = make_event(
         stream_id=task.stream_id,
         kind="verdict.recorded",
         subject_id=task.item_id,
@@ -141,7 +134,12 @@ def record_verdict(
         happened_at=now,
         verdict=str(verdict.id),
     )
+    store_verdict(task=task, verdict=verdict, event=event, alone=closed.alone)
     return verdict
+
+
+# In a transaction of its own.
+record_verdict = transaction.atomic(add_verdict)
 
 
 def find_recorded(*, task_id: UUID, lease_token: UUID, reviewer: "User") -> Verdict | None:
@@ -152,15 +150,6 @@ def find_recorded(*, task_id: UUID, lease_token: UUID, reviewer: "User") -> Verd
     return Verdict.objects.live().filter(task__in=answered, reviewer=reviewer).first()
 
 
-def _add_verdict(
-    task: ReviewTask, reviewer: "User", answer: Answer, active_ms: int, now: datetime
-) -> Verdict:
-    last = Verdict.objects.filter(task=task, superseded_by__isnull=True).first()
-    verdict = make_verdict(task, reviewer, answer, active_ms=active_ms, now=now, last=last)
-    verdict.save(force_insert=True)
-    return verdict
-
-
 def make_verdict(
     task: ReviewTask,
     reviewer: "User",
@@ -168,10 +157,10 @@ def make_verdict(
     *,
     active_ms: int,
     now: datetime,
-    last: Verdict | None,
+    last_id: UUID | None,
     batch: UUID | None = None,
 ) -> Verdict:
-    """The verdict, not stored yet; `task` with its stream and decision, `last` what it follows."""
+    """The verdict, not stored yet; `task` with stream and decision, `last_id` what it follows."""
     opened_at = min(task.claimed_at or now, now)
     longest = int((now - opened_at) / timedelta(milliseconds=1))
     return Verdict(
@@ -186,7 +175,7 @@ def make_verdict(
         blind=task.blind,
         confirms=agrees(task.decision, answer),
         batch=batch,
-        supersedes=last,
+        supersedes_id=last_id,
         opened_at=opened_at,
         active_ms=max(0, min(active_ms, longest)),
         answered_at=now,

@@ -6,6 +6,7 @@ cost more than the database takes to answer it.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
@@ -60,6 +61,34 @@ def fetch_row(
         cursor.execute(statement, values)
         row: Sequence[Any] | None = cursor.fetchone()
     return row
+
+
+def insert_together(
+    *rows: models.Model, before: tuple[str, Mapping[str, Any]] | None = None
+) -> None:
+    """Store new rows, of several models perhaps, in one prepared statement.
+
+    Their keys are made by us, and foreign keys are checked at commit: the order does not matter.
+    """
+    values = {
+        f"{place}_{field.column}": field.get_db_prep_save(field.pre_save(row, True), connection)
+        for place, row in enumerate(rows)
+        for field in row._meta.concrete_fields
+    }
+    fetch_row(_compose_insert(tuple(type(row) for row in rows)), values, before=before)
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+@lru_cache(maxsize=64)
+def _compose_insert(kinds: tuple[type[models.Model], ...]) -> str:
+    parts = []
+    for place, model in enumerate(kinds):
+        columns = [str(field.column) for field in model._meta.concrete_fields]
+        values = ", ".join(f"%({place}_{column})s" for column in columns)
+        into = f"{model._meta.db_table} ({', '.join(columns)})"
+        parts.append(f"row_{place} AS (INSERT INTO {into} VALUES ({values}))")  # noqa: S608
+    return f"WITH {', '.join(parts)} SELECT 1"
 
 
 def _cursor() -> CursorWrapper:

@@ -1,6 +1,7 @@
 """Small drawings and words for the screens: icons, form controls, relative times."""
 
 from datetime import datetime, timedelta
+from functools import cache
 
 from django import template
 from django.forms import BoundField, CheckboxInput
@@ -16,6 +17,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """The sprite's drawing `name`, silent for screen readers: a word always stands beside it."""
     return format_html(

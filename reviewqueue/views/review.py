@@ -26,8 +26,8 @@ from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import (
     LateVerdictError,
     VerdictError,
+    add_verdict,
     find_recorded,
-    record_verdict,
     repeats,
 )
 from reviewqueue.views.answer_form import AnswerForm, EscalationForm, LeaseForm
@@ -68,7 +68,7 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
         return show(request, screen, status=INVALID)
     try:
         with transaction.atomic():
-            record_verdict(
+            add_verdict(
                 task_id=task.id,
                 lease_token=form.cleaned_data["lease_token"],
                 reviewer=request.user,

@@ -316,7 +316,7 @@ def test_statements_of_a_verdict_that_settles_and_of_one_that_passes_on(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     post_held(stream, "a", "b")
-    for answer, count in ((VPN, 14), (UNLOCK, 12)):
+    for answer, count in ((VPN, 11), (UNLOCK, 9)):
         judge(claim(stream, reviewer), reviewer, VPN)
         task = claim(stream, second_reviewer)
         with django_assert_num_queries(count):

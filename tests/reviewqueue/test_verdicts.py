@@ -192,7 +192,7 @@ def test_verdict_query_count(
     post_held(stream, "a", "b")
     judge(claim(stream, reviewer), reviewer)
     task = claim(stream, reviewer)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(6):
         judge(task, reviewer)
 
 

@@ -1,0 +1,50 @@
+"""Hand-written statements: what rows become objects, and objects rows."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import IntegrityError, transaction
+from pytest_django import DjangoAssertNumQueries
+
+from routing.events import make_event
+from routing.models import Category, Event, Stream
+from routing.rows import insert_together
+
+AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
+
+
+def make_rows(stream: Stream, key: str = "printer") -> tuple[Category, Event]:
+    category = Category(stream=stream, key=key, label="Drucker 50 %", position=9)
+    event = make_event(
+        stream_id=stream.id, kind="noted", subject_id=category.id, happened_at=AT, words=["a", "ü"]
+    )
+    return category, event
+
+
+def test_rows_of_two_models_are_stored_in_one_statement(
+    stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    category, event = make_rows(stream)
+    with django_assert_num_queries(1):
+        insert_together(category, event)
+    stored = Category.objects.get(id=category.id)
+    assert (stored.key, stored.label, stored.retired_at) == ("printer", "Drucker 50 %", None)
+    noted = Event.objects.get(id=event.id)
+    assert (noted.data, noted.actor_id, noted.happened_at) == ({"words": ["a", "ü"]}, None, AT)
+    assert (category._state.adding, event._state.db) == (False, "default")
+
+
+def test_a_statement_before_runs_first(stream: Stream) -> None:
+    insert_together(*make_rows(stream))
+    again = make_rows(stream)
+    rename = "UPDATE routing_category SET key = %(new)s WHERE key = 'printer'", {"new": "old"}
+    insert_together(*again, before=rename)
+    keys = Category.objects.filter(stream=stream, position=9).order_by("id")
+    assert list(keys.values_list("key", flat=True)) == ["old", "printer"]
+
+
+def test_a_refused_row_stores_none_of_them(stream: Stream) -> None:
+    insert_together(*make_rows(stream))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_together(*make_rows(stream))
+    assert Event.objects.filter(kind="noted").count() == 1
