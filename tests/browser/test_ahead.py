@@ -94,7 +94,7 @@ def test_next_item_is_on_screen_with_the_key(stream: Stream, signed_in: Page) ->
     assert (len(waiting), answered()) == (1, [])
     expect(page.locator("#work h1")).to_be_focused()
     expect(page.locator("#live")).to_contain_text("Next item: Ticket 1.")
-    expect(page).to_have_title("Ticket 1 · Review queue")
+    expect(page).to_have_title("Ticket 1 · Review Queue")
     expect(page.locator(".statusbar__last")).to_contain_text("Saving …")
     page.keyboard.press("2")
     expect(page.locator("[data-primary]")).to_contain_text("Choose Account unlock")
