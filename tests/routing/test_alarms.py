@@ -129,7 +129,7 @@ def test_statements_do_not_grow_with_versions(
     own = [
         query["sql"]
         for query in queries
-        if "routing_modelalarm" in query["sql"] or "routing_event" in query["sql"]
+        if "routing_modelalarm" in (query["sql"] or "") or "routing_event" in (query["sql"] or "")
     ]
     assert len(own) == expected
 
