@@ -239,4 +239,5 @@ def test_undo_of_an_escalation_gives_the_item_back(stream: Stream, signed_in: Pa
     expect_ticket(signed_in, 0)
     expect(signed_in.locator("#work h1")).to_be_focused()
     expect_half_an_answer(signed_in)
-    assert ReviewTask.objects.get(state="claimed").queue == "hold"
+    back = ReviewTask.objects.get(item__external_id="HD-0")
+    assert (back.queue, back.state) == ("hold", "claimed")
