@@ -1,10 +1,12 @@
 """A real Chromium against a real server; what the browser complains about fails the test."""
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.signals import request_finished, request_started
 from playwright.sync_api import BrowserContext, Page
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
@@ -34,6 +36,33 @@ def _plain_files(settings: Settings) -> None:
     # The live server finds static files by their own names, not by hashed ones.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+
+
+@pytest.fixture(autouse=True)
+def _quiet_server(transactional_db: None) -> Iterator[None]:
+    """Let the server end what a page asked for last, or emptying the tables would deadlock with it.
+
+    Pages ask for the next item, and give it back when they close; both outlive the test.
+    """
+    under_way: list[int] = []
+
+    def begin(**_signal: object) -> None:
+        under_way.append(1)
+
+    def end(**_signal: object) -> None:
+        if under_way:
+            under_way.pop()
+
+    request_started.connect(begin)
+    request_finished.connect(end)
+    yield
+    calm_since, deadline = time.monotonic(), time.monotonic() + 5
+    while time.monotonic() < min(calm_since + 0.15, deadline):
+        if under_way:
+            calm_since = time.monotonic()
+        time.sleep(0.01)
+    request_started.disconnect(begin)
+    request_finished.disconnect(end)
 
 
 @pytest.fixture
