@@ -32,6 +32,7 @@ QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
     Role.ANALYST: (),
     Role.STREAM_ADMIN: (),
 }
+INSIGHT_ROLES: Final = (Role.ANALYST, Role.STREAM_ADMIN)
 OVERTURNING_ROLES: Final = (Role.ADJUDICATOR, Role.EXPERT, Role.STREAM_ADMIN)
 KEY_BYTES = 32
 KEY_PATTERN = re.compile(r"rq_[A-Za-z0-9_-]{43}")
@@ -62,6 +63,16 @@ def streams_administered_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
         return Stream.objects.none()
     administered = Membership.objects.filter(user=user, role=Role.STREAM_ADMIN)
     return Stream.objects.filter(id__in=administered.values("stream_id"))
+
+
+def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
+    """Streams whose insight pages are open to the user; all for a superuser."""
+    if user.is_superuser:
+        return Stream.objects.all()
+    if not user.is_authenticated:
+        return Stream.objects.none()
+    analysed = Membership.objects.filter(user=user, role__in=INSIGHT_ROLES)
+    return Stream.objects.filter(id__in=analysed.values("stream_id"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import Seats, streams_administered_by, workable_seats
+from reviewqueue.access import (
+    Seats,
+    streams_administered_by,
+    streams_analysed_by,
+    workable_seats,
+)
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.views.progress import read_day, read_labels, word_answer
@@ -52,6 +57,7 @@ class StreamGroup:
     categories: int
     policy_version: int | None
     rows: tuple[QueueRow, ...]
+    is_analysed: bool
 
     @property
     def busy(self) -> tuple[QueueRow, ...]:
@@ -117,7 +123,8 @@ def home(request: PersonRequest) -> HttpResponse:
 
 
 def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
-    """What waits in each queue of each stream, in two queries."""
+    """What waits in each queue of each stream, in three queries."""
+    analysed = set(streams_analysed_by(user).values_list("id", flat=True))
     facts = {
         row["id"]: row
         for row in Stream.objects.filter(id__in=[seat.stream.id for seat in seats])
@@ -146,6 +153,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
                 )
                 for queue in seat.queues
             ),
+            is_analysed=seat.stream.id in analysed,
         )
         for seat in seats
     ]

@@ -1,0 +1,181 @@
+"""Sheets: what insight pages show, made by a worker for one state of a stream's data.
+
+A page reads its sheet and asks for a newer one where the data has moved on: the row is the work,
+the message only says that one may be due. So a page costs the same whatever the stream's size, a
+sheet is made once however many look at it, and streams that nobody looks at cost nothing.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+
+from reviewqueue.doorbell import MAKE_INSIGHT_SHEETS, ring
+from reviewqueue.insight_models import InsightSheet
+from routing.models import Stream
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+logger = logging.getLogger(__name__)
+
+Kind = InsightSheet.Kind
+
+LEASE: Final = timedelta(minutes=5)
+# A busy stream's labels change all the time; its sheet rests so long, and longer where the making
+# took long, before it is made anew. Another policy does not wait.
+REST_SECONDS: Final = 45
+REST_FACTOR: Final = 20
+LONGEST_ERROR: Final = 500
+
+# Each part is the end of an index. Items count by the hour: they move shares, not verdicts.
+VERSION: Final = """
+    SELECT (SELECT id FROM routing_policy
+            WHERE stream_id = %(stream)s AND version IS NOT NULL ORDER BY version DESC LIMIT 1),
+        (SELECT settled_at FROM calibration_groundtruth
+            WHERE stream_id = %(stream)s AND superseded_at IS NULL
+            ORDER BY settled_at DESC LIMIT 1),
+        (SELECT date_trunc('hour', received_at) FROM routing_item
+            WHERE stream_id = %(stream)s ORDER BY received_at DESC LIMIT 1),
+        (SELECT id FROM calibration_calibrationrun
+            WHERE stream_id = %(stream)s ORDER BY created_at DESC LIMIT 1),
+        CURRENT_DATE
+"""
+ASK: Final = """
+    INSERT INTO reviewqueue_insightsheet AS sheet (id, stream_id, kind, version, asked_version,
+        figures, pictures, arrays, error, seconds, asked_at)
+    VALUES (gen_random_uuid(), %(stream)s, %(kind)s, '', %(version)s, '{}', '{}', '', '', 0,
+        statement_timestamp())
+    ON CONFLICT ON CONSTRAINT insight_sheet_unique DO UPDATE
+    SET asked_version = excluded.asked_version, asked_at = excluded.asked_at
+    WHERE sheet.asked_version <> excluded.asked_version
+"""
+TAKE_NEXT: Final = """
+    UPDATE reviewqueue_insightsheet SET token = gen_random_uuid(),
+        leased_until = statement_timestamp() + make_interval(secs => %(lease)s)
+    WHERE id = (
+        SELECT id FROM reviewqueue_insightsheet
+        WHERE version <> asked_version
+            AND (leased_until IS NULL OR leased_until <= statement_timestamp())
+            AND (made_at IS NULL OR split_part(version, ' ', 1) <> split_part(asked_version, ' ', 1)
+                OR made_at + make_interval(secs => greatest(%(rest)s, %(factor)s * seconds))
+                    <= statement_timestamp())
+        ORDER BY asked_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The content of a sheet, as its model has it."""
+
+    figures: Mapping[str, object]
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    arrays: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A sheet as a page finds it: what there is, and whether a newer one is on its way."""
+
+    sheet: InsightSheet | None
+    is_newest: bool
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to show."""
+        return self.sheet is not None and self.sheet.made_at is not None
+
+
+def read_sheet(*, stream: Stream, kind: str, with_arrays: bool = False) -> Shown:
+    """The stream's sheet; where the data has moved on, a newer one is asked for.
+
+    Two queries, and one more where something is asked for.
+    """
+    found = InsightSheet.objects.filter(stream=stream, kind=kind)
+    sheet = (found if with_arrays else found.defer("arrays")).first()
+    version = data_version(stream)
+    if sheet is not None and sheet.version == version:
+        return Shown(sheet, is_newest=True)
+    if sheet is None or sheet.asked_version != version:
+        _ask_for(stream, kind, version)
+    return Shown(sheet, is_newest=False)
+
+
+def data_version(stream: Stream) -> str:
+    """A name for the stream's data as it is now: policy, newest label, items by the hour, run."""
+    with connection.cursor() as cursor:
+        cursor.execute(VERSION, {"stream": stream.id})
+        parts = cursor.fetchone()
+    return " ".join(
+        each.isoformat() if hasattr(each, "isoformat") else str(each or "-") for each in parts
+    )
+
+
+def make_next() -> InsightSheet | None:
+    """Make the sheet that was asked for first and is due; None where none is."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            TAKE_NEXT,
+            {"lease": LEASE.total_seconds(), "rest": REST_SECONDS, "factor": REST_FACTOR},
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    sheet = InsightSheet.objects.defer("arrays").select_related("stream").get(id=row[0])
+    _make(sheet)
+    return sheet
+
+
+def _ask_for(stream: Stream, kind: str, version: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(ASK, {"stream": stream.id, "kind": kind, "version": version})
+    ring(MAKE_INSIGHT_SHEETS)
+
+
+def _make(sheet: InsightSheet) -> None:
+    began = time.monotonic()
+    made, error = None, ""
+    try:
+        made = _maker_of(sheet.kind)(sheet.stream, timezone.now())
+    except Exception as failure:
+        logger.exception("%s: could not be made", sheet)
+        error = _("%(error)s. The worker's log has all.") % {
+            "error": f"{type(failure).__name__}: {failure}"
+        }
+    sheet.seconds = time.monotonic() - began
+    fields: dict[str, object] = {
+        "error": Truncator(error).chars(LONGEST_ERROR),
+        "version": sheet.asked_version,
+        "seconds": sheet.seconds,
+        "leased_until": None,
+    }
+    if made is not None:
+        fields |= {
+            "figures": made.figures,
+            "pictures": made.pictures,
+            "arrays": made.arrays,
+            "made_at": Now(),
+        }
+    held: UUID | None = sheet.token
+    if not InsightSheet.objects.filter(id=sheet.id, token=held).update(**fields):
+        logger.warning("%s: another worker took it over", sheet)
+
+
+def _maker_of(kind: str) -> Callable[[Stream, datetime], Made]:
+    """Loaded here, since whoever only reads sheets should not wait for scipy."""
+    from reviewqueue.insight import reliability, trials  # noqa: PLC0415
+
+    return {
+        Kind.MONTH: reliability.make_month,
+        Kind.QUARTER: reliability.make_quarter,
+        Kind.WHAT_IF: trials.make_trials,
+    }[Kind(kind)]
