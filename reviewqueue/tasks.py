@@ -20,7 +20,7 @@ from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
 from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer
 from reviewqueue.doorbell import Task, ring
-from reviewqueue.insight.sheets import make_next
+from reviewqueue.insight.making import make_next
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
 from routing.models import Policy, Stream
