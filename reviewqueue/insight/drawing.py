@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 SECONDS: Final = 60.0
+LONGEST_ERROR: Final = 300
 PROGRAM: Final = Path(__file__).with_name("painter.py")
 # Roles of tokens.css with their light values; no two are alike, so a value names its role.
 INKS: Final = {
@@ -67,7 +68,7 @@ def draw(documents: Mapping[str, object]) -> dict[str, str]:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DrawingError(str(error)) from error
     if done.returncode:
-        raise DrawingError(done.stderr.strip()[-500:] or f"exit code {done.returncode}")
+        raise DrawingError(done.stderr.strip()[:LONGEST_ERROR] or f"exit code {done.returncode}")
     drawn: dict[str, str] = json.loads(done.stdout)
     return {name: _NOTHING.sub("", _NOISE.sub("", svg)) for name, svg in drawn.items()}
 

@@ -20,4 +20,7 @@ def draw_all(documents: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    json.dump(draw_all(json.load(sys.stdin)), sys.stdout)
+    try:
+        json.dump(draw_all(json.load(sys.stdin)), sys.stdout)
+    except ValueError as error:
+        sys.exit(str(error))
