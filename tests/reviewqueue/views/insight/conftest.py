@@ -11,6 +11,7 @@ from django.utils import timezone
 from reviewqueue.insight import reliability, trials
 from reviewqueue.insight.drawing import draw
 from reviewqueue.insight.making import make_next
+from reviewqueue.models import ReviewTask
 from routing.models import Stream
 from tests import scenes
 from tests.calibration.cohorts import label_items, make_audited_stream, post_items
@@ -39,6 +40,7 @@ def add_labels(
     """Items of today with a label each."""
     made = post_items(stream, size, confidence=confidence, predicted=predicted, at=timezone.now())
     label_items(made, right=right)
+    ReviewTask.objects.filter(decision__in=made).delete()
 
 
 def make_sheets() -> None:

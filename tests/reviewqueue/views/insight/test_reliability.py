@@ -202,6 +202,6 @@ def test_items_cost_the_same_at_every_number_of_rows(
 ) -> None:
     add_labels(stream, labels, right=0, confidence=0.65)
     ready_page(plain)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         page = plain.get(f"{PAGE}items/?maps=raw&lower=0.6&upper=0.7").content.decode()
     assert page.count('<th scope="row">') == labels
