@@ -77,10 +77,11 @@ def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """The queues of one stream that a user may work."""
+    """The queues of one stream that a user may work; and whether its insight pages are open."""
 
     stream: Stream
     queues: tuple[str, ...]
+    has_insight: bool = False
 
 
 def workable_seats(user: User) -> list[Seats]:
@@ -89,7 +90,11 @@ def workable_seats(user: User) -> list[Seats]:
     for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
         roles.setdefault(stream_id, []).append(role)
     return [
-        Seats(stream=stream, queues=_queues(user, roles.get(stream.id, ())))
+        Seats(
+            stream=stream,
+            queues=_queues(user, held := roles.get(stream.id, [])),
+            has_insight=user.is_superuser or not set(INSIGHT_ROLES).isdisjoint(held),
+        )
         for stream in streams_visible_to(user).order_by("name")
     ]
 

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_safe
 from reviewqueue.access import (
     Seats,
     streams_administered_by,
-    streams_analysed_by,
     workable_seats,
 )
 from reviewqueue.htmx import PersonRequest, signed_in
@@ -57,7 +56,7 @@ class StreamGroup:
     categories: int
     policy_version: int | None
     rows: tuple[QueueRow, ...]
-    is_analysed: bool
+    has_insight: bool
 
     @property
     def busy(self) -> tuple[QueueRow, ...]:
@@ -123,8 +122,7 @@ def home(request: PersonRequest) -> HttpResponse:
 
 
 def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
-    """What waits in each queue of each stream, in three queries."""
-    analysed = set(streams_analysed_by(user).values_list("id", flat=True))
+    """What waits in each queue of each stream, in two queries."""
     facts = {
         row["id"]: row
         for row in Stream.objects.filter(id__in=[seat.stream.id for seat in seats])
@@ -153,7 +151,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
                 )
                 for queue in seat.queues
             ),
-            is_analysed=seat.stream.id in analysed,
+            has_insight=seat.has_insight,
         )
         for seat in seats
     ]
