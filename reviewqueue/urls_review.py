@@ -3,7 +3,7 @@
 from django.urls import path
 
 from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
-from reviewqueue.views.insight import cells, pages, reliability, what_if
+from reviewqueue.views.insight import cells, pages, reliability, runs, what_if
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -48,6 +48,7 @@ urlpatterns = [
         what_if.curve,
         name="insight-what-if-curve",
     ),
+    path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
     path(
         "streams/<slug:stream_key>/insight/<slug:kind>/<slug:name>.svg",
         pages.picture,

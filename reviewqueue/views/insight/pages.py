@@ -30,6 +30,7 @@ Kind = InsightSheet.Kind
 PAGES: Final[Sequence[tuple[str, "_StrPromise"]]] = (
     ("insight-reliability", gettext_lazy("Reliability")),
     ("insight-what-if", gettext_lazy("What-if")),
+    ("insight-runs", gettext_lazy("Runs")),
 )
 VERDICTS: Final[Mapping[str, "_StrPromise"]] = {
     "calibrated": gettext_lazy("calibrated"),

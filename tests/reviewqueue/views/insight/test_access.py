@@ -16,6 +16,7 @@ PAGES = (
     CELL,
     f"{ROOT}what-if/",
     f"{ROOT}what-if/curve.csv",
+    f"{ROOT}runs/",
     f"{ROOT}reliability-30/raw.svg",
 )
 DRAFT = f"{ROOT}what-if/draft"
