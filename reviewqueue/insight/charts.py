@@ -23,9 +23,11 @@ _COLOURS: Final = [INKS["auto"], INKS["flagged"], INKS["watch"], INKS["bar"]]
 _SHAPES: Final = ["circle", "triangle-down", "triangle-up", "square"]
 
 
-def reliability_diagram(points: Sequence[Band]) -> Document:
-    """Promise against what was right, by band, over the number of items in each band."""
-    floor = axis_floor(points)
+def reliability_diagram(points: Sequence[Band], *, floor: float) -> Document:
+    """Promise against what was right, by band, over the number of items in each band.
+
+    Both axes begin at `floor`; diagrams side by side share it, or they could not be compared.
+    """
     judged = [point for point in points if point["accuracy"] is not None]
     values = [{**point, "count": f"{point['labels']:,}"} for point in judged]
     diagram = {

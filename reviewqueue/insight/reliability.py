@@ -10,7 +10,7 @@ from calibration.labels import Evidence, find_cohort, read_evidence
 from calibration.models import CalibrationRun
 from calibration.proposals import maps_in_force
 from calibration.runs import FITTED_DAYS, MEASURED_DAYS
-from reviewqueue.insight.charts import reliability_diagram, small_diagram
+from reviewqueue.insight.charts import axis_floor, reliability_diagram, small_diagram
 from reviewqueue.insight.drawing import draw
 from reviewqueue.insight.figures import Band, ReliabilityFigures, Series, rank_categories
 from reviewqueue.insight.sheets import Made
@@ -118,8 +118,9 @@ def _documents(
 ) -> dict[str, object]:
     if not len(evidence.labels):
         return {}
+    floor = min(axis_floor(each["bands"]) for each in series)
     documents: dict[str, object] = {
-        each["name"]: reliability_diagram(each["bands"]) for each in series
+        each["name"]: reliability_diagram(each["bands"], floor=floor) for each in series
     }
     shown = [
         key

@@ -34,7 +34,7 @@ STEP: Step = {"cut_off": 0.9, "share": 0.5, "error": 0.02, "low": 0.01, "high": 
 def drawn() -> dict[str, str]:
     return draw(
         {
-            "diagram": reliability_diagram(BANDS),
+            "diagram": reliability_diagram(BANDS, floor=0.4),
             "small": small_diagram(BANDS),
             "curve": automation_curve([STEP, {**STEP, "share": 0.9, "error": 0.2}], STEP),
         }
