@@ -283,6 +283,27 @@ def test_pages_follow_each_other_and_other_streams_stay_out(
     assert found == [f"a{number}" for number in range(7)]
 
 
+def test_only_decisions_are_looked_up_item_by_item() -> None:
+    stream = make_stream()
+    for number in range(3):
+        post(stream, f"a{number}")
+    ids = Item.objects.order_by("id").values_list("id", flat=True)
+    given = {
+        "stream": stream.id,
+        "after": exports.FIRST_ID,
+        "last": ids.last(),
+        "state": "",
+        "since": None,
+        "include_blind": False,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE routing_item, routing_decision, reviewqueue_reviewtask")
+        cursor.execute(exports.PAGE_PLAN)
+        cursor.execute(f"EXPLAIN {exports.PAGE_LINES}", given)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert plan.count("Nested Loop") == 1
+
+
 def test_selection_by_state_and_time(tmp_path: Path) -> None:
     stream = make_stream(undo_seconds=0, time_zone="Europe/Berlin")
     judge(post(stream, "old"))
