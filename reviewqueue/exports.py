@@ -34,9 +34,9 @@ FIRST_ID: Final = UUID(int=0)
 LOOKED_AT: Final = 1_000
 MOST_FIELDS: Final = 50
 
-# A range of ids looks like a single row to the planner, which then reads all labels of a page anew
-# for each of its items (53 us of an item's processor time against 11); so it hashes what it can. To compile a statement
-# for a few thousand rows takes longer than to run it, and a page sorts in 16 MB.
+# The planner takes a range of ids for a single row, and would read all labels of a page anew for
+# each of its items: 53 us of processor time an item, 11 where it has to hash. To compile a
+# statement for a few thousand rows takes longer than to run it; a page is sorted in 16 MB.
 PAGE_PLAN: Final = """
     SET LOCAL enable_nestloop = off; SET LOCAL jit = off; SET LOCAL work_mem = '16MB'
 """
@@ -46,9 +46,9 @@ _COPY: Final = r"""
     COPY ({lines})
     TO STDOUT (FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02')
 """
-# What other tables say of the page is read once by its range of ids, which stands at each of them so
-# that none is read whole, and joined by hash; decisions alone are looked up by item, for their index
-# leads across streams. Lines are put together as text, in a third of the time of row_to_json.
+# What other tables say of the page is read once by its range of ids, which stands at each of them,
+# so that none is read whole, and joined by hash; decisions alone are looked up by item, for their
+# index leads across streams. Lines are put together as text, in a third of row_to_json's time.
 _LINES: Final = """
     WITH seats AS MATERIALIZED (
         SELECT item_id, bool_or(blind OR known_id IS NOT NULL) AS blind
