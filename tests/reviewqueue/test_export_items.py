@@ -148,6 +148,27 @@ def test_export_comes_back_equal(tmp_path: Path, ending: str) -> None:
     assert again.getvalue() == "Second: 0 taken, 3 known, 0 refused\n"
 
 
+@pytest.mark.parametrize("format_name", ["jsonl", "csv", "label-studio"])
+def test_large_numbers_come_back_as_the_numbers_they_were(tmp_path: Path, format_name: str) -> None:
+    stream = make_stream()
+    source = tmp_path / "in.jsonl"
+    numbers = "[1e300, -1e300, 1e16, 1.5e17, 1e-7, 12345678901234567, 999999999999999999, 1.0, 1]"
+    source.write_text(
+        f"""{{"external_id": "n", "payload": {{"n": {numbers}}}, "scores": {{"vpn_issue": 0.9}}}}
+        {{"external_id": "m", "payload": {{"n": 1e400}}, "scores": {{"vpn_issue": 0.9}}}}"""
+    )
+    errors = io.StringIO()
+    with pytest.raises(CommandError, match="1 line was refused"):
+        call_command("import_items", "helpdesk", str(source), stderr=errors, stdout=io.StringIO())
+    assert errors.getvalue() == (
+        "line 2: payload.n is too large for a number; send a smaller one. (It has inf.)\n"
+    )
+    path = export(stream, "--format", format_name, path=tmp_path / "out")
+    out = io.StringIO()
+    call_command("import_items", "helpdesk", path, "--format", format_name, stdout=out)
+    assert out.getvalue() == "Helpdesk: 0 taken, 1 known, 0 refused\n"
+
+
 def test_line_tells_decision_label_and_verdict() -> None:
     stream = make_stream(undo_seconds=0)
     task = post(stream, "a", metadata={"site": "Oslo"})
