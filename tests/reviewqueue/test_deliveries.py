@@ -1,13 +1,8 @@
 """Deliveries: each arrives, tried again as long as it takes, under one id and with one body."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -45,7 +40,7 @@ from tests.reviewqueue.receiver import (
     verify,
 )
 from tests.reviewqueue.test_sequencer import announce, make_items
-from tests.scenes import make_bare_stream, make_person, publish_worked_policy
+from tests.scenes import make_person
 
 
 @pytest.fixture
@@ -425,60 +420,6 @@ def test_every_announcement_reaches_a_receiver_that_does_as_it_likes(
     assert states() == {"delivered": 60}
     assert receiver.followed == 0
     assert len(receiver.requests) > 100
-    check_all_arrived(receiver, webhook.secret)
-
-
-SENDER = """
-import django
-django.setup()
-from django.conf import settings
-from django.db import connection
-settings.ALLOW_PRIVATE_ADDRESSES = True
-connection.settings_dict["NAME"] = {database!r}
-from reviewqueue.deliveries import send_due
-print("ready", flush=True)
-send_due()
-"""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_sender_that_is_killed_loses_nothing(receiver: Receiver) -> None:
-    stream = make_bare_stream()
-    publish_worked_policy(stream)
-    webhook = make_webhook(stream, receiver)
-    draws, lock = misbehave(seed=7)
-    begun = threading.Semaphore(0)
-
-    def behave(handler: Handler) -> None:
-        begun.release()
-        with lock:
-            draw = draws.random()
-        time.sleep(draw * 0.03)
-        handler.reply(200 if draw < 0.7 else 500)
-
-    receiver.behave = behave
-    announce_items(stream, 80)
-    script = SENDER.format(database=connection.settings_dict["NAME"])
-    kills = 0
-    while states() != {"delivered": 80}:
-        sender = subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "reviewqueue.settings"},
-            stdout=subprocess.PIPE,
-        )
-        assert sender.stdout is not None
-        assert sender.stdout.readline() == b"ready\n"
-        if kills < 4:
-            for _ in range(3 + kills):
-                begun.acquire(timeout=5)
-            sender.send_signal(signal.SIGKILL)
-            kills += 1
-        sender.wait(60)
-        sender.stdout.close()
-        # As if the leases, and the pauses of what failed, had run out.
-        Delivery.objects.filter(state="due").update(tries=0)
-        come_due()
-    assert kills == 4
     check_all_arrived(receiver, webhook.secret)
 
 
