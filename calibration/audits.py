@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -10,12 +11,13 @@ from django.conf import settings
 from calibration.core.sampling import is_drawn
 from calibration.models import AuditDraw
 from routing.ids import uuid7
-from routing.items import copy_rows
 from routing.models import Category, Stream
+from routing.tables import Row, Table
+
+DRAWS: Final = Table(AuditDraw, "id", "stream_id", "item_id", "decision_id", "pi", "drawn_at")
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """A decision in the sample and the probability with which it came there."""
 
     item_id: UUID
@@ -74,11 +76,10 @@ def hash_draws(*, stream_id: UUID, item_id: UUID, rate: float, purpose: str) -> 
     )
 
 
-def record_draws(*, stream_id: UUID, draws: Sequence[Draw], drawn_at: datetime) -> None:
-    """Store what was drawn, with one COPY."""
-    if draws:
-        copy_rows(
-            AuditDraw._meta.db_table,
-            ("id", "stream_id", "item_id", "decision_id", "pi", "drawn_at"),
-            ((uuid7(), stream_id, d.item_id, d.decision_id, d.pi, drawn_at) for d in draws),
-        )
+def draw_rows(
+    *, stream_id: UUID, draws: Sequence[Draw], drawn_at: datetime
+) -> tuple[Table, list[Row]]:
+    """What was drawn, as it is stored."""
+    return DRAWS, [
+        (uuid7(), stream_id, draw.item_id, draw.decision_id, draw.pi, drawn_at) for draw in draws
+    ]

@@ -130,7 +130,7 @@ def test_long_key_is_not_sent_back_whole(upstream: Upstream) -> None:
 
 
 def read_array(text: str) -> list[tuple[object, int]]:
-    return list(parse_array(text.encode()))
+    return [(element.value, element.length) for element in parse_array(text.encode())]
 
 
 @pytest.mark.parametrize(
