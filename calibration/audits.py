@@ -11,7 +11,8 @@ from django.conf import settings
 from calibration.core.sampling import is_drawn
 from calibration.models import AuditDraw
 from routing.ids import uuid7
-from routing.models import Category, Stream
+from routing.models import Stream
+from routing.rows import fetch_rows
 from routing.tables import Row, Table
 
 DRAWS: Final = Table(AuditDraw, "id", "stream_id", "item_id", "decision_id", "pi", "drawn_at")
@@ -42,14 +43,15 @@ class Rates:
         return self.own_double.get(predicted, self.stream.double_rate)
 
 
+READ_RATES: Final = """
+    SELECT key, audit_rate, double_rate FROM routing_category
+    WHERE stream_id = %(stream)s AND (audit_rate IS NOT NULL OR double_rate IS NOT NULL)
+"""
+
+
 def read_rates(stream: Stream) -> Rates:
     """The rates of a stream and of its categories, in one query."""
-    rows = (
-        Category.objects.filter(stream=stream)
-        .exclude(audit_rate=None, double_rate=None)
-        .values_list("key", "audit_rate", "double_rate")
-    )
-    found = list(rows)
+    found = fetch_rows(READ_RATES, {"stream": stream.id})
     return Rates(
         stream,
         {key: rate for key, rate, _double in found if rate is not None},

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from django.db import connection, transaction
 
 from calibration.models import FrameDelta
-from routing.ids import uuid7
+from routing.ids import uuid7s
 from routing.tables import Row, Table
 
 BIN_WIDTH = 0.02
@@ -56,7 +56,10 @@ def cell_rows(*, stream_id: UUID, cells: Sequence[Cell], count: int = 1) -> tupl
         so_far, raw_sum = counted.get(key, (0, 0.0))
         counted[key] = so_far + count, raw_sum + count * raw
     return DELTAS, [
-        (uuid7(), stream_id, *key, total, raw_sum) for key, (total, raw_sum) in counted.items()
+        (cell_id, stream_id, *key, total, raw_sum)
+        for cell_id, (key, (total, raw_sum)) in zip(
+            uuid7s(len(counted)), counted.items(), strict=True
+        )
     ]
 
 

@@ -103,23 +103,28 @@ def _is_plain(parsed: dict[str, object]) -> bool:
     """
     if not _NEEDED <= parsed.keys() <= _PLAIN_FIELDS:
         return False
-    external_id, model_version = parsed["external_id"], parsed.get("model_version", "")
+    external_id, payload, scores = parsed["external_id"], parsed["payload"], parsed["scores"]
     return (
         type(external_id) is str
         and 0 < len(external_id) <= 200
         and external_id.isprintable()
-        and type(model_version) is str
-        and len(model_version) <= 100
-        and all(type(parsed.get(name, _EMPTY)) is dict for name in _OBJECTS)
-        and all(set(map(type, parsed.get(name, _EMPTY).values())) <= _FLOATS for name in _SCORES)  # type: ignore[attr-defined]
+        and type(payload) is dict
+        and type(scores) is dict
+        and set(map(type, scores.values())) <= _FLOATS
+        and all(_is_plain_extra(name, parsed[name]) for name in parsed.keys() - _NEEDED)
     )
 
 
+def _is_plain_extra(name: str, value: object) -> bool:
+    if name == "model_version":
+        return type(value) is str and len(value) <= 100
+    if type(value) is not dict:
+        return False
+    return name != "secondary" or set(map(type, value.values())) <= _FLOATS
+
+
 _NEEDED: Final = frozenset({"external_id", "payload", "scores"})
-_SCORES: Final = ("scores", "secondary")
-_OBJECTS: Final = ("payload", "scores", "secondary", "signals", "metadata")
-_PLAIN_FIELDS: Final = frozenset({"external_id", "model_version", *_OBJECTS})
-_EMPTY: Final[dict[str, object]] = {}
+_PLAIN_FIELDS: Final = _NEEDED | {"model_version", "secondary", "signals", "metadata"}
 _FLOATS: Final = frozenset({float})
 
 

@@ -13,7 +13,7 @@ from psycopg.errors import UniqueViolation
 
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
-from routing.ids import uuid7
+from routing.ids import uuid7s
 from routing.models import Decision, Item
 from routing.tables import NO_JSON, Row, Table, copy_into, encode_json, insert_rows, store_rows
 
@@ -105,7 +105,7 @@ def insert_items(
 
     Of two posts with one external id in a batch the first is stored.
     """
-    ids = [uuid7() for _post in posts]
+    ids = uuid7s(len(posts))
     rows: list[tuple[object, ...]] = [
         (
             item_id,

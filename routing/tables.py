@@ -6,9 +6,10 @@ each value is what the `recv` function of its type reads.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import islice, repeat
 from operator import attrgetter
 from typing import Any, Final
 
@@ -106,25 +107,39 @@ def store_rows(*parts: tuple[Table, Sequence[Row]]) -> None:
         copy_into(table, rows)
 
 
-def copy_into(table: Table, rows: Iterable[Row]) -> None:
-    """Write rows with one COPY.
+def copy_into(table: Table, rows: Sequence[Row]) -> None:
+    """Write rows with one COPY; nothing where there are none.
 
     Raises IntegrityError where one conflicts with what is stored; the transaction is then lost up
     to its last savepoint.
     """
-    encoders = table.encoders
+    if not rows:
+        return
     names = ", ".join(table.columns)
     with (
         connection.cursor() as cursor,
         cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
-        for row in rows:
-            copy.write_row(
-                [
-                    None if value is None else encode(value)
-                    for encode, value in zip(encoders, row, strict=True)
-                ]
-            )
+        for encoded in encode_rows(table, rows):
+            copy.write_row(encoded)
+
+
+def encode_rows(table: Table, rows: Sequence[Row]) -> Iterator[tuple[bytes | None, ...]]:
+    """The values of rows as COPY takes them, made column by column."""
+    columns = zip(*rows, strict=True)
+    parts = [_encode_column(*pair) for pair in zip(table.encoders, columns, strict=True)]
+    # Columns that repeat one value have no end.
+    return islice(zip(*parts, strict=False), len(rows))
+
+
+def _encode_column(encode: Encode, column: Sequence[object]) -> Iterable[bytes | None]:
+    """Most columns of a batch are one value throughout, most others have no NULL."""
+    places = set(map(id, column))
+    if len(places) == 1:
+        return repeat(None if column[0] is None else encode(column[0]))
+    if id(None) in places:
+        return [None if value is None else encode(value) for value in column]
+    return map(encode, column)
 
 
 def insert_rows(rows: Sequence[tuple[Table, Row]], *, ending: str = "") -> bool:

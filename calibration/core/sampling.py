@@ -22,6 +22,8 @@ def is_drawn(
         raise CalibrationError("secret", "is empty; configure a sampling secret")
     if not 0.0 <= rate <= 1.0:
         raise CalibrationError("rate", f"{rate} is not a share; give a number from 0 to 1")
+    if rate in (0.0, 1.0):  # no hash is below 0, and every one below 2^64
+        return rate == 1.0
     message = _write_parts(purpose, stream_id) + _write_part(item_id)
     digest = hmac.digest(secret, message, "sha256")
     return int.from_bytes(digest[:8], "big") < rate * 2.0**64
