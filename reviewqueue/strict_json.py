@@ -11,12 +11,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from reviewqueue.refusals import ProblemError
 
 DEPTH_LIMIT: Final = 32
 DIGITS_LIMIT: Final = 18
+# From 1e16 on Python writes a double with an exponent; the largest has 309 digits, and a sign.
+_WIDE: Final = 17
+_WIDEST: Final = 310
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,10 @@ class _Parser(json.JSONDecoder):
         return self._flaw(twice, "is a key that comes twice in one object; name it once")
 
     def _integer(self, digits: str) -> object:
+        if len(digits) < _WIDE:
+            return int(digits)
+        if _is_double(digits):
+            return float(digits)
         if len(digits) <= DIGITS_LIMIT:
             return int(digits)
         message = f"is an integer of over {DIGITS_LIMIT} digits; send it as a string"
@@ -170,6 +178,15 @@ class _Parser(json.JSONDecoder):
     def _constant(self, name: str) -> Flaw:
         message = "is not a number that JSON knows; send a finite number or leave it out"
         return self._flaw(name, message)
+
+
+def _is_double(digits: str) -> bool:
+    """Whether it is a large double, such as 1e300, as the database writes it: without exponent.
+
+    Taken for the number that it was, so that what is exported comes back equal.
+    """
+    value = float(digits) if len(digits) <= _WIDEST else math.inf
+    return math.isfinite(value) and Decimal(repr(value)) == Decimal(digits)
 
 
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
