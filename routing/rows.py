@@ -63,6 +63,14 @@ def fetch_row(
     return row
 
 
+def fetch_rows(statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]:
+    """All rows of a prepared statement."""
+    with _cursor() as cursor:
+        cursor.execute(statement, values)
+        rows: list[Sequence[Any]] = cursor.fetchall()
+    return rows
+
+
 def insert_together(
     *rows: models.Model, before: tuple[str, Mapping[str, Any]] | None = None
 ) -> None:
