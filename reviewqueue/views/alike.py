@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from reviewqueue.access import tasks_visible_to
 from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.neighbours import Neighbour, find_neighbours, may_see_neighbours
-from reviewqueue.payloads import Paper, read_item
+from reviewqueue.payloads import Paper, read_item, read_title
 from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.progress import read_labels_of, word_answer
 from reviewqueue.views.watch_lines import excerpt_of
@@ -57,7 +57,7 @@ def alike(request: PersonRequest, task_id: UUID) -> HttpResponse:
         "section": "review",
         "is_demo": stream.is_demo,
         "stream": stream,
-        "title": read_item(task.item, stream=stream).title,
+        "title": read_title(task.item, stream=stream),
         "back": reverse("review", args=[stream.key, task.queue]),
         "lines": lines,
         "announcement": _announce(len(lines)),
