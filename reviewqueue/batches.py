@@ -117,7 +117,7 @@ def confirm_batch(
         confirmed=count,
         corrected=len(answers) - count,
         left=len(passed_on),
-        lost=_name(stream, asked - set(tasks)),
+        lost=name_rows(stream, asked - set(tasks)),
     )
 
 
@@ -227,7 +227,8 @@ def _pass_on(stream: Stream, user: "User", task_ids: Sequence[UUID], now: dateti
     )
 
 
-def _name(stream: Stream, task_ids: Collection[UUID]) -> tuple[str, ...]:
+def name_rows(stream: Stream, task_ids: Collection[UUID]) -> tuple[str, ...]:
+    """The external ids of rows of the stream's batch, in the order they were opened."""
     rows = ReviewTask.objects.in_batch().filter(stream=stream, id__in=list(task_ids))
     return tuple(rows.order_by("id").values_list("item__external_id", flat=True))
 

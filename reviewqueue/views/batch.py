@@ -24,6 +24,7 @@ from reviewqueue.batch_claims import (
     release_batch,
     renew_batch,
 )
+from reviewqueue.batch_repeats import find_sent_table, repeat_result
 from reviewqueue.batches import (
     BatchError,
     BatchResult,
@@ -34,7 +35,7 @@ from reviewqueue.batches import (
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.pictures import let_pictures_in
-from reviewqueue.verdicts import LateVerdictError, UndoWindowPassedError
+from reviewqueue.verdicts import Answer, LateVerdictError, UndoWindowPassedError
 from reviewqueue.views.answer_form import LeaseForm
 from reviewqueue.views.batch_form import (
     RowEntry,
@@ -125,7 +126,7 @@ def confirm(request: PersonRequest, stream_key: str) -> HttpResponse:
             active_ms=entry.active_ms,
         )
     except LateVerdictError:
-        return _lost(request, stream, entry)
+        return _answer_late(request, stream, entry, corrections)
     except BatchError as error:
         return _refused(request, stream, entry, error.rows)
     return _go_on(request, stream, result, with_today=entry.with_today)
@@ -208,6 +209,32 @@ def _go_on(
         return go_to(request, f"{address}?today=yes" if with_today else address)
     screen = _next_screen(request.user, stream, with_today=with_today, notice=lost, told=told)
     return _show(request, screen)
+
+
+def _answer_late(
+    request: PersonRequest, stream: Stream, entry: TableEntry, corrections: Mapping[UUID, Answer]
+) -> HttpResponse:
+    """A table that arrives twice is recorded once; any other that comes late is refused."""
+    sent = entry.lease_token and find_sent_table(
+        user=request.user,
+        stream=stream,
+        lease_token=entry.lease_token,
+        task_ids=list(entry.rows),
+    )
+    if not sent:
+        return _lost(request, stream, entry)
+    result = repeat_result(
+        sent,
+        stream=stream,
+        confirmed=entry.confirmed(),
+        corrections=corrections,
+        left=entry.left(),
+    )
+    if result is not None:
+        return _go_on(request, stream, result, with_today=entry.with_today)
+    words = _("You have sent this table already, and those answers stand. Undo it to change them.")
+    screen = _next_screen(request.user, stream, with_today=entry.with_today, notice=words)
+    return _show(request, screen, status=LOST)
 
 
 def _lost(request: PersonRequest, stream: Stream, entry: TableEntry) -> HttpResponse:
