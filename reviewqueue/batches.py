@@ -21,7 +21,7 @@ from reviewqueue.announcements import announce_settled, withdraw_settled
 from reviewqueue.batch_claims import held_batch
 from reviewqueue.claims import UNCLAIMED, note_skips
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.settlements import label_kind
+from reviewqueue.settlements import make_truth
 from reviewqueue.verdicts import (
     Answer,
     LateVerdictError,
@@ -171,17 +171,13 @@ def _settle(
 ) -> None:
     settle_truths(
         [
-            GroundTruth(
-                stream_id=stream.id,
-                item_id=verdict.item_id,
+            make_truth(
+                verdict,
                 decision_id=tasks[verdict.task_id].decision_id,
-                kind=label_kind(verdict),
-                categories=verdict.categories,
                 pi=None,
                 blind=False,
                 source=GroundTruth.Source.FLAGGED,
-                verdict_id=verdict.id,
-                settled_at=now,
+                at=now,
             )
             for verdict in verdicts
         ]

@@ -219,12 +219,8 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     )
     if verdict is None:
         raise refused
-    task = (
-        ReviewTask.objects.select_for_update(of=("self",))
-        .select_related("stream", "decision")
-        .get(id=verdict.task_id)
-    )
-    if Verdict.objects.filter(supersedes=verdict).exists():
+    task = lock_seat(verdict)
+    if is_superseded(verdict):
         raise refused
     now = timezone.now()
     if task.known_id is None and not take_back(task=task, verdict=verdict, at=now):
@@ -239,6 +235,20 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         verdict=str(verdict.id),
     )
     return task
+
+
+def lock_seat(verdict: Verdict) -> ReviewTask:
+    """The verdict's seat, locked: whoever supersedes a verdict of it waits here for the other."""
+    return (
+        ReviewTask.objects.select_for_update(of=("self",))
+        .select_related("stream", "decision")
+        .get(id=verdict.task_id)
+    )
+
+
+def is_superseded(verdict: Verdict) -> bool:
+    """Whether another verdict of its seat has followed; for certain only under `lock_seat`."""
+    return Verdict.objects.filter(supersedes=verdict).exists()
 
 
 def _add_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> None:

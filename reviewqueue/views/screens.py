@@ -208,6 +208,11 @@ def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> S
     return replace(screen, told=told, take_back=take_back, announcement=words)
 
 
+def with_last_told(screen: Screen, told: str, take_back: TakeBack) -> Screen:
+    """The same screen with what was told on the one before still in its status bar."""
+    return replace(screen, told=told, take_back=take_back)
+
+
 def card_of(task: ReviewTask) -> TaskCard:
     """What the screen needs to know of the seat itself."""
     return TaskCard(
