@@ -58,6 +58,10 @@ class TaskCard:
     stream_key: str
     queue: str
 
+    @property
+    def is_overdue(self) -> bool:
+        return self.due_at < timezone.now()
+
 
 @dataclass(frozen=True, slots=True)
 class EmptyQueue:

@@ -143,6 +143,37 @@ def test_search_catches_what_is_typed_where_categories_are_few(
     assert answers() == [("category", ["security_incident"])]
 
 
+def test_search_finds_by_definition_after_labels_and_shows_why(
+    stream: Stream, signed_in: Page
+) -> None:
+    categories = [(f"c{number}", f"Topic {number}", "") for number in range(12)]
+    lost = ("lost", "Lost card", "The card was stolen or cannot be found.")
+    charge = ("charge", "Disputed charge", "A payment after the card was lost.")
+    cards = scenes.make_stream("cards", categories=[charge, *categories, lost])
+    scenes.join(User.objects.get(username="rita"), cards)
+    scenes.post(cards, "C-1", scores={"charge": 0.55, "c1": 0.25, "c2": 0.1})
+    page = signed_in
+    open_review(page, "/streams/cards/hold/")
+    page.keyboard.press("/")
+    page.keyboard.type("lost card")
+    visible = page.locator("[data-choice]:visible")
+    expect(visible).to_have_count(2)
+    by_label, by_definition = (
+        page.locator(f"[data-choice={key}]").bounding_box() for key in ("lost", "charge")
+    )
+    assert by_label is not None
+    assert by_definition is not None
+    assert by_label["y"] < by_definition["y"]
+    expect(page.locator("[data-choice=lost].is-best")).to_be_visible()
+    expect(page.locator(".choice__why")).to_have_text("A payment after the card was lost.")
+    assert page.locator(".choice__why b").all_inner_texts() == ["card", "lost"]
+    page.locator("#category-search").fill("stolen")
+    expect(visible).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-primary]")).to_contain_text("Choose Lost card")
+    expect(page.locator(".choice__why")).to_have_count(0)
+
+
 @pytest.mark.parametrize("typed", ["card ar", "ar card"])
 def test_search_prefers_words_that_begin_so(stream: Stream, signed_in: Page, typed: str) -> None:
     labels = ("Card acceptance", "Card linking", "Card arrival")
