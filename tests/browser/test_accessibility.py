@@ -119,6 +119,25 @@ def test_the_main_action_is_in_sight_on_a_phone(stream: Stream, signed_in: Page)
     assert 0 <= box["y"] <= 740 - box["height"]
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_category_names_stay_within_their_buttons(
+    stream: Stream, signed_in: Page, width: int
+) -> None:
+    long = "Balance not updated after a cheque or a cash deposit was made at a branch"
+    stream.categories.filter(key="vpn_issue").update(label=long)
+    scenes.post(stream, "HD-1")
+    signed_in.set_viewport_size({"width": width, "height": 740})
+    open_review(signed_in)
+    primary, key = signed_in.locator("[data-primary]"), signed_in.locator("[data-primary] .key")
+    button, inside = primary.bounding_box(), key.bounding_box()
+    assert button is not None
+    assert inside is not None
+    assert button["x"] + button["width"] <= width
+    assert inside["x"] + inside["width"] <= button["x"] + button["width"]
+    assert key.evaluate("key => key.scrollWidth - key.clientWidth") == 0
+    expect(primary).to_contain_text(f"Confirm {long}")
+
+
 def test_keys_that_are_off_sleep_on_every_page(stream: Stream, signed_in: Page) -> None:
     for number in range(2):
         scenes.post(stream, f"HD-{number}")
