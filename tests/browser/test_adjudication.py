@@ -24,6 +24,7 @@ def log_in(page: Page, base_url: str, person: User) -> None:
 def test_two_who_differ_and_a_third_who_decides(
     stream: Stream, reviewer: User, page: Page, base_url: str
 ) -> None:
+    """doccano#1846 and argilla#4251, agreement and adjudication missing or paid for."""
     Stream.objects.update(double_rate=1.0)
     stream.refresh_from_db()
     second = scenes.make_person("sam", stream, "reviewer")

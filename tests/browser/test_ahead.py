@@ -84,6 +84,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_next_item_is_on_screen_with_the_key(stream: Stream, signed_in: Page) -> None:
+    """label-studio#9101, no prefetch: the next item waits in the page and is shown by the key."""
     post_tickets(stream, 3)
     page = signed_in
     open_with_ahead(page)

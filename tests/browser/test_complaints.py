@@ -1,7 +1,8 @@
 """Complaints about such products, by their public issues: keys, words and what they undo.
 
 Who gets which item, and at what cost, stands in `tests/reviewqueue/views/test_complaints.py`;
-sessions that expire (cvat#1025) in `test_review_in_trouble.py`.
+sessions that expire (cvat#1025) in `test_review_in_trouble.py`, the item ahead (label-studio#9101)
+in `test_ahead.py`, adjudication (doccano#1846, argilla#4251) in `test_adjudication.py`.
 """
 
 from django.contrib.auth.models import User
