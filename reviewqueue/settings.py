@@ -110,6 +110,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = "reviewqueue.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True

@@ -1,6 +1,7 @@
 """The posted answer: its fields, its errors in words, and what stays on the page."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
@@ -50,6 +51,12 @@ class LeaseForm(forms.Form):
     """Which lease a request rests on."""
 
     lease_token = forms.UUIDField()
+
+
+def read_lease(posted: QueryDict) -> UUID | None:
+    """The lease that a request rests on; None where it names none."""
+    form = LeaseForm(posted)
+    return form.cleaned_data["lease_token"] if form.is_valid() else None
 
 
 class EscalationForm(LeaseForm):
