@@ -21,7 +21,7 @@ from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, r
 from reviewqueue.posts import ItemPost, TriedPost, check_post
 from reviewqueue.refusals import ProblemError
 from reviewqueue.settlements import published_verdict
-from reviewqueue.strict_json import parse_array, parse_json
+from reviewqueue.strict_json import Element, parse_array, parse_json
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item
@@ -87,7 +87,7 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
         try:
             if isinstance(part, ProblemError):
                 raise part
-            posts.append(check_post(part))
+            posts.append(_check(part))
             places.append(index)
         except ProblemError as problem:
             lines[index] = _refused(index, problem)
@@ -189,8 +189,15 @@ def _parse_lines(body: bytes, longest: int) -> Iterator[object]:
 
 
 def _parse_elements(body: bytes, longest: int) -> Iterator[object]:
-    for element, length in parse_array(body):
-        yield _oversize(length, longest) or element
+    for element in parse_array(body):
+        yield _oversize(element.length, longest) or element
+
+
+def _check(part: object) -> Post:
+    """A part of a batch as a post; only an array's elements tell whether they are sound."""
+    if isinstance(part, Element):
+        return check_post(part.value, is_sound=part.is_sound)
+    return check_post(part)
 
 
 def _oversize(length: int, longest: int) -> ProblemError | None:

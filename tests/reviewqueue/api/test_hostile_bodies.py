@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from reviewqueue.refusals import ProblemError
-from reviewqueue.strict_json import parse_array
+from reviewqueue.strict_json import find_flaw, parse_array
 from routing.models import Item
 from tests.conftest import Answered, Upstream, make_body
 
@@ -49,6 +49,23 @@ def test_due_time_in_bounds_is_read_back(upstream: Upstream, due_at: str) -> Non
 
     assert upstream.post("items", body).status_code == 201
     assert upstream.post("items", body).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["10000000000000000000", "-1" + "0" * 300, "1e300", "1e16"])
+def test_large_number_that_is_a_double_is_read_back(upstream: Upstream, number: str) -> None:
+    body = json.dumps(make_body(payload={"n": 0})).replace('"n": 0', f'"n": {number}').encode()
+
+    assert upstream.post("items", body).status_code == 201
+    assert float(Item.objects.get().payload["n"]) == float(number)
+    assert upstream.post("items", body).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["1" * 19, "1" + "0" * 309, "9" * 400, "9" * 5000, "1e400"])
+def test_number_that_would_not_be_read_back_is_refused(upstream: Upstream, number: str) -> None:
+    body = json.dumps(make_body(payload={"n": 0})).replace('"n": 0', f'"n": {number}').encode()
+    response = upstream.post("items", body)
+
+    assert (response.status_code, problem_of(response)["field"]) == (422, "payload.n")
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
@@ -130,7 +147,7 @@ def test_long_key_is_not_sent_back_whole(upstream: Upstream) -> None:
 
 
 def read_array(text: str) -> list[tuple[object, int]]:
-    return list(parse_array(text.encode()))
+    return [(element.value, element.length) for element in parse_array(text.encode())]
 
 
 @pytest.mark.parametrize(
@@ -166,3 +183,31 @@ def test_array_is_read_element_by_element(text: str, elements: list[tuple[object
 def test_what_is_no_array_is_refused_at_its_place(text: str, place: str) -> None:
     with pytest.raises(ProblemError, match=place):
         read_array(text)
+
+
+DEEP = "[" * 33 + "]" * 33
+
+
+@pytest.mark.parametrize(
+    ("element", "is_sound"),
+    [
+        ('{"a": [1, 0.25, 1e-9, "caf\\u00e9", "\\\\n", null]}', True),
+        ('"code 404, 1e99"', True),
+        ('"nul \\u0000"', False),
+        ('"half \\ud83d"', False),
+        ('"half \\uDE00"', False),
+        ('{"a": 1, "a": 2}', False),
+        ("NaN", False),
+        ("1e400", False),
+        ("1E+400", False),
+        ("9" * 120 + ".0e99", True),
+        ("9" * 220 + ".0e99", False),
+        ("9" * 19, False),
+        (DEEP, False),
+    ],
+)
+def test_searches_find_what_a_walk_would_find(element: str, is_sound: bool) -> None:
+    [found] = parse_array(f"[{element}]".encode())
+
+    assert found.is_sound == is_sound
+    assert (find_flaw(found.value) is None) == is_sound
