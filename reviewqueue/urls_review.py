@@ -3,7 +3,7 @@
 from django.urls import path
 
 from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
-from reviewqueue.views.insight import cells, pages, reliability, runs, what_if
+from reviewqueue.views.insight import budgets, cells, pages, reliability, runs, what_if
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -21,6 +21,7 @@ urlpatterns = [
         batch.undo,
         name="batch-undo",
     ),
+    path("insight/budgets/", budgets.budgets, name="insight-budgets"),
     path("streams/<slug:stream_key>/insight/", pages.insight, name="insight"),
     path(
         "streams/<slug:stream_key>/insight/reliability/",

@@ -58,6 +58,7 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
         "moved": f"{WHAT_IF}?auto=0.7&flagged=0.7&add={KEYS[1]}",
         "wrong": f"{WHAT_IF}?auto=2",
         "runs": f"{ROOT}runs/",
+        "budgets": "/insight/budgets/",
     }
     signed_in.goto(RELIABILITY)
     found = {"waiting": violations(signed_in)}
