@@ -211,7 +211,7 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         Verdict.objects.live()
         .select_for_update(of=("item",), no_key=True)
         .select_related("item")
-        .defer("item__payload", "item__scores")
+        .defer("item__payload", "item__scores", "item__blocks")
         .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
         # The undo of an overturn brings an answer back and no task: `overturns.undo_overturn`.
         .filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Kind.WITHDRAWN))
