@@ -26,13 +26,15 @@ _LINK: Final = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a page: `id` is the page's name and the section's anchor, such as `files#csv`.
+    """A piece of a page: `id` is the page's name and the section's anchor, such as `files#csv-2`.
 
-    `page` is the name of the page, `title` the page's and the section's headings, `text` plain.
+    `page` is the name of the page, `anchor` the section's, "" before the first; `title` the page's
+    and the section's headings, `text` plain.
     """
 
     id: str
     page: str
+    anchor: str
     title: str
     text: str
 
@@ -45,16 +47,16 @@ def read_passages() -> list[Passage]:
 
 def cut_page(page: str, markdown: str) -> list[Passage]:
     """Cut a page called `page`; the further passages of a section are counted from 2."""
-    passages = []
+    passages: list[Passage] = []
     heading = page
-    for title, lines in _split_sections(markdown):
-        if not passages:
-            heading = title or page
-        anchor = "" if title in ("", heading) else f"#{make_anchor(title)}"
-        full = heading if not anchor else f"{heading}: {title}"
+    for place, (title, lines) in enumerate(_split_sections(markdown)):
+        if place <= 1:  # what stands before the first heading, and under it
+            heading = title or heading
+        anchor = make_anchor(title) if place > 1 else ""
+        full = f"{heading}: {title}" if anchor else heading
         for number, text in enumerate(_gather(_split_pieces(lines)), 1):
-            suffix = "" if number == 1 else f"-{number}"
-            passages.append(Passage(f"{page}{anchor or '#'}{suffix}", page, full, text))
+            name = f"{page}#{anchor}" if number == 1 else f"{page}#{anchor}-{number}"
+            passages.append(Passage(name, page, anchor, full, text))
     return passages
 
 
