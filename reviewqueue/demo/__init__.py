@@ -49,6 +49,16 @@ class Prediction:
     block: str = ""
     off_topic: bool = False
 
+    @property
+    def text(self) -> str:
+        """What it comes in with: the draft of a sentence, the item by itself."""
+        return self.grounds.draft if self.grounds else self.external_id
+
+    @property
+    def retry_of(self) -> str:
+        """The id of the sentence in whose place it is posted, "" for all else."""
+        return self.grounds.retry_of if self.grounds else ""
+
 
 def simulate_answer(prediction: Prediction, rng: random.Random, error_rate: float) -> str:
     """Return the category a careful but fallible reviewer would choose.

@@ -2,8 +2,8 @@
 
 Both are cosines of TF-IDF vectors (Salton and Buckley, 1988, "Term-weighting approaches in
 automatic text retrieval", Information Processing and Management 24(5)), of words and character
-n-grams; to score, of pairs of words too. Neither is a confidence: what is about the same thing may say
-the opposite.
+n-grams; to score, of pairs of words too. Neither is a confidence: what is about the same thing may
+say the opposite.
 """
 
 from collections.abc import Sequence
