@@ -49,6 +49,8 @@ _ARRIVALS: Final = (timedelta(hours=9), timedelta(hours=12, minutes=30), timedel
 _AUDITS_OPEN: Final = timedelta(hours=6)
 _MORNING: Final = timedelta(hours=8)
 _ERROR_RATE: Final = 0.03
+# Whether a passage says all of a sentence is harder to tell than what a ticket is about.
+_SENTENCE_ERROR_RATE: Final = 0.08
 _EXPERT_ERROR_RATE: Final = 0.01
 _CANNOT_JUDGE_RATE: Final = 0.01
 _SAYS_AMBIGUOUS_RATE: Final = 0.5
@@ -272,7 +274,9 @@ class Past:
             return Answer(Verdict.Kind.CANNOT_JUDGE)
         if prediction.also and self.rng.random() < _SAYS_AMBIGUOUS_RATE:
             return Answer(Verdict.Kind.AMBIGUOUS, (prediction.truth, *prediction.also))
-        error_rate = _EXPERT_ERROR_RATE if is_expert else _ERROR_RATE
+        error_rate = _SENTENCE_ERROR_RATE if prediction.grounds else _ERROR_RATE
+        if is_expert:
+            error_rate = _EXPERT_ERROR_RATE
         chosen = simulate_answer(prediction, self.rng, error_rate)
         if prediction.grounds is not None:
             return answer_sentence(prediction, prediction.grounds, chosen)

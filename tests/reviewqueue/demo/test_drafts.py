@@ -1,0 +1,128 @@
+"""The demo's sentences are whole, their signals computed, the score worth calibrating."""
+
+from collections import Counter
+from datetime import date
+
+import numpy as np
+import pytest
+
+from reviewqueue.demo import Prediction
+from reviewqueue.demo.drafts import POSTED, predictions, read_drafted
+from reviewqueue.demo.passages import read_passages
+from routing.core.evidence import NOT_FOUND, STALE, read_evidence
+from routing.core.grounding import SUPPORTED
+
+TODAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def scored() -> list[Prediction]:
+    return list(predictions(today=TODAY))
+
+
+@pytest.fixture(scope="module")
+def firsts(scored: list[Prediction]) -> list[Prediction]:
+    return [each for each in scored if not each.retry_of]
+
+
+def test_sentences_are_numbered_and_each_written_once() -> None:
+    drafted = [each for each in read_drafted() if not each.how]
+    assert [each.external_id for each in drafted] == [f"DR-{n:04d}" for n in range(1, 238)]
+    assert len({each.sentence for each in drafted}) == 237
+    assert (
+        Counter(len([e for e in drafted if e.draft == d]) for d in {e.draft for e in drafted})[3]
+        > 30
+    )
+
+
+def test_sentences_name_passages_that_there_are() -> None:
+    known = {passage.id for passage in read_passages()}
+    for drafted in read_drafted():
+        assert set(drafted.passages) <= known
+    first = [each for each in read_drafted() if not each.how]
+    assert sum(bool(each.passages) for each in first) == 155
+    assert sum(each.off_topic for each in first) == 7
+
+
+def test_predictions_come_draft_by_draft_and_retries_last(scored: list[Prediction]) -> None:
+    texts = [each.text for each in scored]
+    changes = [text for place, text in enumerate(texts) if texts[place - 1 : place] != [text]]
+    firsts = [each.text for each in scored if not each.retry_of]
+    assert len(set(firsts)) == 88
+    assert len(changes) == 88 + len({each.text for each in scored if each.retry_of})
+    assert [bool(each.retry_of) for each in scored] == sorted(bool(e.retry_of) for e in scored)
+
+
+def test_predictions_have_blocks_by_score_and_signals(scored: list[Prediction]) -> None:
+    for each in scored:
+        assert each.grounds is not None
+        blocks = each.grounds.blocks
+        assert len(blocks) == POSTED
+        assert [b["score"] for b in blocks] == sorted((b["score"] for b in blocks), reverse=True)  # type: ignore[type-var]
+        assert 0 <= each.signals["entailment_probability"] <= 1
+        assert each.signals["claim_count"] == max(1, len(each.grounds.claims))
+        assert (each.truth == SUPPORTED) == bool(each.block)
+
+
+def test_sentence_is_supported_only_by_what_was_found(firsts: list[Prediction]) -> None:
+    written = {each.external_id: each for each in read_drafted()}
+    missed = [e for e in firsts if written[e.external_id].passages and e.truth != SUPPORTED]
+    assert 20 < len(missed) < 40
+    assert sum(each.truth == SUPPORTED for each in firsts) == 155 - len(missed)
+
+
+def test_retries_are_mostly_better(scored: list[Prediction]) -> None:
+    firsts = {each.external_id: each for each in scored if not each.retry_of}
+    retries = [each for each in scored if each.retry_of]
+    assert 40 < len(retries) < 70
+    better = [
+        each.signals["entailment_probability"]
+        > firsts[each.retry_of].signals["entailment_probability"]
+        for each in retries
+    ]
+    assert sum(better) / len(better) > 0.75
+
+
+def test_warnings_are_among_them(firsts: list[Prediction]) -> None:
+    warned: Counter[str] = Counter()
+    for each in firsts:
+        assert each.grounds is not None
+        evidence = read_evidence(
+            sentence=each.payload["sentence"],
+            signals=each.signals,
+            blocks=each.grounds.blocks,
+            claims=each.grounds.claims,
+            received=TODAY,
+            freshness_days=365,
+        )
+        warned.update(code for code, _ in evidence.warnings)
+    assert warned[STALE] == 9
+    assert warned[NOT_FOUND] > 10
+
+
+def test_score_tells_supported_sentences_but_not_always(firsts: list[Prediction]) -> None:
+    said = np.array([each.signals["entailment_probability"] for each in firsts])
+    truth = np.array([each.truth == SUPPORTED for each in firsts])
+    wins = (said[truth][:, None] > said[~truth][None, :]).mean()
+    assert 0.9 < wins < 0.99
+    sure_and_wrong = ((said > 0.5) & ~truth).sum()
+    assert 3 < sure_and_wrong < 30
+
+
+def test_age_of_a_source_is_told_from_today(scored: list[Prediction]) -> None:
+    dates = {
+        str(block["id"]).partition("#")[0]: block["date"]
+        for each in scored
+        if each.grounds
+        for block in each.grounds.blocks
+    }
+    assert dates["connect"] == "2026-09-13"
+    assert dates["performance-first"] == "2025-05-11"
+
+
+def test_same_seed_gives_the_same_and_another_another_order(scored: list[Prediction]) -> None:
+    again = list(predictions(today=TODAY))
+    assert again == scored
+    other = list(predictions(today=TODAY, seed=8))
+    assert {each.external_id for each in other} == {each.external_id for each in scored}
+    assert [each.external_id for each in other] != [each.external_id for each in scored]
