@@ -27,12 +27,10 @@ def firsts(scored: list[Prediction]) -> list[Prediction]:
 
 def test_sentences_are_numbered_and_each_written_once() -> None:
     drafted = [each for each in read_drafted() if not each.how]
-    assert [each.external_id for each in drafted] == [f"DR-{n:04d}" for n in range(1, 238)]
-    assert len({each.sentence for each in drafted}) == 237
-    assert (
-        Counter(len([e for e in drafted if e.draft == d]) for d in {e.draft for e in drafted})[3]
-        > 30
-    )
+    assert [each.external_id for each in drafted] == [f"DR-{n:04d}" for n in range(1, 285)]
+    assert len({each.sentence for each in drafted}) == 284
+    drafts = Counter(each.draft for each in drafted)
+    assert (len(drafts), max(drafts.values())) == (88, 6)
 
 
 def test_sentences_name_passages_that_there_are() -> None:
@@ -104,9 +102,9 @@ def test_score_tells_supported_sentences_but_not_always(firsts: list[Prediction]
     said = np.array([each.signals["entailment_probability"] for each in firsts])
     truth = np.array([each.truth == SUPPORTED for each in firsts])
     wins = (said[truth][:, None] > said[~truth][None, :]).mean()
-    assert 0.9 < wins < 0.99
+    assert 0.85 < wins < 0.95
     sure_and_wrong = ((said > 0.5) & ~truth).sum()
-    assert 3 < sure_and_wrong < 30
+    assert 20 < sure_and_wrong < 50
 
 
 def test_age_of_a_source_is_told_from_today(scored: list[Prediction]) -> None:

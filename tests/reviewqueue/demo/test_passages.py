@@ -50,7 +50,7 @@ def test_cut_page_leaves_words_without_markup_code_and_pictures() -> None:
 
 
 def test_cut_page_closes_a_passage_when_it_is_long_enough() -> None:
-    paragraph = "word " * (LENGTH // 5)
+    paragraph = "word " * (LENGTH // 5 + 1)
     page = f"# Title\n\n{paragraph}\n\n{paragraph}\n\nrest\n"
     passages = cut_page("page", page)
     assert [passage.id for passage in passages] == ["page#", "page#-2", "page#-3"]
