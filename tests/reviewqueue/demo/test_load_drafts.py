@@ -44,12 +44,12 @@ def test_drafts_are_loaded_whole_and_once(live_server: LiveServer, tmp_path: Pat
 
 
 def check_policy(stream: Stream) -> None:
-    """The first refit proposed a map, which somebody published, and it keeps its promises better."""
+    """The first refit's map was published, and keeps its promises better."""
     refit = CalibrationRun.objects.filter(stream=stream, kind="refit").earliest("created_at")
     published = Policy.objects.get(stream=stream, version=2)
     assert published.id == refit.draft_id
     assert published.maps[""]["kind"] == "platt"
-    assert published.grounding["gap_high"] == 0.2
+    assert (published.grounding or {})["gap_high"] == 0.2
     assert refit.ece_before is not None
     assert refit.ece_after is not None
     assert refit.ece_after < refit.ece_before
