@@ -9,8 +9,10 @@ import pytest
 from reviewqueue.demo import Prediction
 from reviewqueue.demo.drafts import POSTED, predictions, read_drafted
 from reviewqueue.demo.passages import read_passages
-from routing.core.evidence import NOT_FOUND, STALE, read_evidence
+from reviewqueue.demo.streams import DRAFTS
+from routing.core.evidence import NOT_FOUND, STALE, Evidence, EvidenceTable, read_evidence
 from routing.core.grounding import SUPPORTED
+from routing.grounded import REPORTING_EDGES
 
 TODAY = date(2026, 11, 22)
 
@@ -23,6 +25,18 @@ def scored() -> list[Prediction]:
 @pytest.fixture(scope="module")
 def firsts(scored: list[Prediction]) -> list[Prediction]:
     return [each for each in scored if not each.retry_of]
+
+
+def read(prediction: Prediction) -> Evidence:
+    assert prediction.grounds is not None
+    return read_evidence(
+        sentence=prediction.payload["sentence"],
+        signals=prediction.signals,
+        blocks=prediction.grounds.blocks,
+        claims=prediction.grounds.claims,
+        received=TODAY,
+        freshness_days=365,
+    )
 
 
 def test_sentences_are_numbered_and_each_written_once() -> None:
@@ -82,18 +96,7 @@ def test_retries_are_mostly_better(scored: list[Prediction]) -> None:
 
 
 def test_warnings_are_among_them(firsts: list[Prediction]) -> None:
-    warned: Counter[str] = Counter()
-    for each in firsts:
-        assert each.grounds is not None
-        evidence = read_evidence(
-            sentence=each.payload["sentence"],
-            signals=each.signals,
-            blocks=each.grounds.blocks,
-            claims=each.grounds.claims,
-            received=TODAY,
-            freshness_days=365,
-        )
-        warned.update(code for code, _ in evidence.warnings)
+    warned = Counter(code for each in firsts for code, _ in read(each).warnings)
     assert warned[STALE] == 9
     assert warned[NOT_FOUND] > 10
 
@@ -105,6 +108,23 @@ def test_score_tells_supported_sentences_but_not_always(firsts: list[Prediction]
     assert 0.85 < wins < 0.95
     sure_and_wrong = ((said > 0.5) & ~truth).sum()
     assert 20 < sure_and_wrong < 50
+
+
+def test_bands_of_the_composite_are_as_documented(firsts: list[Prediction]) -> None:
+    table = EvidenceTable(np.arange(len(firsts)), tuple(read(each) for each in firsts))
+    grounding = DRAFTS.grounding
+    assert grounding is not None
+    total = table.combine(grounding).total
+    truth = np.array([each.truth == SUPPORTED for each in firsts])
+    band = np.digitize(total, REPORTING_EDGES)
+    assert [
+        (
+            int((band == place).sum()),
+            round(100 * float(total[band == place].mean())),
+            round(100 * float(truth[band == place].mean())),
+        )
+        for place in range(len(REPORTING_EDGES) + 1)
+    ] == [(61, 22, 2), (46, 39, 7), (28, 58, 21), (15, 79, 27), (39, 91, 77), (95, 98, 86)]
 
 
 def test_age_of_a_source_is_told_from_today(scored: list[Prediction]) -> None:
