@@ -77,6 +77,14 @@ def read_item(item: Item, *, stream: Stream) -> Paper:
     )
 
 
+def read_title(item: Item, *, stream: Stream) -> str:
+    """The heading of `read_item`, without the rest."""
+    payload, layout = item.payload, stream.payload_fields
+    kinds = {name: _choose_kind(name, value, layout) for name, value in payload.items()}
+    field = _find_title(payload, kinds, layout)
+    return _shorten(write_leaf(payload[field]) if field else item.external_id)
+
+
 def read_payload(
     payload: Mapping[str, Json],
     *,
@@ -114,10 +122,8 @@ def read_payload(
         else:
             left_out += 1
     drawn.sort(key=lambda entry: entry[:2])
-    if len(title) > TITLE_LONGEST:
-        title = f"{title[:TITLE_LONGEST].rstrip()}…"
     return Paper(
-        title=title,
+        title=_shorten(title),
         titled=title_field is not None,
         facts=tuple(facts),
         blocks=tuple(block for _place, _rank, block in drawn),
@@ -162,6 +168,10 @@ def _find_title(
         name for name in _TITLE_FIELDS if name not in layout and _is_short(payload.get(name))
     )
     return next(asked, None) or next(guessed, None)
+
+
+def _shorten(title: str) -> str:
+    return title if len(title) <= TITLE_LONGEST else f"{title[:TITLE_LONGEST].rstrip()}…"
 
 
 def _is_word(value: Json) -> bool:

@@ -21,6 +21,7 @@ from calibration.models import JobRun
 from calibration.runs import measure
 from reviewqueue.demo import Prediction, digits, drafts, helpdesk
 from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
+from reviewqueue.demo.disputes import dispute_one
 from reviewqueue.demo.known import mark_some_known
 from reviewqueue.demo.retrying import retry_some
 from reviewqueue.demo.streams import DIGITS, DRAFTS, HELPDESK
@@ -31,6 +32,7 @@ from routing.policies import publish_policy
 
 _WEB_SECONDS: Final = 60.0
 _BEGUN, _POSTED, _CALIBRATED, _FINISHED = "begun", "posted", "calibrated", "finished"
+_DISPUTED: Final = "disputed"
 _CALIBRATED_AFTER: Final = 6
 
 log = logging.getLogger(__name__)
@@ -101,6 +103,13 @@ def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[list[Predi
         )
         log.info("%s: %d items posted, %d refused", stream, posted.taken, posted.refused)
         _note(stream, _POSTED)
+    run_once(
+        stream=stream,
+        job=JOB,
+        period=_DISPUTED,
+        at=timezone.now(),
+        work=partial(_dispute, stream, present),
+    )
     return texts
 
 
@@ -108,6 +117,10 @@ def _predict(stream: Stream) -> Iterator[Prediction]:
     if stream.key == DRAFTS.key:  # its sources have an age, told from the day of the load
         return drafts.predictions(today=_note(stream, _BEGUN).done_at.date())
     return helpdesk.predictions() if stream.key == HELPDESK.key else digits.predictions()
+
+
+def _dispute(stream: Stream, present: list[Prediction]) -> dict[str, object]:
+    return {"disputed": dispute_one(stream, present)}
 
 
 def _fill_past(stream: Stream, rest: Iterable[list[Prediction]]) -> None:
