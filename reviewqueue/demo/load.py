@@ -113,14 +113,14 @@ def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[list[Predi
     return texts
 
 
+def _dispute(stream: Stream, present: list[Prediction]) -> dict[str, object]:
+    return {"disputed": dispute_one(stream, present)}
+
+
 def _predict(stream: Stream) -> Iterator[Prediction]:
     if stream.key == DRAFTS.key:  # its sources have an age, told from the day of the load
         return drafts.predictions(today=_note(stream, _BEGUN).done_at.date())
     return helpdesk.predictions() if stream.key == HELPDESK.key else digits.predictions()
-
-
-def _dispute(stream: Stream, present: list[Prediction]) -> dict[str, object]:
-    return {"disputed": dispute_one(stream, present)}
 
 
 def _fill_past(stream: Stream, rest: Iterable[list[Prediction]]) -> None:
