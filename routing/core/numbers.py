@@ -134,12 +134,13 @@ class _Stock:
     days: set[_Day] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
 
-    def add(self, number: _Number) -> None:
+    def add(self, number: _Number, *, years: bool = True) -> None:
+        """`years`: whether a date counts as the bare number of its year besides."""
         for value in number.values:
             self.values.setdefault(value, set()).add(number.currency)
         self.days.update(number.days)
         for day in number.days:
-            if day.year is not None:
+            if years and day.year is not None:
                 self.values.setdefault(Decimal(day.year), set()).add("")
         if number.text:
             self.texts.add(number.text)
@@ -152,6 +153,16 @@ class _Stock:
         found = {currency for value in number.values for currency in self.values.get(value, ())}
         return bool(found) and (not number.currency or bool(found & {number.currency, ""}))
 
+    def is_told_by(self, number: _Number) -> bool:
+        """Whether `number` says all that one of these does."""
+        if number.text:
+            return number.text in self.texts
+        if any(day.says(own) for day in number.days for own in self.days):
+            return True
+        years = {Decimal(day.year) for day in number.days if day.year is not None}
+        found = {one for value in number.values | years for one in self.values.get(value, ())}
+        return "" in found or number.currency in found or (bool(found) and not number.currency)
+
 
 def find_unsupported(sentence: str, sources: Iterable[str]) -> list[Span]:
     """Where numbers stand in `sentence` that stand in none of `sources`, in order."""
@@ -163,6 +174,15 @@ def find_unsupported(sentence: str, sources: Iterable[str]) -> list[Span]:
         for number in _read(source):
             stock.add(number)
     return [number.span for number in asked if not stock.has(number)]
+
+
+def find_shared(sentence: str, source: str) -> list[Span]:
+    """Where numbers stand in `source` that a number of `sentence` says too, in order."""
+    asked = _Stock()
+    for number in _read(sentence):
+        if not number.is_word_one:
+            asked.add(number, years=False)
+    return [number.span for number in _read(source) if asked.is_told_by(number)]
 
 
 def _read(text: str) -> Iterator[_Number]:
