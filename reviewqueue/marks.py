@@ -27,11 +27,14 @@ _WORD: Final = re.compile(r"[^\W\d_]+")
 _ENDINGS: Final = ("ing", "ed", "es", "s", "e")
 _SHORTEST_STEM: Final = 3
 _EVERYWHERE: Final = frozenset(
-    """a about after all also an and any are as at be been but by can could did do does each for
+    re.findall(
+        r"[a-z]+",
+        """a about after all also an and any are as at be been but by can could did do does each for
     from had has have he her his how i if in into is it its itself just like may me might more most
     must my no nor not of on only or other our out over per s she should so some such t than that
     the their them then there these they this those to too under up upon was we were what when
-    where which while who will with would you your""".split()
+    where which while who will with would you your""",
+    )
 )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import product
 from typing import Final, NamedTuple
 
 LONGEST_DIGITS: Final = 40
@@ -102,16 +103,11 @@ class _Day:
     month: int | None = None
     day: int | None = None
 
-    def says(self, other: "_Day") -> bool:
-        """Whether this tells all that `other` does, and the same."""
-        return all(
-            theirs is None or theirs == own
-            for own, theirs in (
-                (self.year, other.year),
-                (self.month, other.month),
-                (self.day, other.day),
-            )
-        )
+    def told(self) -> "Iterator[_Day]":
+        """Every day of which this tells all, itself among them."""
+        for year, month, day in product((self.year, None), (self.month, None), (self.day, None)):
+            if year or month or day:
+                yield _Day(year, month, day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +128,7 @@ class _Stock:
 
     values: dict[Decimal, set[str]] = field(default_factory=dict)
     days: set[_Day] = field(default_factory=set)
+    days_told: set[_Day] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
 
     def add(self, number: _Number, *, years: bool = True) -> None:
@@ -140,6 +137,7 @@ class _Stock:
             self.values.setdefault(value, set()).add(number.currency)
         self.days.update(number.days)
         for day in number.days:
+            self.days_told.update(day.told())
             if years and day.year is not None:
                 self.values.setdefault(Decimal(day.year), set()).add("")
         if number.text:
@@ -149,7 +147,7 @@ class _Stock:
         if number.text:
             return number.text in self.texts
         if number.days:
-            return any(own.says(day) for own in self.days for day in number.days)
+            return not self.days_told.isdisjoint(number.days)
         found = {currency for value in number.values for currency in self.values.get(value, ())}
         return bool(found) and (not number.currency or bool(found & {number.currency, ""}))
 
@@ -157,7 +155,7 @@ class _Stock:
         """Whether `number` says all that one of these does."""
         if number.text:
             return number.text in self.texts
-        if any(day.says(own) for day in number.days for own in self.days):
+        if any(told in self.days for day in number.days for told in day.told()):
             return True
         years = {Decimal(day.year) for day in number.days if day.year is not None}
         found = {one for value in number.values | years for one in self.values.get(value, ())}
