@@ -17,9 +17,9 @@ from django.utils import timezone
 from calibration.models import GroundTruth
 from reviewqueue.files.records import Record
 from reviewqueue.intake import IntakeError, Taken, take_in
-from reviewqueue.posts import check_post
 from reviewqueue.prose import label_of
 from reviewqueue.refusals import ProblemError, shown
+from reviewqueue.sentence_posts import read_post
 from routing.categories import known_keys
 from routing.core.policy import PolicyError
 from routing.items import Post
@@ -110,7 +110,7 @@ def import_records(
     batch = _Batch()
     for record in records:
         try:
-            post, truth = _read_item(record, known, with_truth=with_truth)
+            post, truth = _read_item(stream, record, known, with_truth=with_truth)
         except ProblemError as problem:
             refuse(Refusal(record, problem.field or "", _explain(problem)))
             continue
@@ -143,6 +143,11 @@ def add_categories(*, stream: Stream, keys: Iterable[str], reason: str) -> list[
         PolicyError: no category is there to publish a policy for, or too many.
     """
     Stream.objects.select_for_update().get(id=stream.id)
+    if stream.is_grounded:
+        raise PolicyError(
+            "A stream of drafted sentences has its two answers and takes no more.",
+            field="categories",
+        )
     known = set(stream.categories.values_list("key", flat=True))
     new = [key for key in keys if key not in known and _can_be_key(key)]
     if len(known) + len(new) > MOST_CATEGORIES:
@@ -175,14 +180,16 @@ def _can_be_key(text: str) -> bool:
     return True
 
 
-def _read_item(record: Record, known: Collection[str], *, with_truth: bool) -> tuple[Post, Truth]:
+def _read_item(
+    stream: Stream, record: Record, known: Collection[str], *, with_truth: bool
+) -> tuple[Post, Truth]:
     if record.problem is not None:
         raise record.problem
     body, truth = record.body, None
     if isinstance(body, dict):
         body = dict(body)
         truth = body.pop("truth", None)
-    return check_post(body), _read_truth(truth, known) if with_truth else ()
+    return read_post(stream, body), _read_truth(truth, known) if with_truth else ()
 
 
 def _read_truth(value: object, known: Collection[str]) -> Truth:

@@ -1,11 +1,13 @@
 """Decisions, verdicts and policies as upstream sees them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
 from django.http import HttpResponse
 
+from reviewqueue.announcements import tell_grounds
 from reviewqueue.intake import Taken
 from reviewqueue.models import Verdict
 from routing.core.policy import GATES, CategoryRule
@@ -35,7 +37,7 @@ def answer_taken(taken: Taken) -> dict[str, object]:
         "id": str(taken.decision_id) if taken.decision_id else None,
         "external_id": taken.external_id,
         **_facts(made),
-        "reasons": [_flat(document) for document in documents],
+        "reasons": [flat_reason(document) for document in documents],
         "policy_version": taken.policy_version,
     }
 
@@ -58,14 +60,16 @@ def _facts(made: Decision | Outcome) -> dict[str, object]:
     }
 
 
-def _flat(reason: dict[str, object]) -> dict[str, object]:
+def flat_reason(reason: Mapping[str, object]) -> dict[str, object]:
     """A stored reason with its numbers beside its code and message."""
     numbers = reason["numbers"]
     beside = numbers if isinstance(numbers, dict) else {}
     return {**beside, "code": reason["code"], "message": reason["message"]}
 
 
-def answer_verdict(verdict: Verdict | None) -> dict[str, object] | None:
+def answer_verdict(
+    verdict: Verdict | None, *, is_grounded: bool = False
+) -> dict[str, object] | None:
     """A verdict that upstream may know, as a `VerdictOut`."""
     if verdict is None:
         return None
@@ -75,6 +79,7 @@ def answer_verdict(verdict: Verdict | None) -> dict[str, object] | None:
         "proposed_name": verdict.proposed_name,
         "comment": verdict.comment,
         "answered_at": verdict.answered_at.isoformat(),
+        **(tell_grounds(verdict) if is_grounded else {}),
     }
 
 
@@ -100,6 +105,7 @@ def answer_policy(policy: Policy) -> dict[str, object]:
             "distrusted": _distrusted(spec),
         },
         "fallback": list(spec.fallback.steps),
+        **({"grounding": spec.grounding.to_json()} if spec.grounding else {}),
         "categories": [_category(spec, known[key]) for key in spec.categories],
     }
 

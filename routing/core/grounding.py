@@ -24,15 +24,20 @@ from numpy.typing import NDArray
 from routing.core.maps import FloatArray, PolicyError
 from routing.core.signals import DECIMALS, round_signal, show_number, show_value
 
-__all__ = ["ANSWERS", "DEFAULT_GROUNDING", "NOT_SUPPORTED", "SUPPORTED", "Composite", "Grounding"]
-
 SUPPORTED: Final = "supported"
 NOT_SUPPORTED: Final = "not_supported"
 # The taxonomy of every grounded stream; the machine always predicts the first.
 ANSWERS: Final = (SUPPORTED, NOT_SUPPORTED)
 WEIGHTS: Final = ("entailment_weight", "gap_weight", "claims_weight")
 GAP_RANGE: Final = ("gap_low", "gap_high")
+BADGES: Final = ("green", "amber", "refused")
+_BADGE_OF: Final = {"auto": "green", "flagged": "amber"}
 LARGEST_SCORE: Final = 1e9  # of a block; beyond it a difference would lose its digits
+
+
+def badge_of(queue: str) -> str:
+    """The badge of a sentence in this queue; what is held does not ship until it is judged."""
+    return _BADGE_OF.get(queue, "refused")
 
 
 @dataclass(frozen=True, slots=True)
