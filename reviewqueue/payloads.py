@@ -6,12 +6,13 @@ itself. The database does not keep the order of a payload's fields, so for the r
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reviewqueue.addresses import read_address
 from reviewqueue.blocks import Block, draw_blocks, is_flat_rows
 from reviewqueue.conversations import list_entries
 from reviewqueue.prose import label_of
+from reviewqueue.sentences import SENTENCE
 from reviewqueue.trees import DATA_IMAGE, Json, Node, draw_tree, write_leaf
 from routing.models import Item, Stream
 
@@ -67,7 +68,12 @@ class Paper:
 
 
 def read_item(item: Item, *, stream: Stream) -> Paper:
-    """The item's payload, arranged as its stream says, under its id where it has no title."""
+    """The item's payload, arranged as its stream says, under its id where it has no title.
+
+    A drafted sentence is its own title, and the rest of its payload stands under it.
+    """
+    if stream.is_grounded:
+        return _read_sentence(item, stream)
     return read_payload(
         item.payload,
         layout=stream.payload_fields,
@@ -75,6 +81,24 @@ def read_item(item: Item, *, stream: Stream) -> Paper:
         order=stream.payload_order,
         image_hosts=stream.image_hosts,
     )
+
+
+def _read_sentence(item: Item, stream: Stream) -> Paper:
+    rest = {name: value for name, value in item.payload.items() if name != SENTENCE}
+    kinds = {name: kind_of(name, value) for name, value in rest.items()} | stream.payload_fields
+    paper = read_payload(
+        rest,
+        layout={name: "fact" if kind == "title" else kind for name, kind in kinds.items()},
+        fallback_title=item.external_id,
+        order=stream.payload_order,
+        image_hosts=stream.image_hosts,
+    )
+    title = str(item.payload.get(SENTENCE, "")).strip() or item.external_id
+    return replace(paper, title=_shorten(title), titled=True, fields=draw_tree(dict(item.payload)))
+
+
+def _shorten(title: str) -> str:
+    return title if len(title) <= TITLE_LONGEST else f"{title[:TITLE_LONGEST].rstrip()}…"
 
 
 def read_payload(
@@ -114,10 +138,8 @@ def read_payload(
         else:
             left_out += 1
     drawn.sort(key=lambda entry: entry[:2])
-    if len(title) > TITLE_LONGEST:
-        title = f"{title[:TITLE_LONGEST].rstrip()}…"
     return Paper(
-        title=title,
+        title=_shorten(title),
         titled=title_field is not None,
         facts=tuple(facts),
         blocks=tuple(block for _place, _rank, block in drawn),

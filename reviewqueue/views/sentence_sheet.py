@@ -25,11 +25,12 @@ from reviewqueue.marks import (
     find_marks,
 )
 from reviewqueue.sentences import SENTENCE
-from reviewqueue.views.grounds import Badge, draw_badge, numbers_of
+from reviewqueue.views.badges import Badge, draw_badge, numbers_of
 from routing.core.evidence import NOT_FOUND, STALE, rank_blocks, read_date, read_places
 from routing.models import Decision, Item
 
 SHOWN_FIRST: Final = 3
+LARGE_UP_TO: Final = 240
 # The digits after those of the two answers.
 BLOCK_KEYS: Final = "345"
 NO_BLOCK: Final = ""
@@ -79,16 +80,12 @@ class Sheet:
     first: tuple[Source, ...]
     further: tuple[Source, ...]
     claims: tuple[ClaimLine, ...]
-    chosen: str
+    chosen: str | None
 
     @property
-    def sources(self) -> tuple[Source, ...]:
-        return self.first + self.further
-
-    @property
-    def is_chosen(self) -> bool:
-        """Whether one of the blocks is chosen."""
-        return any(source.is_chosen for source in self.sources)
+    def is_long(self) -> bool:
+        """Whether the sentence is too long to be set in large letters."""
+        return sum(len(piece.text) for piece in self.sentence) > LARGE_UP_TO
 
 
 def draw_sheet(
@@ -100,13 +97,12 @@ def draw_sheet(
 ) -> Sheet:
     """The sentence with its sources; `decision` is None where nothing of it may be seen.
 
-    `block` is the id of the chosen one, "" for none; None: the one that the machine cites, where
-    that may be seen. `claims` are what was said of them so far.
+    `block` is the id of the chosen one, "" for none in particular, None while nothing was said.
+    `claims` are what was said of them so far.
     """
     sentence = str(item.payload.get(SENTENCE, ""))
     blocks = rank_blocks(item.blocks or ())
     cited = str(blocks[0]["id"]) if decision and blocks else NO_BLOCK
-    chosen = cited if block is None else block
     first = _arrange(item, blocks[:SHOWN_FIRST], decision)
     further = _arrange(item, blocks[SHOWN_FIRST:], decision)
     stale = str(numbers_of(decision, STALE).get("block", "")) if decision else ""
@@ -118,7 +114,7 @@ def draw_sheet(
             hotkey=hotkey,
             score=f"{float(one['score']):.2f}" if decision else "",
             cited=cited,
-            chosen=chosen,
+            chosen=block,
             stale=stale,
         )
 
@@ -131,8 +127,14 @@ def draw_sheet(
             ClaimLine(number, str(claim["text"]), _word_said(claims, number))
             for number, claim in enumerate(item.claims or ())
         ),
-        chosen=chosen,
+        chosen=block,
     )
+
+
+def cited_block(item: Item) -> str | None:
+    """The id of the block that the machine cites; None without any."""
+    blocks = rank_blocks(item.blocks or ())
+    return str(blocks[0]["id"]) if blocks else None
 
 
 def _arrange(
@@ -141,9 +143,7 @@ def _arrange(
     """Best first; where the scores are hidden by a hash, which tells nothing of them."""
     if decision is not None:
         return list(blocks)
-    return sorted(
-        blocks, key=lambda block: sha256(f"{item.id} {block['id']}".encode()).digest()
-    )
+    return sorted(blocks, key=lambda block: sha256(f"{item.id} {block['id']}".encode()).digest())
 
 
 def _draw_source(
@@ -153,7 +153,7 @@ def _draw_source(
     hotkey: str,
     score: str,
     cited: str,
-    chosen: str,
+    chosen: str | None,
     stale: str,
 ) -> Source:
     text, own = str(block["text"]), str(block["id"])

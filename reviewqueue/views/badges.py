@@ -26,6 +26,10 @@ class Badge:
     label: str
     words: str
 
+    @property
+    def ships(self) -> bool:
+        return self.key != "refused"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
