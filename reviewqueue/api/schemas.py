@@ -119,6 +119,17 @@ class VerdictOut(BaseModel):
     )
 
 
+class RetryOut(BaseModel):
+    """What a person asks of upstream for a refused sentence."""
+
+    id: str
+    how: Literal["rewrite", "widen"] = Field(
+        description="rewrite: with another prompt; widen: with a wider retrieval"
+    )
+    note: str
+    requested_at: str
+
+
 class ItemOut(DecisionOut):
     """The latest decision with the item's state, and the verdict once it is published."""
 
@@ -128,6 +139,14 @@ class ItemOut(DecisionOut):
     received_at: str = _time("When it was taken in.")  # type: ignore[assignment]
     fingerprint: str = Field(description="Of the body that was taken in, in hexadecimal.")
     verdict: VerdictOut | None
+    retry_of: str | None = Field(
+        default=None,
+        description="Of a drafted sentence, as the next two: the refused one in whose place it is.",
+    )
+    retried_by: list[str] | None = Field(
+        default=None, description="The sentences that were drafted in its place."
+    )
+    retry: RetryOut | None = None
 
 
 class BatchLine(BaseModel):

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reviewqueue.api.answers import flat_reason
+from reviewqueue.retries import read_chain
+from reviewqueue.retry_models import RetryRequest
 from reviewqueue.sentences import SENTENCE
 from routing.core.evidence import NOT_FOUND, WARNINGS, read_places
 from routing.core.grounded_reasons import COMPOSITE
@@ -27,8 +29,22 @@ def answer_posted(made: Decision | Outcome, post: Post) -> dict[str, object]:
 
 
 def answer_stored(made: Decision, item: Item) -> dict[str, object]:
-    """The same of one that was taken in before."""
-    return _answer(made, item.payload, item.blocks or ())
+    """The same of one that was taken in before, and what it was or is to be drafted again for."""
+    chain = read_chain(item)
+    asked = RetryRequest.objects.filter(item=item).first()
+    return {
+        **_answer(made, item.payload, item.blocks or ()),
+        "retry_of": next((each.external_id for each in chain if each.id == item.retry_of_id), None),
+        "retried_by": [each.external_id for each in chain if each.retry_of_id == item.id],
+        "retry": None
+        if asked is None
+        else {
+            "id": str(asked.id),
+            "how": asked.how,
+            "note": asked.note,
+            "requested_at": asked.requested_at.isoformat(),
+        },
+    }
 
 
 def _answer(
