@@ -8,6 +8,7 @@ Nothing here knows what the machine made of the sentence.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -101,25 +102,30 @@ def choose_passage(text: str, marks: Sequence[Mark]) -> Passage:
     """The whole text where it is short, else the part of it with most of the marks."""
     if len(text) <= WHOLE_UP_TO:
         return Passage(cut_pieces(text, marks))
-    start = _find_start(marks)
+    start = _find_start(text, marks)
     # At the end of a text the passage is as long as elsewhere.
     start = _to_word(text, min(start, len(text) - PASSAGE))
     end = _to_word(text, start + PASSAGE)
     return Passage(cut_pieces(text, marks, start=start, end=end), start, len(text) - end)
 
 
-def _find_start(marks: Sequence[Mark]) -> int:
-    """Where a stretch of `PASSAGE` characters begins that has most; the first of several."""
+def _find_start(text: str, marks: Sequence[Mark]) -> int:
+    """Where a stretch of `PASSAGE` characters begins that has most different marks; the first."""
+    said = [text[mark.span.start : mark.span.end].casefold() for mark in marks]
+    inside: Counter[str] = Counter()
     best, best_weight, weight, last = 0, 0, 0, 0
     for first, mark in enumerate(marks):
-        last = max(last, first)
         while last < len(marks) and marks[last].span.end <= mark.span.start + PASSAGE:
-            weight += WEIGHTS.get(marks[last].kind, 0)
+            weight += 0 if inside[said[last]] else WEIGHTS.get(marks[last].kind, 0)
+            inside[said[last]] += 1
             last += 1
         if weight > best_weight:
             best, best_weight = mark.span.start, weight
         if last > first:
-            weight -= WEIGHTS.get(mark.kind, 0)
+            inside[said[first]] -= 1
+            weight -= 0 if inside[said[first]] else WEIGHTS.get(mark.kind, 0)
+        else:  # longer than a passage by itself
+            last = first + 1
     # A little of what stands before, for the eye.
     return max(0, best - PASSAGE // 8)
 
