@@ -33,6 +33,8 @@
     if (answer && !answer.checked) answer.click();
   }
 
+  const wantsBlock = (form) => Boolean(form.querySelector(`input[name=categories][value=${SUPPORTED}]:checked`));
+
   // A block that is chosen supports the sentence; what is not supported is so by none.
   function agree(changed) {
     if (changed.name === "block") {
@@ -51,6 +53,19 @@
       choose("not_supported");
     }
   }
+
+  // An adjudicator takes an answer over with all that it says.
+  document.addEventListener("review:take", (event) => {
+    const said = event.target.dataset;
+    if (said.takeBlock === undefined) return;
+    const form = document.getElementById("answer");
+    const claims = said.takeClaims.split(" ");
+    for (const box of blocks()) box.checked = box.value === said.takeBlock && wantsBlock(form);
+    form.elements.off_topic.checked = said.takeOffTopic !== undefined;
+    for (const box of form.querySelectorAll("[name^=claim-]")) {
+      box.checked = claims[Number(box.name.slice(6))] === box.value;
+    }
+  });
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("[data-sources-toggle]")) {
