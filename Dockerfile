@@ -19,7 +19,7 @@ COPY templates templates
 COPY static static
 
 # The keys only satisfy the settings while the files are collected; none stays in the image.
-RUN SECRET_KEY=build AUDIT_SECRET=build python manage.py collectstatic --no-input \
+RUN SECRET_KEY=build AUDIT_SECRET=build WEBHOOK_KEYS=build python manage.py collectstatic --no-input \
     && python -m compileall -q .
 
 USER reviewqueue

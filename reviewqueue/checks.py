@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 SHARED_SECRETS = {
     "SECRET_KEY": "sessions end whenever a request meets another host",
+    "WEBHOOK_KEYS": "none reads the secrets of webhooks that another has stored",
     "AUDIT_SECRET": "each draws other audit samples, and inclusion probabilities are wrong",
 }
 SERVICES = {

@@ -23,9 +23,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from reviewqueue.messages import read_message, write_message
-from reviewqueue.posting import Posted, post_message
+from reviewqueue.posting import Posted
 from reviewqueue.webhook_models import Delivery, Webhook
-from reviewqueue.webhooks import disable_webhook, secrets_in_force
+from reviewqueue.webhooks import disable_webhook, note_failure, note_receipt, post_to_webhook
 
 logger = logging.getLogger(__name__)
 
@@ -125,9 +125,8 @@ def _begin(
     return {
         # No query in the thread: what it needs is read here.
         pool.submit(
-            post_message,
-            url=delivery.webhook.url,
-            secrets_in_force=secrets_in_force(delivery.webhook),
+            post_to_webhook,
+            delivery.webhook,
             message_id=str(delivery.announcement_id),
             body=write_message(read_message(delivery.announcement)),
         ): Try(delivery.id, delivery.webhook_id, delivery.token, delivery.tries)
@@ -153,8 +152,12 @@ def settle_try(one: Try, posted: Posted) -> Delivery.State | None:
 
     Returns the state; None where the lease had run out and somebody else has tried since.
     """
-    if posted.status == GONE:
-        # Before the delivery: two who hear it at once would wait for each other.
+    # The webhook before the delivery: two who hear the same at once would wait for each other.
+    if posted.is_received:
+        note_receipt(webhook_id=one.webhook_id)
+    elif posted.status != GONE:
+        note_failure(webhook_id=one.webhook_id, tries=one.tries, error=posted.error)
+    else:
         Webhook.objects.select_for_update(no_key=True).get(id=one.webhook_id)
     told: dict[str, object] = {
         "status": posted.status,

@@ -61,22 +61,33 @@ class Counts:
 
 @dataclass(slots=True)
 class _Batch:
-    """Records that go in together, parallel lists."""
+    """Records that go in together, parallel lists, and those that cannot, by their place."""
 
+    refused: list[tuple[int, Refusal]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     truths: list[Truth] = field(default_factory=list)
     size: int = 0
 
     def add(self, record: Record, post: Post, truth: Truth) -> None:
+        self.places.append(self.count)
         self.records.append(record)
         self.posts.append(post)
         self.truths.append(truth)
         self.size += len(record.source)
 
+    def refuse(self, refusal: Refusal) -> None:
+        self.refused.append((self.count, refusal))
+        self.size += len(refusal.record.source)
+
+    @property
+    def count(self) -> int:
+        return len(self.posts) + len(self.refused)
+
     @property
     def is_full(self) -> bool:
-        return len(self.posts) >= BATCH_ITEMS or self.size >= BATCH_BYTES
+        return self.count >= BATCH_ITEMS or self.size >= BATCH_BYTES
 
 
 def import_records(
@@ -112,9 +123,9 @@ def import_records(
         try:
             post, truth = _read_item(stream, record, known, with_truth=with_truth)
         except ProblemError as problem:
-            refuse(Refusal(record, problem.field or "", _explain(problem)))
-            continue
-        batch.add(record, post, truth)
+            batch.refuse(Refusal(record, problem.field or "", _explain(problem)))
+        else:
+            batch.add(record, post, truth)
         if batch.is_full:
             _take_batch(stream, batch, counts, refuse, with_truth=with_truth)
             batch = _Batch()
@@ -233,22 +244,26 @@ def _take_batch(
     *,
     with_truth: bool,
 ) -> None:
-    if not batch.posts:
-        return
+    """Take in what can be, then tell what was refused in the order of the file."""
     created: dict[int, Taken] = {}
     with transaction.atomic():
-        answers = take_in(stream=stream, posts=batch.posts, labelled=with_truth)
+        answers = (
+            take_in(stream=stream, posts=batch.posts, labelled=with_truth) if batch.posts else []
+        )
         for index, answer in enumerate(answers):
             if isinstance(answer, Taken) and answer.created:
                 created[index] = answer
         if with_truth:
             _settle(stream, {index: batch.truths[index] for index in created}, created)
     counts.taken += len(created)
-    for record, answer in zip(batch.records, answers, strict=True):
+    refused = batch.refused
+    for place, record, answer in zip(batch.places, batch.records, answers, strict=True):
         if isinstance(answer, IntakeError):
-            refuse(Refusal(record, answer.field, str(answer)))
+            refused.append((place, Refusal(record, answer.field, str(answer))))
         elif not answer.created:
             counts.known += 1
+    for _place, refusal in sorted(refused, key=lambda told: told[0]):
+        refuse(refusal)
 
 
 def _settle(stream: Stream, truths: dict[int, Truth], created: dict[int, Taken]) -> None:

@@ -19,6 +19,8 @@ SECRET_KEY = read.str("SECRET_KEY", default="") or env.local_secret(STATE_DIR, "
 AUDIT_SECRET = (
     read.str("AUDIT_SECRET", default="") or env.local_secret(STATE_DIR, "audit-secret")
 ).encode()
+# Seal what webhooks sign with; the first seals, each opens, so that one can follow another.
+WEBHOOK_KEYS = read.list("WEBHOOK_KEYS", default=[]) or [env.local_secret(STATE_DIR, "webhook-key")]
 ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = read.bool("HTTPS", default=False)

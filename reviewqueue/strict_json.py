@@ -11,12 +11,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from reviewqueue.refusals import ProblemError
 
 DEPTH_LIMIT: Final = 32
 DIGITS_LIMIT: Final = 18
+# From 1e16 on Python writes a double with an exponent; the largest has 309 digits, and a sign.
+_WIDE: Final = 17
+_WIDEST: Final = 310
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +123,22 @@ def _pairs(pairs: list[tuple[str, object]]) -> object:
 
 
 def _integer(digits: str) -> object:
+    if len(digits) < _WIDE:
+        return int(digits)
+    if _is_double(digits):
+        return float(digits)
     if len(digits) <= DIGITS_LIMIT:
         return int(digits)
     return Flaw(digits[:40], f"is an integer of over {DIGITS_LIMIT} digits; send it as a string")
+
+
+def _is_double(digits: str) -> bool:
+    """Whether it is a large double, such as 1e300, as the database writes it: without exponent.
+
+    Taken for the number that it was, so that what is exported comes back equal.
+    """
+    value = float(digits) if len(digits) <= _WIDEST else math.inf
+    return math.isfinite(value) and Decimal(repr(value)) == Decimal(digits)
 
 
 def _constant(name: str) -> Flaw:

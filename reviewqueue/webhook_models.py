@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from reviewqueue.sealing import seal, unseal
 from reviewqueue.webhook_signatures import make_secret
 from routing.ids import uuid7
 from routing.models import Announcement, Stream
@@ -19,6 +20,11 @@ Kind = Announcement.Kind
 def default_events() -> list[str]:
     """All but that an item was routed: upstream has the answer to its post."""
     return [kind.value for kind in Kind if kind != Kind.ROUTED]
+
+
+def make_sealed_secret() -> str:
+    """A new secret as it is stored."""
+    return seal(make_secret())
 
 
 class WebhookQuerySet(models.QuerySet["Webhook"]):
@@ -32,8 +38,9 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 class Webhook(models.Model):
     """An address of upstream's that is told what happens in a stream.
 
-    active <-> paused (what falls due waits); active -> disabled at the receiver's 410 (what falls
-    due is not for it) -> active by a person.
+    active <-> paused (what falls due waits), by a person, or by itself after days of nothing but
+    failures; active -> disabled at the receiver's 410 (what falls due is not for it) -> active by a
+    person.
     """
 
     class State(models.TextChoices):
@@ -47,10 +54,12 @@ class Webhook(models.Model):
     description = models.CharField(max_length=200, blank=True)
     events = ArrayField(models.CharField(max_length=20, choices=Kind), default=default_events)
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE, editable=False)
-    disabled_reason = models.CharField(max_length=300, blank=True, editable=False)
-    # Kept as it is, since it signs; shown once.
-    secret = models.CharField(max_length=100, default=make_secret, editable=False)
-    previous_secret = models.CharField(max_length=100, blank=True, editable=False)
+    # Why it is not active, where that was not a person's wish alone.
+    stopped_reason = models.CharField(_("reason"), max_length=300, blank=True, editable=False)
+    # Since when it has received nothing that was sent; empty where it received the last.
+    failing_since = models.DateTimeField(null=True, editable=False)
+    sealed_secret = models.CharField(max_length=300, default=make_sealed_secret, editable=False)
+    sealed_previous = models.CharField(max_length=300, blank=True, editable=False)
     previous_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -60,18 +69,28 @@ class Webhook(models.Model):
         ordering: ClassVar = ["stream", "url"]
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(previous_secret="", previous_until__isnull=True)
-                | (~Q(previous_secret="") & Q(previous_until__isnull=False)),
+                condition=Q(sealed_previous="", previous_until__isnull=True)
+                | (~Q(sealed_previous="") & Q(previous_until__isnull=False)),
                 name="webhook_previous_secret_ends",
             ),
             models.CheckConstraint(
-                condition=Q(state="disabled") | Q(disabled_reason=""),
-                name="webhook_reason_if_disabled",
+                condition=~Q(state="active") | Q(stopped_reason=""),
+                name="webhook_reason_if_stopped",
             ),
         ]
 
     def __str__(self) -> str:
         return self.description or self.url
+
+    @property
+    def secret(self) -> str:
+        """What signs its messages. Raises `SealError` where no key opens it."""
+        return unseal(self.sealed_secret)
+
+    @property
+    def previous_secret(self) -> str:
+        """The secret before, empty where there is none. Raises `SealError` as `secret` does."""
+        return unseal(self.sealed_previous) if self.sealed_previous else ""
 
 
 class Delivery(models.Model):

@@ -1,4 +1,4 @@
-"""Webhooks: paused, resumed, disabled by their receiver, given new secrets, tried."""
+"""Webhooks: paused by a person or by themselves, resumed, disabled, given new secrets, tried."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from reviewqueue.messages import Message, write_message
 from reviewqueue.posting import Posted, post_message
+from reviewqueue.sealing import SealError, reseal, seal
 from reviewqueue.webhook_models import Delivery, Webhook
 from reviewqueue.webhook_signatures import make_secret
 from routing.events import record_event
@@ -22,10 +23,13 @@ State = Webhook.State
 # For so long after a rotation messages are signed with either secret.
 ROTATION: Final = timedelta(hours=24)
 PING: Final = "webhook.test"
+# A webhook that received nothing for so long pauses, at a message that failed so often itself.
+FAILING: Final = timedelta(days=5)
+FAILED_TRIES: Final = 4
 
 
 def secrets_in_force(webhook: Webhook) -> list[str]:
-    """The secrets that sign now, the newest first."""
+    """The secrets that sign now, the newest first. Raises `SealError` where no key opens them."""
     until = webhook.previous_until
     rotating = until is not None and until > timezone.now()
     return [webhook.secret, *([webhook.previous_secret] if rotating else [])]
@@ -35,12 +39,32 @@ def secrets_in_force(webhook: Webhook) -> list[str]:
 def rotate_secret(*, webhook_id: UUID, by: "User") -> str:
     """Give the webhook another secret and return it; the old one signs beside it for a day."""
     webhook = Webhook.objects.select_for_update().get(id=webhook_id)
-    webhook.previous_secret = webhook.secret
-    webhook.previous_until = timezone.now() + ROTATION
-    webhook.secret = make_secret()
-    webhook.save(update_fields=["secret", "previous_secret", "previous_until"])
+    try:
+        webhook.sealed_previous = seal(webhook.secret)
+        webhook.previous_until = timezone.now() + ROTATION
+    except SealError:  # it signs nothing any more: to renew it is the way out
+        webhook.sealed_previous, webhook.previous_until = "", None
+    secret = make_secret()
+    webhook.sealed_secret = seal(secret)
+    webhook.save(update_fields=["sealed_secret", "sealed_previous", "previous_until"])
     _note(webhook, "webhook.secret_rotated", by)
-    return webhook.secret
+    return secret
+
+
+@transaction.atomic
+def reseal_webhooks() -> tuple[int, list[Webhook]]:
+    """Seal all secrets under the first key; how many webhooks, and those that no key opens."""
+    done, closed = 0, []
+    for webhook in Webhook.objects.select_for_update().order_by("id"):
+        try:
+            webhook.sealed_secret = reseal(webhook.sealed_secret)
+            webhook.sealed_previous = webhook.sealed_previous and reseal(webhook.sealed_previous)
+        except SealError:
+            closed.append(webhook)
+            continue
+        webhook.save(update_fields=["sealed_secret", "sealed_previous"])
+        done += 1
+    return done, closed
 
 
 @transaction.atomic
@@ -66,7 +90,7 @@ def disable_webhook(*, webhook_id: UUID, reason: str, by: "User | None" = None) 
     replayed by who knows better.
     """
     found = Webhook.objects.filter(id=webhook_id).exclude(state=State.DISABLED)
-    if not found.update(state=State.DISABLED, disabled_reason=reason[:300]):
+    if not found.update(state=State.DISABLED, stopped_reason=reason[:300]):
         return False
     Delivery.objects.filter(webhook_id=webhook_id, state=Delivery.State.DUE).update(
         state=Delivery.State.DEAD,
@@ -77,6 +101,39 @@ def disable_webhook(*, webhook_id: UUID, reason: str, by: "User | None" = None) 
     return True
 
 
+def note_receipt(*, webhook_id: UUID) -> None:
+    """It received something, so that it is failing no more."""
+    Webhook.objects.filter(id=webhook_id, failing_since__isnull=False).update(failing_since=None)
+
+
+@transaction.atomic
+def note_failure(*, webhook_id: UUID, tries: int, error: str) -> bool:
+    """It did not receive a message at its try of this number; whether it is paused for that.
+
+    One that received nothing for `FAILING` pauses by itself: what falls due waits instead of being
+    given up, and the admin says so.
+    """
+    found = Webhook.objects.filter(id=webhook_id)
+    if found.filter(failing_since=None).update(failing_since=Now()) or tries < FAILED_TRIES:
+        return False
+    reason = f"nothing was received for {FAILING.days} days, at last: {error}"[:300]
+    if not found.filter(state=State.ACTIVE, failing_since__lte=Now() - FAILING).update(
+        state=State.PAUSED, stopped_reason=reason
+    ):
+        return False
+    _note(found.get(), "webhook.paused", None, reason=reason)
+    return True
+
+
+def post_to_webhook(webhook: Webhook, *, message_id: str, body: bytes) -> Posted:
+    """Send the body, signed with the webhook's secrets. Queries nothing."""
+    try:
+        secrets = secrets_in_force(webhook)
+    except SealError as error:
+        return Posted(error=f"its secret cannot be read: {error}")
+    return post_message(url=webhook.url, secrets_in_force=secrets, message_id=message_id, body=body)
+
+
 def ping_webhook(webhook: Webhook) -> Posted:
     """Send a signed test message at once, whatever the webhook's state; nothing is stored."""
     message = Message(
@@ -85,19 +142,14 @@ def ping_webhook(webhook: Webhook) -> Posted:
         timestamp=timezone.now().isoformat(),
         data={"stream": webhook.stream.key, "webhook": str(webhook.id)},
     )
-    return post_message(
-        url=webhook.url,
-        secrets_in_force=secrets_in_force(webhook),
-        message_id=message["id"],
-        body=write_message(message),
-    )
+    return post_to_webhook(webhook, message_id=message["id"], body=write_message(message))
 
 
 def _move(
     webhook_id: UUID, before: Webhook.State, after: Webhook.State, told: str, by: "User"
 ) -> bool:
     moved = Webhook.objects.filter(id=webhook_id, state=before).update(
-        state=after, disabled_reason=""
+        state=after, stopped_reason="", failing_since=None
     )
     if moved:
         _note(Webhook.objects.get(id=webhook_id), told, by)

@@ -31,6 +31,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewqueue.exports import Selection, export_items
+from reviewqueue.files.columns import read_columns
 from reviewqueue.files.opening import CSV, JSONL, LABEL_STUDIO, format_of, open_items
 from reviewqueue.files.records import FileError, RefusedFile, Source
 from reviewqueue.imports import Counts, Refusal, import_records, names_of_categories
@@ -75,6 +76,15 @@ class ImportForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Of a CSV: the column that people read, unless it is named text."),
     )
+    columns = forms.CharField(
+        label=gettext_lazy("Columns"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy(
+            "Of a CSV: which field another column is, one to a line, such as ticket=external_id or "
+            "city=metadata.city; junk= leaves it out."
+        ),
+    )
     with_truth = forms.BooleanField(
         label=gettext_lazy("Every item brings its truth"),
         required=False,
@@ -96,6 +106,13 @@ class ImportForm(forms.Form):
             raise forms.ValidationError(_("The file is zipped; unzip it, or use import_items."))
         file.seek(0)
         return file
+
+    def clean_columns(self) -> dict[str, str]:
+        """Fields by column."""
+        try:
+            return read_columns(filter(str.strip, self.cleaned_data["columns"].splitlines()))
+        except FileError as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class ExportForm(forms.Form):
@@ -265,7 +282,7 @@ def _import_file(stream: Stream, given: dict[str, Any]) -> Imported:
     items = open_items(
         cast(Source, file),
         format_name=given["format"] or format_of(file.name or ""),
-        columns={given["text"]: "payload.text"} if given["text"] else {},
+        columns=({given["text"]: "payload.text"} if given["text"] else {}) | given["columns"],
         names=names_of_categories(stream),
     )
     content, shown = BytesIO(), list[str]()

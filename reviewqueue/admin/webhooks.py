@@ -86,7 +86,7 @@ class WebhookAdmin(InStream, WebhookModelAdmin):
     change_form_template = "admin/reviewqueue/webhook/change_form.html"
     actions = None
     fields: ClassVar = ("stream", "url", "description", "events")
-    told: ClassVar = ("state", "disabled_reason", "rotation", "created_at")
+    told: ClassVar = ("state", "stopped_reason", "rotation", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
         return super().get_queryset(request).select_related("stream")
@@ -98,8 +98,8 @@ class WebhookAdmin(InStream, WebhookModelAdmin):
     ) -> Any:
         if obj is None:
             return [*self.fields]
-        switched_off = obj.state == State.DISABLED
-        return [*self.fields, *(f for f in self.told if switched_off or f != "disabled_reason")]
+        without = () if obj.stopped_reason else ("stopped_reason",)
+        return [*self.fields, *(name for name in self.told if name not in without)]
 
     def get_readonly_fields(
         self,

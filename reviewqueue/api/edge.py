@@ -13,6 +13,8 @@ from reviewqueue.api.problems import CONTENT_TYPE, respond
 from reviewqueue.refusals import ProblemError
 
 PREFIX: Final = "/api/"
+# Joined from its parts an address may lose its last slash.
+BARE: Final = "/api"
 NOTED: Final = "reviewqueue.headers"
 
 
@@ -25,7 +27,7 @@ def answer_programs(get_response: Callable[[HttpRequest], HttpResponse]) -> obje
     """Problem documents for every refusal, HEAD wherever there is GET, and noted headers."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(PREFIX):
+        if not request.path_info.startswith(PREFIX) and request.path_info != BARE:
             return get_response(request)
         method = request.method
         # The server leaves the body of an answer to HEAD out.

@@ -1,7 +1,7 @@
 """Which column of a CSV says what of an item."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -26,6 +26,25 @@ PARTS: Final[Mapping[str, str]] = {
 _TOLD_PARTS: Final = ("decision.", "label.", "verdict.")
 
 
+# Where a person says which field a column is.
+WHERE: Final = " (--column, or Columns in the admin)"
+
+
+def read_columns(given: Iterable[str]) -> dict[str, str]:
+    """Fields by column, of texts such as `body=payload.body`; an empty one leaves the column out.
+
+    Raises:
+        FileError: a text is none such.
+    """
+    columns = {}
+    for text in given:
+        name, equals, field = text.partition("=")
+        if not equals or not name.strip():
+            raise FileError(f"{text}: write NAME=FIELD, such as body=payload.body.")
+        columns[name.strip()] = field.strip()
+    return columns
+
+
 def name_fields(header: Sequence[str], given: Mapping[str, str]) -> list[str]:
     """The field of each column: by `given` (column to field, empty to ignore), else its name.
 
@@ -48,7 +67,7 @@ def name_fields(header: Sequence[str], given: Mapping[str, str]) -> list[str]:
         raise FileError(f"Two columns are {twice}; name one of them otherwise.")
     if "external_id" not in told:
         raise FileError(
-            "There is no column external_id; say which it is, such as --column id=external_id."
+            f"There is no column external_id; say which it is, such as id=external_id{WHERE}."
         )
     if not any(field == "scores" or field.startswith("score.") for field in told):
         raise FileError("There is no column of scores; name them score.CATEGORY.")
@@ -66,12 +85,12 @@ def _is_field(field: str) -> bool:
 
 def _advise(name: str, field: str) -> str:
     if field != name:
-        return f"--column {name}={field}: {field} is no field; known are {', '.join(FIELDS)}."
+        return f"{name}={field}: {field} is no field; known are {', '.join(FIELDS)}."
     close = get_close_matches(name, FIELDS, n=1)
     hint = f"did you mean {close[0]}? Or " if close else ""
     return (
         f"Column {name!r} is no field of an item; {hint}say what it is, such as "
-        f"--column '{name}=payload.{name}', or --column '{name}=' to leave it out."
+        f"{name}=payload.{name}, or {name}= to leave it out{WHERE}."
     )
 
 

@@ -13,6 +13,7 @@ from reviewqueue.files.records import (
     ERROR_FIELD,
     LINE_BYTES,
     TOLD_FIELDS,
+    FileError,
     Record,
     Source,
     skip_line,
@@ -39,6 +40,7 @@ class JsonLines:
             number += 1
             if number == 1:
                 line = line.removeprefix(BOM_UTF8)
+                _check_is_text(line)
             place = f"line {number}"
             if len(line) > LINE_BYTES and not line.endswith(b"\n"):
                 skip_line(self.source)
@@ -62,13 +64,31 @@ class JsonLines:
         return b""
 
 
+def _check_is_text(line: bytes) -> None:
+    """Tell a picture, or a text in UTF-16, as a whole instead of line by line.
+
+    Raises:
+        FileError: the file begins neither with text in UTF-8 nor with an object.
+    """
+    if line.lstrip().startswith(b"{"):
+        return
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        raise FileError(
+            "The file is no text in UTF-8; save it as JSON lines, CSV or Label Studio's JSON."
+        ) from error
+
+
 def _read(place: str, line: bytes) -> Record:
     try:
         body = parse_json(line)
         return Record(place, line, plain_body(body) if isinstance(body, dict) else body)
     except ProblemError as problem:
         # Every line is line 1 to the parser.
-        problem.detail = problem.detail.replace(" at line 1, column ", " at column ")
+        problem.detail = problem.detail.replace(" at line 1, column ", " at column ").replace(
+            "encode the body as UTF-8", "save the file as UTF-8"
+        )
         return Record(place, line, problem=problem)
 
 

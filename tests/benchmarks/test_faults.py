@@ -22,4 +22,6 @@ def test_nothing_is_lost_when_servers_are_killed() -> None:
     killed = re.search(r"killed: 2 web workers, (\d+) postmasters, (\d+) backends", done.stdout)
     assert killed is not None
     assert int(killed[1]) + int(killed[2]) == 1
+    assert "50 deliveries in " in done.stdout
+    assert "the sender killed 2 times" in done.stdout
     assert done.stdout.rstrip().endswith("0 violations")

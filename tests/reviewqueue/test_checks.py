@@ -4,7 +4,7 @@ import pytest
 
 from reviewqueue.checks import check_environment
 
-EVERYTHING = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "AUDIT_SECRET")
+EVERYTHING = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "AUDIT_SECRET", "WEBHOOK_KEYS")
 
 
 @pytest.mark.parametrize("missing", EVERYTHING)

@@ -148,6 +148,27 @@ def test_export_comes_back_equal(tmp_path: Path, ending: str) -> None:
     assert again.getvalue() == "Second: 0 taken, 3 known, 0 refused\n"
 
 
+@pytest.mark.parametrize("format_name", ["jsonl", "csv", "label-studio"])
+def test_large_numbers_come_back_as_the_numbers_they_were(tmp_path: Path, format_name: str) -> None:
+    stream = make_stream()
+    source = tmp_path / "in.jsonl"
+    numbers = "[1e300, -1e300, 1e16, 1.5e17, 1e-7, 12345678901234567, 999999999999999999, 1.0, 1]"
+    source.write_text(
+        f"""{{"external_id": "n", "payload": {{"n": {numbers}}}, "scores": {{"vpn_issue": 0.9}}}}
+        {{"external_id": "m", "payload": {{"n": 1e400}}, "scores": {{"vpn_issue": 0.9}}}}"""
+    )
+    errors = io.StringIO()
+    with pytest.raises(CommandError, match="1 line was refused"):
+        call_command("import_items", "helpdesk", str(source), stderr=errors, stdout=io.StringIO())
+    assert errors.getvalue() == (
+        "line 2: payload.n is too large for a number; send a smaller one. (It has inf.)\n"
+    )
+    path = export(stream, "--format", format_name, path=tmp_path / "out")
+    out = io.StringIO()
+    call_command("import_items", "helpdesk", path, "--format", format_name, stdout=out)
+    assert out.getvalue() == "Helpdesk: 0 taken, 1 known, 0 refused\n"
+
+
 def test_line_tells_decision_label_and_verdict() -> None:
     stream = make_stream(undo_seconds=0)
     task = post(stream, "a", metadata={"site": "Oslo"})
@@ -281,6 +302,27 @@ def test_pages_follow_each_other_and_other_streams_stay_out(
         post(other, f"b{number}")
     found = [line["external_id"] for line in read_lines(Selection(stream))]
     assert found == [f"a{number}" for number in range(7)]
+
+
+def test_only_decisions_are_looked_up_item_by_item() -> None:
+    stream = make_stream()
+    for number in range(3):
+        post(stream, f"a{number}")
+    ids = Item.objects.order_by("id").values_list("id", flat=True)
+    given = {
+        "stream": stream.id,
+        "after": exports.FIRST_ID,
+        "last": ids.last(),
+        "state": "",
+        "since": None,
+        "include_blind": False,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE routing_item, routing_decision, reviewqueue_reviewtask")
+        cursor.execute(exports.PAGE_PLAN)
+        cursor.execute(f"EXPLAIN {exports.PAGE_LINES}", given)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert plan.count("Nested Loop") == 1
 
 
 def test_selection_by_state_and_time(tmp_path: Path) -> None:

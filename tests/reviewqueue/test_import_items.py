@@ -379,13 +379,12 @@ def test_refused_lines_are_mended_and_imported(stream: Stream, tmp_path: Path) -
     )
     told = errors.read_text().splitlines()
     assert len(told) == 4
-    # What the form tells comes before what the stream tells of a whole batch.
-    assert told[0].startswith('{"import_error": "line 3: Unterminated string')
-    assert told[1:3] == [
+    assert told[0].startswith('{"import_error": "line 2, scores.vpn: ')
+    assert told[1].startswith('{"import_error": "line 3: Unterminated string')
+    assert told[2:] == [
         '{"import_error": "line 4: body is no object; send a JSON object. (It has [].)"}',
         "[]",
     ]
-    assert told[3].startswith('{"import_error": "line 2, scores.vpn: ')
     mended = errors.read_text().replace('"vpn"', '"vpn_issue"').replace("[]\n", "")
     errors.write_text(mended)
     error, _ = run_refused("helpdesk", str(errors))

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils.translation import ngettext
 from tqdm import tqdm
 
+from reviewqueue.files.columns import read_columns
 from reviewqueue.files.opening import FORMATS, format_of, open_items
 from reviewqueue.files.records import FileError, ItemFile, Record, RefusedFile
 from reviewqueue.imports import (
@@ -164,14 +165,11 @@ class Command(BaseCommand):
 
 def _opener(options: dict[str, Any], names: Mapping[str, str]) -> _Open:
     """How to read the file's items, unzipped as they are."""
-    columns: dict[str, str] = {}
-    if options["text"]:
-        columns[options["text"]] = "payload.text"
-    for given in options["column"]:
-        name, equals, field = given.partition("=")
-        if not equals or not name:
-            raise CommandError(f"--column {given}: write NAME=FIELD, such as body=payload.body.")
-        columns[name] = field
+    columns = {options["text"]: "payload.text"} if options["text"] else {}
+    try:
+        columns |= read_columns(options["column"])
+    except FileError as error:
+        raise CommandError(f"--column {error}") from error
     delimiter = options["delimiter"].replace("\\t", "\t")
     if len(delimiter) > 1:
         raise CommandError(f"--delimiter {delimiter}: give one character, or \\t for a tab.")

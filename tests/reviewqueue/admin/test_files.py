@@ -92,11 +92,36 @@ def test_csv_and_truth_are_taken_in(client: Client, stream: Stream) -> None:
     assert GroundTruth.objects.get().categories == ["vpn_issue"]
 
 
+def test_columns_of_other_names_are_told(client: Client, stream: Stream) -> None:
+    content = b"ticket,note,site,junk,score.vpn_issue\n7,x,Rome,?,0.9\n"
+    columns = "ticket = external_id\r\n\r\nsite=metadata.city\r\njunk="
+    done = send(client, stream, content, "t.csv", text="note", columns=columns).context["done"]
+    assert (done.counts.taken, done.refusals) == (1, ())
+    item = Item.objects.get()
+    assert (item.external_id, item.payload, item.metadata) == ("7", {"text": "x"}, {"city": "Rome"})
+    response = send(client, stream, content, "t.csv", columns="ticket")
+    assert response.status_code == 422
+    assert "ticket: write NAME=FIELD, such as body=payload.body." in response.content.decode()
+
+
+def test_refusals_stand_in_the_order_of_the_file(client: Client, stream: Stream) -> None:
+    bad = {"external_id": "b", "text": "x", "scores": {"vpn": 0.9}}
+    content = lines(bad) + b"no json\n" + lines(LINES[0], bad)
+    done = send(client, stream, content).context["done"]
+    assert [told.split(",")[0].split(":")[0] for told in done.refusals] == [
+        "line 1",
+        "line 2",
+        "line 4",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.csv", b"external_id,body,score.a\n", "Column &#x27;body&#x27; is no field of an item"),
         ("a.jsonl", b"\x1f\x8b\x08", "The file is zipped; unzip it, or use import_items."),
+        ("pic.png", b"\x89PNG\r\n\x1a\n\0", "The file is no text in UTF-8; save it as JSON lines"),
+        ("a.jsonl", b"\xff\xfe{\0}\0", "The file is no text in UTF-8"),
         ("a.jsonl", b"", "The submitted file is empty."),
         ("a.jsonl", b"x" * 101, "at most 100\xa0bytes are taken here; use import_items."),
     ],

@@ -274,3 +274,30 @@ def test_lists_cost_the_same_at_one_and_three_rows(
     for path, cost in costs.items():
         with django_assert_num_queries(cost):
             client.get(path)
+
+
+def test_first_page_names_the_webhooks_that_paused_by_themselves(
+    stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    reason = "nothing was received for 5 days, at last: it answered 500"
+    make_webhook(stream, "https://told.invalid/")
+    make_webhook(stream, "https://paused.invalid/", state="paused")
+    stopped = make_webhook(
+        stream, "https://stopped.invalid/", state="paused", stopped_reason=reason
+    )
+    other = make_bare_stream("other")
+    make_webhook(other, "https://other.invalid/", state="paused", stopped_reason=reason)
+    owner = log_in(make_staff("ann", stream, *RIGHTS))
+    page = owner.get("/admin/").content.decode()
+    assert reason in page
+    assert change_path(stopped) in page
+    found = re.findall(r"https://(\w+)\.invalid/</a>", page)
+    assert found == ["stopped"]
+    assert reason in owner.get(change_path(stopped)).content.decode()
+    assert "invalid" not in log_in(make_staff("eve", stream)).get("/admin/").content.decode()
+    root = log_in(make_superuser())
+    for cost in (4, 4):
+        root.get("/admin/")
+        with django_assert_num_queries(cost):
+            root.get("/admin/")
+        make_webhook(stream, "https://third.invalid/", state="paused", stopped_reason=reason)

@@ -51,6 +51,23 @@ def test_due_time_in_bounds_is_read_back(upstream: Upstream, due_at: str) -> Non
     assert upstream.post("items", body).status_code == 200
 
 
+@pytest.mark.parametrize("number", ["10000000000000000000", "-1" + "0" * 300, "1e300", "1e16"])
+def test_large_number_that_is_a_double_is_read_back(upstream: Upstream, number: str) -> None:
+    body = json.dumps(make_body(payload={"n": 0})).replace('"n": 0', f'"n": {number}').encode()
+
+    assert upstream.post("items", body).status_code == 201
+    assert float(Item.objects.get().payload["n"]) == float(number)
+    assert upstream.post("items", body).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["1" * 19, "1" + "0" * 309, "9" * 400, "9" * 5000, "1e400"])
+def test_number_that_would_not_be_read_back_is_refused(upstream: Upstream, number: str) -> None:
+    body = json.dumps(make_body(payload={"n": 0})).replace('"n": 0', f'"n": {number}').encode()
+    response = upstream.post("items", body)
+
+    assert (response.status_code, problem_of(response)["field"]) == (422, "payload.n")
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_stream_with_nul_in_its_address_is_unknown(upstream: Upstream, method: str) -> None:
     elsewhere = Upstream(upstream.client, upstream.key, "a%00b")

@@ -114,7 +114,7 @@ def test_unusable_file_is_refused_whole(content: bytes, words: str) -> None:
 def test_option_that_names_no_column_or_field_is_refused() -> None:
     with pytest.raises(FileError, match="There is no column 'body': the file has external_id"):
         read(HEADER, columns={"body": "payload.text"})
-    with pytest.raises(FileError, match="--column text=body: body is no field"):
+    with pytest.raises(FileError, match="text=body: body is no field"):
         read(HEADER, columns={"text": "body"})
 
 
