@@ -1,5 +1,8 @@
 """What a verdict on a drafted sentence says beside its answer, in words."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django.utils.translation import gettext as _
 
 from reviewqueue.models import Verdict
@@ -23,6 +26,7 @@ def word_grounds(verdict: Verdict, item: Item) -> tuple[str, ...]:
 
 def title_of_block(item: Item, block: str) -> str:
     """The title of a block of the item, else its id; not longer than fits a line."""
-    found = next((each for each in item.blocks or () if each["id"] == block), {})
+    blocks: Iterable[Mapping[str, Any]] = item.blocks or ()
+    found = next((each for each in blocks if each["id"] == block), {})
     title = str(found.get("title") or block)
     return title if len(title) <= TITLE_SHOWN else f"{title[:TITLE_SHOWN].rstrip()}…"

@@ -28,8 +28,12 @@ from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import let_pictures_in
 from reviewqueue.views.answer_panel import Machine, describe_machine
+from reviewqueue.views.drafts import address_of_draft
+from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.progress import read_labels_of, word_answer
+from reviewqueue.views.retry import read_retry
 from reviewqueue.views.screens import QueueName, name_queue
+from reviewqueue.views.sentence_sheet import draw_sheet
 from reviewqueue.views.watch_lines import name_queue_of
 from routing.items import state_before_verdict
 from routing.models import Decision, Item, Stream
@@ -57,6 +61,7 @@ class HappeningLine:
     at: datetime
     words: str
     comment: str
+    grounds: tuple[str, ...]
     queue: QueueName | None
     is_blind: bool
 
@@ -84,16 +89,28 @@ def item(request: PersonRequest, stream_key: str, item_id: UUID) -> HttpResponse
         "stream": stream,
         "item": found,
         "paper": read_item(found, stream=stream),
+        **(_read_grounds(request.user, stream, found, history) if stream.is_grounded else {}),
         "may_see": history.may_see,
         "state": _word_state(found, history, label_of),
         "decisions": [_draw_decision(each, label_of) for each in history.decisions],
-        "happenings": draw_happenings(request.user, history, label_of),
+        "happenings": draw_happenings(request.user, found, history, label_of),
         "overturn": _find_overturn(request.user, history),
         "known_address": _known_address(request.user, stream, found, history),
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
         page = render(request, "review/history.html", context)
     return let_pictures_in(request, page, stream)
+
+
+def _read_grounds(viewer: User, stream: Stream, item: Item, history: History) -> dict[str, object]:
+    """What stands on the page of a drafted sentence besides."""
+    decision = history.decisions[0] if history.decisions else None
+    block = history.standing.block if history.standing else ""
+    return {
+        "sheet": draw_sheet(item, decision=decision, block=block or None),
+        "retry": read_retry(viewer, stream, item, decision),
+        "draft_address": address_of_draft(stream, item.draft) if item.draft else "",
+    }
 
 
 @require_safe
@@ -131,7 +148,7 @@ def _draw_decision(decision: Decision, label_of: Callable[[str], str]) -> Decisi
 
 
 def draw_happenings(
-    viewer: User, history: History, label_of: Callable[[str], str]
+    viewer: User, item: Item, history: History, label_of: Callable[[str], str]
 ) -> list[HappeningLine]:
     """What happened, in words; whose name it was only for those who may know it."""
     actors = {each.actor_id for each in history.happenings if each.actor_id is not None}
@@ -149,6 +166,7 @@ def draw_happenings(
             at=each.at,
             words=word_happening(each, who(each.actor_id), label_of),
             comment="" if each.verdict is None else each.verdict.comment,
+            grounds=() if each.verdict is None else word_grounds(each.verdict, item),
             queue=name_queue(each.queue) if each.kind == OPENED else None,
             is_blind=each.kind == "verdict.recorded" and bool(each.verdict and each.verdict.blind),
         )
