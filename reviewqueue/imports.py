@@ -85,6 +85,11 @@ class _Batch:
     def count(self) -> int:
         return len(self.posts) + len(self.refused)
 
+    def has_predecessor(self, post: Post) -> bool:
+        """Whether the refused sentence that the post stands in the place of has to go in first."""
+        name = post.grounds.retry_of if post.grounds else ""
+        return bool(name) and any(each.external_id == name for each in self.posts)
+
     @property
     def is_full(self) -> bool:
         return self.count >= BATCH_ITEMS or self.size >= BATCH_BYTES
@@ -125,6 +130,9 @@ def import_records(
         except ProblemError as problem:
             batch.refuse(Refusal(record, problem.field or "", _explain(problem)))
         else:
+            if batch.has_predecessor(post):
+                _take_batch(stream, batch, counts, refuse, with_truth=with_truth)
+                batch = _Batch()
             batch.add(record, post, truth)
         if batch.is_full:
             _take_batch(stream, batch, counts, refuse, with_truth=with_truth)

@@ -19,7 +19,14 @@ BLOCKS = (
         "link": "https://docs.example.org/files#limits",
         "date": "2026-09-01",
     },
-    {"id": "files#formats", "title": "", "text": "CSV and JSONL are read.", "score": 0.5},
+    {
+        "id": "files#formats",
+        "title": "",
+        "text": "CSV and JSONL are read.",
+        "score": 0.5,
+        "link": "",
+        "date": None,
+    },
 )
 # Composites of .91, .721 and .31 with the blocks above, whose gap is .4.
 GREEN = {"entailment_probability": 1.0, "claim_count": 1}

@@ -14,7 +14,7 @@ import routing.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewqueue", "0007_key_limits"),
+        ("reviewqueue", "0009_seal_webhooks"),
         ("routing", "0010_grounded_drafts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
