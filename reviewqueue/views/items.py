@@ -205,7 +205,10 @@ def _word_state(item: Item, history: History, label_of: Callable[[str], str]) ->
     if state_before_verdict(decision.action) == Item.State.WAITING:
         return State(_("Waiting for a person"), "", is_settled=False)
     if decision.action == Decision.Action.REFUSE:
-        return State(_("Refused"), _("answered “uncertain”"), is_settled=False)
+        words = _("answered “uncertain”")
+        if item.evidence is not None:
+            words = _("“no confident source” stands in its place")
+        return State(_("Refused"), words, is_settled=False)
     return State(_("Acted on"), label_of(decision.category), is_settled=False)
 
 

@@ -33,9 +33,9 @@ SHOWN_FIRST: Final = 3
 LARGE_UP_TO: Final = 240
 # The digits after those of the two answers.
 BLOCK_KEYS: Final = "345"
-NO_BLOCK: Final = ""
 DAYS_OF_A_MONTH: Final = 30
 DAYS_OF_A_YEAR: Final = 365
+TOLD_IN_DAYS: Final = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +100,17 @@ def draw_sheet(
     `block` is the id of the chosen one, "" for none in particular, None while nothing was said.
     `claims` are what was said of them so far.
     """
-    sentence = str(item.payload.get(SENTENCE, ""))
     blocks = rank_blocks(item.blocks or ())
-    cited = str(blocks[0]["id"]) if decision and blocks else NO_BLOCK
     first = _arrange(item, blocks[:SHOWN_FIRST], decision)
     further = _arrange(item, blocks[SHOWN_FIRST:], decision)
-    stale = str(numbers_of(decision, STALE).get("block", "")) if decision else ""
-
-    def draw(one: Mapping[str, Any], hotkey: str = "") -> Source:
-        return _draw_source(
-            one,
-            sentence=sentence,
-            hotkey=hotkey,
-            score=f"{float(one['score']):.2f}" if decision else "",
-            cited=cited,
-            chosen=block,
-            stale=stale,
-        )
-
     return Sheet(
-        sentence=cut_pieces(sentence, _find_missing(decision)),
+        sentence=cut_pieces(_sentence_of(item), _find_missing(decision)),
         badge=None if decision is None else draw_badge(decision),
-        first=tuple(draw(one, key) for one, key in zip(first, BLOCK_KEYS, strict=False)),
-        further=tuple(draw(one) for one in further),
+        first=tuple(
+            _draw_source(one, item, decision, chosen=block, hotkey=key)
+            for one, key in zip(first, BLOCK_KEYS, strict=False)
+        ),
+        further=tuple(_draw_source(one, item, decision, chosen=block) for one in further),
         claims=tuple(
             ClaimLine(number, str(claim["text"]), _word_said(claims, number))
             for number, claim in enumerate(item.claims or ())
@@ -137,6 +125,16 @@ def cited_block(item: Item) -> str | None:
     return str(blocks[0]["id"]) if blocks else None
 
 
+def draw_cited(item: Item, decision: Decision) -> Source | None:
+    """The block that the machine cites; None without any."""
+    blocks = rank_blocks(item.blocks or ())
+    return _draw_source(blocks[0], item, decision) if blocks else None
+
+
+def _sentence_of(item: Item) -> str:
+    return str(item.payload.get(SENTENCE, ""))
+
+
 def _arrange(
     item: Item, blocks: Sequence[Mapping[str, Any]], decision: Decision | None
 ) -> list[Mapping[str, Any]]:
@@ -148,16 +146,14 @@ def _arrange(
 
 def _draw_source(
     block: Mapping[str, Any],
+    item: Item,
+    decision: Decision | None,
     *,
-    sentence: str,
-    hotkey: str,
-    score: str,
-    cited: str,
-    chosen: str | None,
-    stale: str,
+    chosen: str | None = None,
+    hotkey: str = "",
 ) -> Source:
     text, own = str(block["text"]), str(block["id"])
-    marks = find_marks(text, sentence=sentence)
+    marks = find_marks(text, sentence=_sentence_of(item))
     passage = choose_passage(text, marks)
     link, day = str(block.get("link") or ""), _read_day(block.get("date"))
     return Source(
@@ -166,9 +162,9 @@ def _draw_source(
         passage=passage,
         whole=cut_pieces(text, marks) if passage.before or passage.after else (),
         length=len(text),
-        score=score,
-        is_cited=bool(score) and own == cited,
-        is_stale=own == stale,
+        score=f"{float(block['score']):.2f}" if decision else "",
+        is_cited=decision is not None and own == cited_block(item),
+        is_stale=decision is not None and own == numbers_of(decision, STALE).get("block"),
         is_chosen=own == chosen,
         hotkey=hotkey,
         link=link,
@@ -198,7 +194,7 @@ def _word_age(day: date) -> str:
     days = (timezone.localdate() - day).days
     if days < 0:
         return _("dated in the future")
-    if days < 2 * DAYS_OF_A_MONTH:
+    if days < TOLD_IN_DAYS:
         return ngettext("%(n)d day old", "%(n)d days old", days) % {"n": days}
     if days < 2 * DAYS_OF_A_YEAR:
         return _("%(n)d months old") % {"n": days // DAYS_OF_A_MONTH}
