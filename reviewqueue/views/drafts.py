@@ -84,7 +84,7 @@ def draft(request: PersonRequest, stream_key: str) -> HttpResponse:
     """One draft, `?id=` its name; `&at=` opens a sentence beside it, for HTMX that alone."""
     stream = _find_stream(request, stream_key)
     name = request.GET.get("id", "")
-    found = read_draft(viewer=request.user, stream=stream, name=name) if _is_name(name) else []
+    found = read_draft(viewer=request.user, stream=stream, name=name) if name else []
     if not found:
         raise Http404
     at = _read_id(request.GET.get("at", ""))
@@ -161,10 +161,6 @@ def _draw_side(stream: Stream, each: DraftedSentence, line: SentenceLine) -> Sid
         item_address=reverse("item", args=[stream.key, each.item.id]),
         line=line,
     )
-
-
-def _is_name(name: str) -> bool:
-    return bool(name) and "\0" not in name
 
 
 def _read_id(text: str) -> UUID | None:
