@@ -42,10 +42,15 @@ def fill_queue(stream: Stream, count: int) -> None:
 
 
 def settle_tables() -> None:
-    """Leave the tables as autovacuum would after a while, so that it does not run meanwhile."""
+    """Leave the tables as autovacuum and the checkpointer would after a while.
+
+    Else both run while it is measured, and each page that is read waits until another that the
+    filling left changed in memory has been written.
+    """
     with connection.cursor() as cursor:
         for model in (Item, Decision, ReviewTask):
             cursor.execute(f"VACUUM ANALYZE {model._meta.db_table}")
+        cursor.execute("CHECKPOINT")
 
 
 def _id_of(tag: str) -> str:

@@ -4,7 +4,7 @@ The limits write what was stored once more: by COPY in transactions of the same 
 connections, with nothing parsed, checked or decided.
 """
 
-import json
+import re
 from collections.abc import Callable, Iterator
 
 from benchmarks.cast import authorise, encode, make_bodies, make_stream
@@ -19,6 +19,7 @@ SINGLE_CLIENTS = 8
 SINGLE_SECONDS = 10.0
 SINGLE_BODIES = 20_000
 SEED = 7
+TAKEN_WHOLE = re.compile(rb'"taken": ?%d\b' % BATCH)
 
 
 def run(stage: Stage) -> dict[str, float]:
@@ -41,7 +42,8 @@ def _run_batches(stage: Stage) -> dict[str, float]:
             if body is None:
                 return None
             answer = caller.expect(200, "POST", path, body)
-            if json.loads(answer.body)["taken"] != BATCH:
+            # Searched, not parsed: on the same two cores that would be a tenth of the work.
+            if not TAKEN_WHOLE.search(answer.body):
                 raise RuntimeError(f"A batch was not taken whole: {answer.body[:500]!r}")
             return answer.seconds
 

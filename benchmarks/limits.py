@@ -1,7 +1,7 @@
 """What the same machine could do at most, measured in the same run.
 
-The rows that intake stored, copied as they are into copies of the same tables (indexes and checks
-included, foreign keys and triggers not); bare claims on the table that the reviewers work on; a
+The rows that intake stored, copied as they are into copies of the same tables (indexes, checks
+and foreign keys included, triggers not); bare claims on the table that the reviewers work on; a
 WSGI application that does nothing, on the same server.
 """
 
@@ -40,12 +40,30 @@ def copy_rate(stream: Stream, *, items_a_commit: int, commits: int, writers: int
         for model in TABLES:
             names = sql.Identifier(_copy_of(model)), sql.Identifier(model._meta.db_table)
             connection.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(*names))
+            _add_foreign_keys(connection, model)
     try:
         return _write_chunks(chunks, writers) * items_a_commit
     finally:
         with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
             for model in TABLES:
                 connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(_copy_of(model))))
+
+
+def _add_foreign_keys(connection: psycopg.Connection, model: type[models.Model]) -> None:
+    """Those of the table itself, which COPY minds too; what they refer to was stored by intake."""
+    for field in model._meta.concrete_fields:
+        target = field.related_model
+        if isinstance(field, models.ForeignKey) and isinstance(target, type):
+            connection.execute(
+                sql.SQL(
+                    "ALTER TABLE {} ADD FOREIGN KEY ({}) REFERENCES {} "
+                    "DEFERRABLE INITIALLY DEFERRED"
+                ).format(
+                    sql.Identifier(_copy_of(model)),
+                    sql.Identifier(field.column),
+                    sql.Identifier(target._meta.db_table),
+                )
+            )
 
 
 def _copy_of(model: type[models.Model]) -> str:

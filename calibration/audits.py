@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -10,12 +11,14 @@ from django.conf import settings
 from calibration.core.sampling import is_drawn
 from calibration.models import AuditDraw
 from routing.ids import uuid7
-from routing.items import copy_rows
-from routing.models import Category, Stream
+from routing.models import Stream
+from routing.rows import fetch_rows
+from routing.tables import Row, Table
+
+DRAWS: Final = Table(AuditDraw, "id", "stream_id", "item_id", "decision_id", "pi", "drawn_at")
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """A decision in the sample and the probability with which it came there."""
 
     item_id: UUID
@@ -40,14 +43,15 @@ class Rates:
         return self.own_double.get(predicted, self.stream.double_rate)
 
 
+READ_RATES: Final = """
+    SELECT key, audit_rate, double_rate FROM routing_category
+    WHERE stream_id = %(stream)s AND (audit_rate IS NOT NULL OR double_rate IS NOT NULL)
+"""
+
+
 def read_rates(stream: Stream) -> Rates:
     """The rates of a stream and of its categories, in one query."""
-    rows = (
-        Category.objects.filter(stream=stream)
-        .exclude(audit_rate=None, double_rate=None)
-        .values_list("key", "audit_rate", "double_rate")
-    )
-    found = list(rows)
+    found = fetch_rows(READ_RATES, {"stream": stream.id})
     return Rates(
         stream,
         {key: rate for key, rate, _double in found if rate is not None},
@@ -74,11 +78,10 @@ def hash_draws(*, stream_id: UUID, item_id: UUID, rate: float, purpose: str) -> 
     )
 
 
-def record_draws(*, stream_id: UUID, draws: Sequence[Draw], drawn_at: datetime) -> None:
-    """Store what was drawn, with one COPY."""
-    if draws:
-        copy_rows(
-            AuditDraw._meta.db_table,
-            ("id", "stream_id", "item_id", "decision_id", "pi", "drawn_at"),
-            ((uuid7(), stream_id, d.item_id, d.decision_id, d.pi, drawn_at) for d in draws),
-        )
+def draw_rows(
+    *, stream_id: UUID, draws: Sequence[Draw], drawn_at: datetime
+) -> tuple[Table, list[Row]]:
+    """What was drawn, as it is stored."""
+    return DRAWS, [
+        (uuid7(), stream_id, draw.item_id, draw.decision_id, draw.pi, drawn_at) for draw in draws
+    ]

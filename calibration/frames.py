@@ -5,9 +5,9 @@ Estimates divide by exact counts of everything routed, so intake notes each deci
 `FrameCount`, which reports read.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -15,17 +15,17 @@ import numpy.typing as npt
 from django.db import connection, transaction
 
 from calibration.models import FrameDelta
-from routing.ids import uuid7
-from routing.items import copy_rows
+from routing.ids import uuid7s
+from routing.tables import Row, Table
 
 BIN_WIDTH = 0.02
 LOGIT_LIMIT = 12.0
 KEY = ("day", "policy_id", "model_version", "category", "bin", "queue", "pi")
+DELTAS: Final = Table(FrameDelta, "id", "stream_id", *KEY, "count", "raw_sum")
 FOLD_LOCK = 0x52515F46  # "RQ_F": the one writer that folds
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """The frame cell of one decision and its raw confidence."""
 
     day: date
@@ -45,28 +45,22 @@ def confidence_bins(raw: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return np.rint(steps).astype(np.int64)
 
 
-def note_cells(*, stream_id: UUID, cells: Iterable[Cell], count: int = 1) -> None:
-    """Add `count` to each cell, with one COPY; -1 where another decision took the place of one."""
-    listed = list(cells)
-    bins = confidence_bins(np.array([cell.raw_confidence for cell in listed]))
+def cell_rows(*, stream_id: UUID, cells: Sequence[Cell], count: int = 1) -> tuple[Table, list[Row]]:
+    """Notes that add `count` to each cell; -1 where another decision took the place of one."""
+    bins = confidence_bins(np.array([cell.raw_confidence for cell in cells])).tolist()
     counted: dict[tuple[object, ...], tuple[int, float]] = {}
-    for cell, bin_number in zip(listed, bins.tolist(), strict=True):
-        key = (
-            cell.day,
-            cell.policy_id,
-            cell.model_version,
-            cell.category,
-            bin_number,
-            cell.queue,
-            cell.pi,
-        )
+    for (day, policy_id, model_version, category, queue, pi, raw), bin_number in zip(
+        cells, bins, strict=True
+    ):
+        key = day, policy_id, model_version, category, bin_number, queue, pi
         so_far, raw_sum = counted.get(key, (0, 0.0))
-        counted[key] = so_far + count, raw_sum + count * cell.raw_confidence
-    copy_rows(
-        FrameDelta._meta.db_table,
-        ("id", "stream_id", *KEY, "count", "raw_sum"),
-        ((uuid7(), stream_id, *key, total, raw_sum) for key, (total, raw_sum) in counted.items()),
-    )
+        counted[key] = so_far + count, raw_sum + count * raw
+    return DELTAS, [
+        (cell_id, stream_id, *key, total, raw_sum)
+        for cell_id, (key, (total, raw_sum)) in zip(
+            uuid7s(len(counted)), counted.items(), strict=True
+        )
+    ]
 
 
 @transaction.atomic

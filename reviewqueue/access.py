@@ -198,12 +198,26 @@ def issue_api_key(
     return key, text
 
 
+# Asked at every call of the API.
+_KEY: Final = Columns(ApiKey, "api_key")
+FIND_KEY: Final = f"""
+    SELECT {_KEY.sql} FROM reviewqueue_apikey AS api_key
+    WHERE api_key.prefix = %(prefix)s AND api_key.revoked_at IS NULL
+"""  # noqa: S608 - the columns of our own models
+FIND_STREAM_OF_KEY: Final = f"""
+    SELECT {_STREAM.sql} FROM routing_stream AS stream
+    JOIN reviewqueue_apikey_streams AS reach ON reach.stream_id = stream.id
+    WHERE reach.apikey_id = %(api_key)s AND stream.key = %(stream)s
+"""  # noqa: S608 - the columns of our own models
+
+
 def find_api_key(text: str) -> ApiKey | None:
     """The live key with this text, or None; compared in constant time."""
     if not KEY_PATTERN.fullmatch(text):
         return None
-    key = ApiKey.objects.filter(prefix=text[:PREFIX_LENGTH], revoked_at=None).first()
-    if key is None or not hmac.compare_digest(bytes(key.digest), _digest(text)):
+    row = fetch_row(FIND_KEY, {"prefix": text[:PREFIX_LENGTH]})
+    key = row and _KEY.make(row)
+    if not key or not hmac.compare_digest(bytes(key.digest), _digest(text)):
         return None
     return key
 
@@ -216,4 +230,5 @@ def stream_of_key(key: ApiKey, stream_key: str) -> Stream | None:
     """The stream with this key if the API key reaches it."""
     if "\0" in stream_key:  # which the database would refuse to look for
         return None
-    return key.streams.filter(key=stream_key).first()
+    row = fetch_row(FIND_STREAM_OF_KEY, {"api_key": key.id, "stream": stream_key})
+    return _STREAM.make(row) if row else None

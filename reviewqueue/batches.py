@@ -21,7 +21,7 @@ from reviewqueue.announcements import announce_settled, withdraw_settled
 from reviewqueue.batch_claims import held_batch
 from reviewqueue.claims import UNCLAIMED, note_skips
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.settlements import label_kind
+from reviewqueue.settlements import make_truth
 from reviewqueue.verdicts import (
     Answer,
     LateVerdictError,
@@ -117,7 +117,7 @@ def confirm_batch(
         confirmed=count,
         corrected=len(answers) - count,
         left=len(passed_on),
-        lost=_name(stream, asked - set(tasks)),
+        lost=name_rows(stream, asked - set(tasks)),
     )
 
 
@@ -171,17 +171,13 @@ def _settle(
 ) -> None:
     settle_truths(
         [
-            GroundTruth(
-                stream_id=stream.id,
-                item_id=verdict.item_id,
+            make_truth(
+                verdict,
                 decision_id=tasks[verdict.task_id].decision_id,
-                kind=label_kind(verdict),
-                categories=verdict.categories,
                 pi=None,
                 blind=False,
                 source=GroundTruth.Source.FLAGGED,
-                verdict_id=verdict.id,
-                settled_at=now,
+                at=now,
             )
             for verdict in verdicts
         ]
@@ -227,7 +223,8 @@ def _pass_on(stream: Stream, user: "User", task_ids: Sequence[UUID], now: dateti
     )
 
 
-def _name(stream: Stream, task_ids: Collection[UUID]) -> tuple[str, ...]:
+def name_rows(stream: Stream, task_ids: Collection[UUID]) -> tuple[str, ...]:
+    """The external ids of rows of the stream's batch, in the order they were opened."""
     rows = ReviewTask.objects.in_batch().filter(stream=stream, id__in=list(task_ids))
     return tuple(rows.order_by("id").values_list("item__external_id", flat=True))
 

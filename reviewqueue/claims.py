@@ -265,6 +265,12 @@ def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
     return True
 
 
+def rests_from(*, task_id: UUID, user: "User") -> bool:
+    """Whether the user skipped the task a moment ago and is not offered it for a while."""
+    recent = TaskSkip.objects.filter(task=task_id, user=user, skipped_at__gt=Now() - SKIP_REST)
+    return recent.exists()
+
+
 def _rest_from(task: ReviewTask, user: "User") -> None:
     """Offer the user no seat of the task's item for a while; of two the other would come next."""
     seats = ReviewTask.objects.unanswered().filter(stream_id=task.stream_id, item_id=task.item_id)

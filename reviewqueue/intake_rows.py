@@ -1,9 +1,9 @@
 """What newly stored items bring along: decisions, seats, draws, frame cells and announcements.
 
-Gathered item by item, then stored with one COPY per table.
+Gathered item by item, then stored with one COPY per table, or together where they are few.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from calibration.audits import Draw, hash_draws, is_judged_twice, read_rates, record_draws
+from calibration.audits import Draw, draw_rows, hash_draws, is_judged_twice, read_rates
 from calibration.core.sampling import combined_pi
-from calibration.frames import Cell, note_cells
+from calibration.frames import Cell, cell_rows
 from reviewqueue.announcements import announce_routed
 from reviewqueue.models import RemoteAsk, ReviewTask
 from routing.alarms import note_unknown_models
@@ -21,11 +21,12 @@ from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
 from routing.ids import uuid7
-from routing.items import NewDecision, Post, copy_rows, insert_decisions
+from routing.items import NewDecision, Post, copy_rows, decision_rows
 from routing.models import Decision, Policy, Stream
+from routing.tables import Table, store_rows
 
 # A refused or automatic item has no seat; whether it gets one is the audit's draw.
-QUEUE_OF_ACTION: Final = {
+QUEUE_OF_ACTION: Final[Mapping[str, ReviewTask.Queue]] = {
     Decision.Action.WAIT: ReviewTask.Queue.HOLD,
     Decision.Action.ACT_AND_REVIEW: ReviewTask.Queue.FLAGGED,
     Decision.Action.ESCALATE: ReviewTask.Queue.ESCALATED,
@@ -35,19 +36,10 @@ ASK_COLUMNS: Final = (
     *("id", "stream_id", "item_id", "decision_id", "model_id"),
     *("state", "tries", "due_at", "asked_at", "error"),
 )
-TASK_COLUMNS: Final = (
-    "id",
-    "stream_id",
-    "item_id",
-    "decision_id",
-    "queue",
-    "seat",
-    "state",
-    "blind",
-    "pi",
-    "priority",
-    "due_at",
-    "opened_at",
+TASKS: Final = Table(
+    ReviewTask,
+    *("id", "stream_id", "item_id", "decision_id", "queue", "seat"),
+    *("state", "blind", "pi", "priority", "due_at", "opened_at"),
 )
 
 
@@ -77,7 +69,7 @@ class IntakeRows:
         *,
         at_capacity: bool,
     ) -> UUID:
-        queue = QUEUE_OF_ACTION.get(Decision.Action(outcome.action))
+        queue = QUEUE_OF_ACTION.get(outcome.action)
         decision_id = uuid7()
         if self.labelled:
             pi = 1.0
@@ -176,13 +168,16 @@ class IntakeRows:
         if not self.decisions:
             return
         at = decided_at or self.at
-        insert_decisions(stream_id=self.stream.id, decisions=self.decisions, decided_at=at)
-        record_draws(stream_id=self.stream.id, draws=self.draws, drawn_at=at)
-        note_cells(stream_id=self.stream.id, cells=self.cells)
+        stream_id = self.stream.id
+        store_rows(
+            decision_rows(stream_id=stream_id, decisions=self.decisions, decided_at=at),
+            (TASKS, self.tasks),
+            draw_rows(stream_id=stream_id, draws=self.draws, drawn_at=at),
+            cell_rows(stream_id=stream_id, cells=self.cells),
+        )
         if instead_of is not None:
-            note_cells(stream_id=self.stream.id, cells=[self._cell_of(instead_of)], count=-1)
-        if self.tasks:
-            copy_rows(ReviewTask._meta.db_table, TASK_COLUMNS, self.tasks)
+            undone = cell_rows(stream_id=stream_id, cells=[self._cell_of(instead_of)], count=-1)
+            store_rows(undone)
         if self.asks:
             self._store_asks()
 

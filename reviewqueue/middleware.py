@@ -1,9 +1,15 @@
 """What no page has to think of."""
 
 from collections.abc import Callable
+from functools import cached_property
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
+from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
@@ -15,3 +21,20 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
         return get_response(request)
 
     return middleware
+
+
+class PolicyMiddleware(CSPMiddleware):
+    """django-csp's header, composed once for all answers that do not change their own policy."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """The answer with the header."""
+        if settings.DEBUG or any(name.startswith("_csp") for name in vars(response)):
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self._ours)
+        return response
+
+    @cached_property
+    def _ours(self) -> str:
+        return build_policy()

@@ -16,10 +16,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from calibration.models import GroundTruth
-from calibration.truth import settle_truth, withdraw_truth
+from calibration.truth import withdraw_truth
 from reviewqueue.announcements import announce_overturned, withdraw_overturn
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.settlements import label_kind
+from reviewqueue.settlements import make_truth, settle_by
 from reviewqueue.verdicts import (
     Answer,
     UndoWindowPassedError,
@@ -27,9 +27,10 @@ from reviewqueue.verdicts import (
     agrees,
     check_answer,
     check_grounds,
+    is_superseded,
+    lock_seat,
 )
 from routing.events import record_event
-from routing.models import Item
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -48,7 +49,7 @@ def may_be_overturned(verdict: Verdict) -> bool:
 
     `verdict` with its task.
     """
-    return not (_refuse(verdict) or _is_superseded(verdict))
+    return not (_refuse(verdict) or is_superseded(verdict))
 
 
 @transaction.atomic
@@ -66,8 +67,8 @@ def overturn_verdict(
         VerdictError: the answer contradicts itself, says what stands already or gives no reason.
     """
     verdict = Verdict.objects.select_related("stream").get(id=verdict_id)
-    task = _lock_task(verdict)
-    if _is_superseded(verdict):
+    task = lock_seat(verdict)
+    if is_superseded(verdict):
         raise NotOverturnableError(
             _("Somebody else has changed this verdict meanwhile; look at the item again.")
         )
@@ -111,8 +112,8 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
     )
     if overturn is None or overturn.supersedes is None:
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
-    task = _lock_task(overturn)
-    if _is_superseded(overturn) or not withdraw_overturn(overturn):
+    task = lock_seat(overturn)
+    if is_superseded(overturn) or not withdraw_overturn(overturn):
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     earlier = overturn.supersedes
     back = _bring_back(earlier, overturn, task)
@@ -139,6 +140,9 @@ def _bring_back(earlier: Verdict, overturn: Verdict, task: ReviewTask) -> Verdic
         categories=earlier.categories,
         proposed_name=earlier.proposed_name,
         comment=earlier.comment,
+        block=earlier.block,
+        off_topic=earlier.off_topic,
+        claims=earlier.claims,
         blind=earlier.blind,
         confirms=earlier.confirms,
         batch=earlier.batch,
@@ -148,19 +152,6 @@ def _bring_back(earlier: Verdict, overturn: Verdict, task: ReviewTask) -> Verdic
         answered_at=earlier.answered_at,
         published_at=earlier.published_at,
     )
-
-
-def _lock_task(verdict: Verdict) -> ReviewTask:
-    """The verdict's seat, locked: whoever supersedes a verdict of it waits here for the other."""
-    return (
-        ReviewTask.objects.select_for_update(of=("self",))
-        .select_related("stream", "decision")
-        .get(id=verdict.task_id)
-    )
-
-
-def _is_superseded(verdict: Verdict) -> bool:
-    return Verdict.objects.filter(supersedes=verdict).exists()
 
 
 def _refuse(verdict: Verdict) -> str:
@@ -234,16 +225,13 @@ def _settle_anew(verdict: Verdict, task: ReviewTask, *, at: datetime, settled_at
         return
     label = GroundTruth.objects.current().get(stream_id=task.stream_id, item_id=task.item_id)
     withdraw_truth(stream_id=task.stream_id, item_id=task.item_id, at=at)
-    settle_truth(
-        stream_id=task.stream_id,
-        item_id=task.item_id,
-        decision_id=label.decision_id,
-        kind=label_kind(verdict),
-        categories=verdict.categories,
-        pi=label.pi,
-        blind=label.blind,
-        source=label.source,
-        verdict_id=verdict.id,
-        settled_at=settled_at,
+    settle_by(
+        make_truth(
+            verdict,
+            decision_id=label.decision_id,
+            pi=label.pi,
+            blind=label.blind,
+            source=label.source,
+            at=settled_at,
+        )
     )
-    Item.objects.filter(id=task.item_id).update(settled_at=settled_at)

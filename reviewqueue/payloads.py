@@ -83,6 +83,16 @@ def read_item(item: Item, *, stream: Stream) -> Paper:
     )
 
 
+def read_title(item: Item, *, stream: Stream) -> str:
+    """The heading of `read_item`, without the rest."""
+    if stream.is_grounded:
+        return _title_of_sentence(item)
+    payload, layout = item.payload, stream.payload_fields
+    kinds = {name: _choose_kind(name, value, layout) for name, value in payload.items()}
+    field = _find_title(payload, kinds, layout)
+    return _shorten(write_leaf(payload[field]) if field else item.external_id)
+
+
 def _read_sentence(item: Item, stream: Stream) -> Paper:
     rest = {name: value for name, value in item.payload.items() if name != SENTENCE}
     kinds = {name: kind_of(name, value) for name, value in rest.items()} | stream.payload_fields
@@ -93,12 +103,12 @@ def _read_sentence(item: Item, stream: Stream) -> Paper:
         order=stream.payload_order,
         image_hosts=stream.image_hosts,
     )
-    title = str(item.payload.get(SENTENCE, "")).strip() or item.external_id
-    return replace(paper, title=_shorten(title), titled=True, fields=draw_tree(dict(item.payload)))
+    title = _title_of_sentence(item)
+    return replace(paper, title=title, titled=True, fields=draw_tree(dict(item.payload)))
 
 
-def _shorten(title: str) -> str:
-    return title if len(title) <= TITLE_LONGEST else f"{title[:TITLE_LONGEST].rstrip()}…"
+def _title_of_sentence(item: Item) -> str:
+    return _shorten(str(item.payload.get(SENTENCE, "")).strip() or item.external_id)
 
 
 def read_payload(
@@ -184,6 +194,10 @@ def _find_title(
         name for name in _TITLE_FIELDS if name not in layout and _is_short(payload.get(name))
     )
     return next(asked, None) or next(guessed, None)
+
+
+def _shorten(title: str) -> str:
+    return title if len(title) <= TITLE_LONGEST else f"{title[:TITLE_LONGEST].rstrip()}…"
 
 
 def _is_word(value: Json) -> bool:

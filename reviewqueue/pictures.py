@@ -1,14 +1,26 @@
-"""Pictures of foreign hosts, where the stream's admin allows them."""
+"""Pages of a stream: in its time zone, with pictures of the hosts that its admin allows."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from csp.decorators import csp_update
 from django.http import HttpRequest
+from django.utils import timezone
 
 from routing.models import Stream
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
+
+
+def draw_in_stream(
+    request: HttpRequest, stream: Stream, draw: "Callable[[], HttpResponse]"
+) -> "HttpResponse":
+    """What `draw` renders, with times as the stream has them and its pictures let in."""
+    with timezone.override(ZoneInfo(stream.time_zone)):
+        page = draw()
+    return let_pictures_in(request, page, stream)
 
 
 def let_pictures_in(

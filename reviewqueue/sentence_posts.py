@@ -145,23 +145,28 @@ class TriedSentence(SentencePost):
 FIELDS: Final = tuple(SentencePost.model_fields)
 
 
-def read_post(stream: Stream, parsed: object, *, tried: bool = False) -> Post:
+def read_post(
+    stream: Stream, parsed: object, *, tried: bool = False, is_sound: bool = False
+) -> Post:
     """A parsed body as a post to the stream, or as one of which nothing is to be stored.
+
+    `is_sound` where it can hold no flaw.
 
     Raises:
         ProblemError: names the field, its value and what to do.
     """
     if stream.is_grounded:
-        return _check_sentence(parsed, TriedSentence if tried else SentencePost)
+        form = TriedSentence if tried else SentencePost
+        return _check_sentence(parsed, form, is_sound=is_sound)
     _refuse_fields(parsed, ONLY_HERE, "drafted sentences have; this stream takes scores")
-    return check_post(parsed, TriedPost if tried else ItemPost)
+    return check_post(parsed, TriedPost if tried else ItemPost, is_sound=is_sound)
 
 
-def _check_sentence(parsed: object, form: type[SentencePost]) -> Post:
+def _check_sentence(parsed: object, form: type[SentencePost], *, is_sound: bool) -> Post:
     _refuse_fields(
         parsed, ONLY_SCORED, "no drafted sentence has; this stream takes blocks and signals"
     )
-    checked = check_form(parsed, form, FIELDS)
+    checked = check_form(parsed, form, FIELDS, is_sound=is_sound)
     _check_ids(checked.blocks)
     return Post(
         external_id=checked.external_id,

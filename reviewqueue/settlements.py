@@ -52,7 +52,7 @@ def store_verdict(*, task: ReviewTask, verdict: Verdict, event: Event, alone: bo
     elif alone and (verdict.kind != Kind.CANNOT_JUDGE or task.queue == Queue.ESCALATED):
         settle = SETTLE_ITEM, {"item": task.item_id, "at": at}
         told = make_settled_announcements(task, verdict, stream=task.stream)
-        insert_together(verdict, _make_truth(task, verdict, at), *told, event, before=settle)
+        insert_together(verdict, _truth_of_seat(task, verdict, at), *told, event, before=settle)
     else:
         insert_together(verdict, event)
         apply_verdict(task=task, verdict=verdict, at=at)
@@ -78,23 +78,49 @@ def apply_verdict(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
 
 def settle_item(*, task: ReviewTask, verdict: Verdict, at: datetime) -> None:
     """Make the verdict the item's label, with the chance and the queue of its seat."""
-    settle_truths([_make_truth(task, verdict, at)])
-    Item.objects.filter(id=task.item_id).update(state=Item.State.SETTLED, settled_at=at)
+    settle_by(_truth_of_seat(task, verdict, at))
     announce_settled([(task, verdict)], stream=task.stream)
 
 
-def _make_truth(task: ReviewTask, verdict: Verdict, at: datetime) -> GroundTruth:
+def settle_by(truth: GroundTruth) -> None:
+    """Make this the item's label from its time on."""
+    settle_truths([truth])
+    settled = Item.objects.filter(id=truth.item_id)
+    settled.update(state=Item.State.SETTLED, settled_at=truth.settled_at)
+
+
+def make_truth(
+    verdict: Verdict,
+    *,
+    decision_id: UUID,
+    pi: float | None,
+    blind: bool,
+    source: str,
+    at: datetime,
+) -> GroundTruth:
+    """The label that the verdict makes, not stored yet; the rest says how it came to be one."""
     return GroundTruth(
-        stream_id=task.stream_id,
-        item_id=task.item_id,
-        decision_id=task.decision_id,
+        stream_id=verdict.stream_id,
+        item_id=verdict.item_id,
+        decision_id=decision_id,
         kind=label_kind(verdict),
         categories=list(verdict.categories),
+        pi=pi,
+        blind=blind,
+        source=source,
+        verdict_id=verdict.id,
+        settled_at=at,
+    )
+
+
+def _truth_of_seat(task: ReviewTask, verdict: Verdict, at: datetime) -> GroundTruth:
+    return make_truth(
+        verdict,
+        decision_id=task.decision_id,
         pi=task.pi,
         blind=task.blind,
         source=task.queue,
-        verdict_id=verdict.id,
-        settled_at=at,
+        at=at,
     )
 
 

@@ -73,16 +73,17 @@ def check_answer(
     """
     _check_categories(answer, stream, taxonomy)
     if len(set(answer.categories)) != len(answer.categories):
-        raise VerdictError("A category was named twice; name each once.", field="categories")
+        raise VerdictError(_("A category was named twice; name each once."), field="categories")
     count = len(answer.categories)
     if answer.kind == Kind.CATEGORY and count != 1:
-        raise VerdictError("Choose exactly one category.", field="categories")
+        raise VerdictError(_("Choose exactly one category."), field="categories")
     if answer.kind == Kind.AMBIGUOUS and count < AMBIGUOUS_AT_LEAST:
-        raise VerdictError("Mark at least two categories that would do.", field="categories")
+        raise VerdictError(_("Mark at least two categories that would do."), field="categories")
     if answer.kind in (Kind.NONE_FITS, Kind.CANNOT_JUDGE) and count:
-        raise VerdictError("This answer names no category.", field="categories")
+        raise VerdictError(_("This answer names no category."), field="categories")
     if answer.kind not in (Kind.CATEGORY, Kind.AMBIGUOUS, Kind.NONE_FITS, Kind.CANNOT_JUDGE):
-        raise VerdictError(f"{answer.kind!r} is no answer; choose one of the form.", field="kind")
+        message = _("“%(kind)s” is no answer; choose one of the form.")
+        raise VerdictError(message % {"kind": answer.kind}, field="kind")
     if stream.is_grounded and answer.kind in (Kind.AMBIGUOUS, Kind.NONE_FITS):
         raise VerdictError(_("A sentence is supported or it is not; choose one."), field="kind")
 
@@ -255,12 +256,8 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
     )
     if verdict is None:
         raise refused
-    task = (
-        ReviewTask.objects.select_for_update(of=("self",))
-        .select_related("stream", "decision")
-        .get(id=verdict.task_id)
-    )
-    if Verdict.objects.filter(supersedes=verdict).exists():
+    task = lock_seat(verdict)
+    if is_superseded(verdict):
         raise refused
     now = timezone.now()
     if task.known_id is None and not take_back(task=task, verdict=verdict, at=now):
@@ -275,6 +272,20 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         verdict=str(verdict.id),
     )
     return task
+
+
+def lock_seat(verdict: Verdict) -> ReviewTask:
+    """The verdict's seat, locked: whoever supersedes a verdict of it waits here for the other."""
+    return (
+        ReviewTask.objects.select_for_update(of=("self",))
+        .select_related("stream", "decision")
+        .get(id=verdict.task_id)
+    )
+
+
+def is_superseded(verdict: Verdict) -> bool:
+    """Whether another verdict of its seat has followed; for certain only under `lock_seat`."""
+    return Verdict.objects.filter(supersedes=verdict).exists()
 
 
 def _add_withdrawal(verdict: Verdict, task: ReviewTask, now: datetime) -> None:

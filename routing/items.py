@@ -5,16 +5,30 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
+from psycopg.errors import UniqueViolation
 
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
-from routing.ids import uuid7
+from routing.ids import uuid7s
 from routing.models import Decision, Item
+from routing.tables import NO_JSON, Row, Table, copy_into, encode_json, insert_rows, store_rows
+
+ITEMS: Final = Table(
+    Item,
+    *("id", "stream_id", "external_id", "payload", "scores", "signals", "secondary", "metadata"),
+    *("model_version", "priority", "due_at", "fingerprint", "state", "received_at"),
+)
+UNLESS_KNOWN: Final = "ON CONFLICT (stream_id, external_id) DO NOTHING"
+DECISIONS: Final = Table(
+    Decision,
+    *("id", "stream_id", "item_id", "policy_id", "queue", "action", "predicted", "category"),
+    *("source", "raw_confidence", "confidence", "margin", "entropy", "alternatives", "watch"),
+    *("reasons", "matched_rules", "remote_answer", "at_capacity", "label_pi", "decided_at"),
+)
 
 # Actions that hold an item back until a person has judged it.
 WAITING_ACTIONS: Final = (Decision.Action.WAIT, Decision.Action.ESCALATE)
@@ -54,8 +68,7 @@ class Post:
     grounds: Grounds | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NewDecision:
+class NewDecision(NamedTuple):
     """An outcome of the rules with the ids it is stored under."""
 
     id: UUID
@@ -81,9 +94,9 @@ def fingerprint(post: Post) -> bytes:
     body = {
         "external_id": post.external_id,
         "payload": post.payload,
-        "scores": {key: float(p) for key, p in post.scores.items()},
+        "scores": _as_floats(post.scores),
         "signals": post.signals,
-        "secondary": {key: float(p) for key, p in post.secondary.items()},
+        "secondary": _as_floats(post.secondary),
         "metadata": post.metadata,
         "model_version": post.model_version,
         "priority": post.priority,
@@ -91,8 +104,19 @@ def fingerprint(post: Post) -> bytes:
     }
     if post.grounds is not None:
         body["grounds"] = asdict(post.grounds)
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_CANONICAL.encode(body).encode()).digest()
+
+
+# Made once: the options are what costs most of a short text.
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
+)
+
+
+def _as_floats(scores: Mapping[str, float]) -> Mapping[str, float]:
+    if set(map(type, scores.values())) <= {float}:
+        return scores
+    return {key: float(p) for key, p in scores.items()}
 
 
 def insert_items(
@@ -100,51 +124,72 @@ def insert_items(
 ) -> list[UUID | None]:
     """Store those posts whose external id is new to the stream; the others give None.
 
-    One statement. Of two posts with one external id in a batch the first is stored.
+    Of two posts with one external id in a batch the first is stored.
     """
-    rows = [
-        {
-            "id": str(uuid7()),
-            "external_id": post.external_id,
-            "payload": post.payload,
-            "scores": post.scores,
-            "signals": post.signals,
-            "secondary": post.secondary,
-            "metadata": post.metadata,
-            "model_version": post.model_version,
-            "priority": post.priority,
-            "due_at": post.due_at.isoformat() if post.due_at else None,
-            "fingerprint": fingerprint(post).hex(),
-            "state": state,
-        }
-        for post, state in zip(posts, states, strict=True)
+    ids = uuid7s(len(posts))
+    rows: list[tuple[object, ...]] = [
+        (
+            item_id,
+            stream_id,
+            post.external_id,
+            encode_json(post.payload),
+            encode_json(post.scores),
+            encode_json(post.signals) if post.signals else NO_JSON,
+            encode_json(post.secondary) if post.secondary else NO_JSON,
+            encode_json(post.metadata) if post.metadata else NO_JSON,
+            post.model_version,
+            post.priority,
+            post.due_at,
+            fingerprint(post),
+            state,
+            received_at,
+        )
+        for item_id, post, state in zip(ids, posts, states, strict=True)
     ]
-    # Two batches of the same ids in another order would wait for each other.
-    in_one_order = sorted(rows, key=itemgetter("external_id"))
+    if len(rows) == 1:
+        new = insert_rows([(ITEMS, rows[0])], ending=UNLESS_KNOWN)
+        return [ids[0] if new else None]
+    firsts = {post.external_id: row for post, row in reversed(list(zip(posts, rows, strict=True)))}
+    stored = _copy_unknown(stream_id, firsts)
+    return [
+        item_id if item_id == stored.get(post.external_id) else None
+        for post, item_id in zip(posts, ids, strict=True)
+    ]
+
+
+def _copy_unknown(stream_id: UUID, rows: Mapping[str, Row]) -> dict[str, object]:
+    """COPY the items whose external id is new to the stream; returns the keys they have now.
+
+    COPY refuses the whole batch for one id that is taken, so those are asked for first. Who loses
+    a race for an id waits for the winner to commit, and finds it when asking once more.
+    """
+    while True:
+        # Two batches of the same ids in another order would wait for each other.
+        new = sorted(rows.keys() - _known_among(stream_id, list(rows)))
+        try:
+            with transaction.atomic():
+                copy_into(ITEMS, [rows[external_id] for external_id in new])
+        except UniqueViolation as error:
+            if error.diag.constraint_name != "item_external_id_unique":
+                raise
+        else:
+            return {external_id: rows[external_id][0] for external_id in new}
+
+
+def _known_among(stream_id: UUID, external_ids: list[str]) -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO routing_item (id, stream_id, external_id, payload, scores, signals,
-                secondary, metadata, model_version, priority, due_at, fingerprint, state,
-                received_at)
-            SELECT id, %s, external_id, payload, scores, signals, secondary, metadata,
-                model_version, priority, due_at, decode(fingerprint, 'hex'), state, %s
-            FROM json_to_recordset(%s) AS posted (id uuid, external_id text, payload jsonb,
-                scores jsonb, signals jsonb, secondary jsonb, metadata jsonb,
-                model_version text, priority smallint, due_at timestamptz, fingerprint text,
-                state text)
-            ON CONFLICT (stream_id, external_id) DO NOTHING
-            RETURNING id
+            SELECT external_id FROM routing_item
+            WHERE stream_id = %s AND external_id = ANY(%s)
             """,
-            [stream_id, received_at, json.dumps(in_one_order, ensure_ascii=False)],
+            [stream_id, external_ids],
         )
-        stored = {row[0] for row in cursor.fetchall()}
-    ids = [UUID(str(row["id"])) for row in rows]
-    return [item_id if item_id in stored else None for item_id in ids]
+        return {row[0] for row in cursor.fetchall()}
 
 
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """COPY rows into a table of ours; for tables whose rows cannot conflict."""
+    """COPY rows of whatever types into a table of ours; for rows that cannot conflict."""
     names = ", ".join(columns)
     with (
         connection.cursor() as cursor,
@@ -157,59 +202,41 @@ def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[object
 def insert_decisions(
     *, stream_id: UUID, decisions: Sequence[NewDecision], decided_at: datetime
 ) -> None:
-    """Store decisions with one COPY."""
-    copy_rows(
-        Decision._meta.db_table,
+    """Store decisions, with one COPY where they are many."""
+    store_rows(decision_rows(stream_id=stream_id, decisions=decisions, decided_at=decided_at))
+
+
+def decision_rows(
+    *, stream_id: UUID, decisions: Sequence[NewDecision], decided_at: datetime
+) -> tuple[Table, list[Row]]:
+    """Decisions as they are stored."""
+    return DECISIONS, [
         (
-            "id",
-            "stream_id",
-            "item_id",
-            "policy_id",
-            "queue",
-            "action",
-            "predicted",
-            "category",
-            "source",
-            "raw_confidence",
-            "confidence",
-            "margin",
-            "entropy",
-            "alternatives",
-            "watch",
-            "reasons",
-            "matched_rules",
-            "remote_answer",
-            "at_capacity",
-            "label_pi",
-            "decided_at",
-        ),
-        (
-            (
-                new.id,
-                stream_id,
-                new.item_id,
-                new.policy_id,
-                new.outcome.queue,
-                new.outcome.action,
-                new.outcome.predicted,
-                new.outcome.category or "",
-                new.outcome.source,
-                new.outcome.raw_confidence,
-                new.outcome.confidence,
-                new.outcome.margin,
-                new.outcome.entropy,
-                json.dumps(new.outcome.alternatives),
-                list(new.outcome.watch),
-                json.dumps(reason_documents(new.outcome)),
-                list(new.matched_rules),
-                None if new.remote_answer is None else json.dumps(asdict(new.remote_answer)),
-                new.at_capacity,
-                new.label_pi,
-                decided_at,
-            )
-            for new in decisions
-        ),
-    )
+            new.id,
+            stream_id,
+            new.item_id,
+            new.policy_id,
+            made.queue,
+            made.action,
+            made.predicted,
+            made.category or "",
+            made.source,
+            made.raw_confidence,
+            made.confidence,
+            made.margin,
+            made.entropy,
+            encode_json(made.alternatives),
+            made.watch,
+            encode_json(reason_documents(made)),
+            new.matched_rules,
+            None if new.remote_answer is None else encode_json(asdict(new.remote_answer)),
+            new.at_capacity,
+            new.label_pi,
+            decided_at,
+        )
+        for new in decisions
+        for made in [new.outcome]
+    ]
 
 
 def reason_documents(outcome: Outcome) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -20,6 +20,7 @@ from routing.core.policy import CategoryRule as RuleSpec
 from routing.core.policy import Policy as PolicySpec
 from routing.events import record_event
 from routing.models import Announcement, Category, CategoryRule, KeywordRule, Policy, Stream
+from routing.rows import fetch_row
 
 COPIED = (
     "title",
@@ -191,14 +192,15 @@ def find_published_spec(stream_id: UUID) -> PolicySpec | None:
     return None if found is None else published_spec(found)
 
 
+FIND_PUBLISHED: Final = """
+    SELECT id FROM routing_policy
+    WHERE stream_id = %(stream)s AND version IS NOT NULL ORDER BY version DESC LIMIT 1
+"""
+
+
 def _find_published(stream_id: UUID) -> UUID | None:
-    return (
-        Policy.objects.published()
-        .filter(stream_id=stream_id)
-        .order_by("-version")
-        .values_list("id", flat=True)
-        .first()
-    )
+    row = fetch_row(FIND_PUBLISHED, {"stream": stream_id})
+    return row[0] if row else None
 
 
 @lru_cache(maxsize=512)

@@ -4,6 +4,8 @@ pytest-django reads the settings before any fixture runs, so the services start 
 They live in a temporary folder and are thrown away, therefore without fsync; tests of durability
 start services of their own. `DATABASE_URL` and `REDIS_URL` replace them.
 
+Two tests run at once, each in a test database of its own; `-n 0` runs one after the other.
+
 Real predictions with their truth (`banking77/`, `cifar10/`) are used where a folder `*/data` beside
 the checkout holds them, or where `REVIEWQUEUE_DATA` says; their tests are skipped elsewhere.
 """
@@ -24,6 +26,8 @@ from reviewqueue import env
 from reviewqueue.embedded import ServicesError, services
 from reviewqueue.embedded.processes import PROJECT, start_process, stop_process
 
+# A file at a time: what its tests share is made once.
+_AT_ONCE = ("-n", "2", "--dist", "loadfile")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -89,7 +93,9 @@ def main(arguments: Sequence[str]) -> int:
     os.environ["CHROMIUM"] = os.environ.get("CHROMIUM") or find_chromium()
     os.environ.setdefault("REVIEWQUEUE_DATA", find_data())
     with temporary_services():
-        pytest = start_process([sys.executable, "-m", "pytest", *arguments])
+        pytest = start_process(
+            [sys.executable, "-m", "pytest", "-p", "tests.lanes", *_AT_ONCE, *arguments]
+        )
         try:
             return pytest.wait()
         finally:

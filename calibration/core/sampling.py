@@ -6,6 +6,7 @@ item that could have come by several of them has pi = 1 - prod(1 - pi_j).
 """
 
 import hmac
+from functools import lru_cache
 
 from calibration.core.errors import CalibrationError
 
@@ -21,13 +22,23 @@ def is_drawn(
         raise CalibrationError("secret", "is empty; configure a sampling secret")
     if not 0.0 <= rate <= 1.0:
         raise CalibrationError("rate", f"{rate} is not a share; give a number from 0 to 1")
-    message = b"".join(
-        # The length in front keeps ("a", "bc") and ("ab", "c") apart.
-        len(part).to_bytes(8, "big") + part
-        for part in (text.encode() for text in (purpose, stream_id, item_id))
-    )
+    if rate in (0.0, 1.0):  # no hash is below 0, and every one below 2^64
+        return rate == 1.0
+    message = _write_parts(purpose, stream_id) + _write_part(item_id)
     digest = hmac.digest(secret, message, "sha256")
     return int.from_bytes(digest[:8], "big") < rate * 2.0**64
+
+
+# The same for every item of a stream.
+@lru_cache(maxsize=1024)
+def _write_parts(*parts: str) -> bytes:
+    return b"".join(map(_write_part, parts))
+
+
+def _write_part(part: str) -> bytes:
+    encoded = part.encode()
+    # The length in front keeps ("a", "bc") and ("ab", "c") apart.
+    return len(encoded).to_bytes(8, "big") + encoded
 
 
 def combined_pi(*pis: float) -> float:

@@ -43,17 +43,26 @@ class RetiredFilter(UnsetFilter):
     words = (("live", gettext_lazy("in use")), ("retired", gettext_lazy("retired")))
 
 
-class CategoriesOfStreamsField(CategoriesField):
-    """Categories of all streams that one administers, each with its stream's name."""
+class CategoriesOfStreamField(CategoriesField):
+    """Categories of one stream, by their labels."""
 
     def label_from_instance(self, obj: Category) -> str:
-        return f"{obj.stream.name}: {obj.label}"
+        return obj.label
+
+
+class StreamForm(forms.Form):
+    """Which stream the item is of: the categories to choose from are its own."""
+
+    stream = StreamField(label=gettext_lazy("Stream"), queryset=Stream.objects.none())
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["stream"].queryset = streams_administered_by(user)  # type: ignore[attr-defined]
 
 
 class KnownForm(forms.Form):
-    """An item by its stream and external id, and the answer to it."""
+    """An item of a stream by its external id, and the answer to it."""
 
-    stream = StreamField(label=gettext_lazy("Stream"), queryset=Stream.objects.none())
     external_id = forms.CharField(
         label=gettext_lazy("External id"),
         max_length=200,
@@ -61,12 +70,15 @@ class KnownForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "vTextField"}),
     )
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=KnownKind.choices)
-    categories = CategoriesOfStreamsField(
+    categories = CategoriesOfStreamField(
         label=gettext_lazy("Categories"),
         queryset=Category.objects.none(),
         required=False,
         widget=forms.SelectMultiple(attrs={"size": 12}),
         help_text=gettext_lazy("One; two or more where it is ambiguous; none where none fits."),
+        error_messages={
+            "invalid_choice": gettext_lazy("That is no category of this stream; choose its own."),
+        },
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -76,32 +88,24 @@ class KnownForm(forms.Form):
         help_text=gettext_lazy("Why this is the answer; shown to admins only."),
     )
 
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: Any, stream: Stream, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
+        self.stream = stream
         self.known: KnownAnswer | None = None
-        mine = streams_administered_by(user)
-        self.fields["stream"].queryset = mine  # type: ignore[attr-defined]
-        active = Category.objects.filter(stream__in=mine, retired_at=None).select_related("stream")
-        self.fields["categories"].queryset = active.order_by("stream__name", "position", "key")  # type: ignore[attr-defined]
+        active = stream.categories.filter(retired_at=None).order_by("position", "key")
+        self.fields["categories"].queryset = active  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Mark the item; what the command refuses stands at its field."""
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
-        stream, chosen = cleaned["stream"], list(cleaned["categories"])
-        foreign = next((each for each in chosen if each.stream_id != stream.id), None)
-        if foreign is not None:
-            words = _("%(category)s is no category of %(stream)s; choose one of its own.")
-            shown = {"category": foreign.label, "stream": stream.name}
-            self.add_error("categories", words % shown)
-            return cleaned
         try:
             self.known = mark_known(
-                stream=stream,
+                stream=self.stream,
                 external_id=cleaned["external_id"].strip(),
-                answer=Answer(cleaned["kind"], [each.key for each in chosen]),
+                answer=Answer(cleaned["kind"], [each.key for each in cleaned["categories"]]),
                 reason=cleaned["reason"],
                 by=self.user,
             )
@@ -120,7 +124,6 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
         "answer",
         "judged",
         "right",
-        "created_by",
         "created_at",
         "retired_at",
     )
@@ -133,7 +136,8 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[KnownAnswer]:
         found: QuerySet[KnownAnswer] = super().get_queryset(request)
-        return with_counts(found).select_related("item", "stream", "created_by")
+        found = with_counts(found).select_related("item", "stream", "created_by")
+        return found.prefetch_related("stream__categories")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -147,7 +151,9 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
 
     @admin.display(description=gettext_lazy("answer"))
     def answer(self, known: KnownAnswer) -> str:
-        return ", ".join(known.categories) or known.get_kind_display()
+        labels = {each.key: each.label for each in known.stream.categories.all()}
+        chosen = [labels.get(key, key) for key in known.categories]
+        return ", ".join(chosen) or known.get_kind_display()
 
     @admin.display(description=gettext_lazy("judged"))
     def judged(self, known: Any) -> int:
@@ -180,13 +186,17 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
         form_url: str = "",  # noqa: ARG002
         extra_context: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> HttpResponse:
-        """Mark an item; the address may fill the form in."""
+        """Mark an item; the address may fill the form in. The stream is asked for first."""
         if not self.has_add_permission(request):
             raise PermissionDenied
+        stream = _find_stream(request)
+        if stream is None:
+            return self._ask_stream(request)
         form = KnownForm(
             request.POST if request.method == "POST" else None,
             user=request.user,
-            initial=_read_initial(request),
+            stream=stream,
+            initial=_read_initial(request, stream),
         )
         if request.method == "POST" and form.is_valid() and form.known is not None:
             self.log_addition(request, form.known, _("Marked."))
@@ -194,7 +204,20 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
                 request, _("Slipped in from now on: %(item)s") % {"item": form.known.item}
             )
             return HttpResponseRedirect(reverse("admin:reviewqueue_knownanswer_changelist"))
-        context = self._page(request, _("Mark an item as known")) | {"form": form}
+        return self._show_form(request, form, stream)
+
+    def _ask_stream(self, request: HttpRequest) -> HttpResponse:
+        asked = request.method == "POST" or "stream" in request.GET
+        data = (request.POST or request.GET) if asked else None
+        form = StreamForm(data, user=request.user)
+        form.is_valid()
+        return self._show_form(request, form, None)
+
+    def _show_form(
+        self, request: HttpRequest, form: forms.Form, stream: Stream | None
+    ) -> HttpResponse:
+        own = {"form": form, "stream": stream, "has_many": _has_many_streams(request)}
+        context = self._page(request, _("Mark an item as known")) | own
         template = "admin/reviewqueue/knownanswer/add.html"
         return TemplateResponse(request, template, context, status=INVALID if form.errors else 200)
 
@@ -211,15 +234,28 @@ class KnownAnswerAdmin(InStream, KnownModelAdmin):
         return {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
 
 
-def _read_initial(request: HttpRequest) -> dict[str, Any]:
+def _find_stream(request: HttpRequest) -> Stream | None:
+    """The stream that the form or the address names; the only one that somebody administers."""
+    mine = streams_administered_by(request.user)
+    asked = request.POST.get("stream") or request.GET.get("stream")
+    if asked is not None:
+        return mine.filter(id__in=_as_ids(asked)).first()
+    first = list(mine[:2])
+    return first[0] if len(first) == 1 else None
+
+
+def _has_many_streams(request: HttpRequest) -> bool:
+    return len(streams_administered_by(request.user)[:2]) > 1
+
+
+def _read_initial(request: HttpRequest, stream: Stream) -> dict[str, Any]:
     """What the address says of the item and its answer; categories by key."""
     asked = request.GET
     keys = [key for key in asked.get("categories", "").split(",") if key]
     initial: dict[str, Any] = {
-        name: asked[name] for name in ("stream", "external_id", "kind") if name in asked
+        name: asked[name] for name in ("external_id", "kind") if name in asked
     }
-    stream = streams_administered_by(request.user).filter(id__in=_as_ids(asked.get("stream", "")))
-    initial["categories"] = list(Category.objects.filter(stream__in=stream, key__in=keys))
+    initial["categories"] = list(stream.categories.filter(key__in=keys))
     return initial
 
 

@@ -1,10 +1,10 @@
 """Decisions, verdicts and policies as upstream sees them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
+import msgspec
 from django.http import HttpResponse
 
 from reviewqueue.announcements import tell_grounds
@@ -13,39 +13,29 @@ from reviewqueue.models import Verdict
 from routing.core.policy import GATES, CategoryRule
 from routing.core.policy import Policy as PolicySpec
 from routing.core.rules import Decision as Outcome
-from routing.items import reason_documents
 from routing.models import Category, Decision, Policy
 from routing.policies import published_spec
 
 UNCERTAIN: Final = "No answer is certain enough to act on; treat this item as unanswered."
 
 
+# What JSON has no type for is told as text.
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
 def respond_json(answer: dict[str, object], *, status: int = 200) -> HttpResponse:
     """An answer that is no problem."""
-    return HttpResponse(
-        json.dumps(answer, ensure_ascii=False, default=str),
-        status=status,
-        content_type="application/json",
-    )
+    return HttpResponse(_ENCODER.encode(answer), status=status, content_type="application/json")
 
 
 def answer_taken(taken: Taken) -> dict[str, object]:
     """A decision, stored or only tried, as a `DecisionOut`."""
     made = taken.made
-    documents = made.reasons if isinstance(made, Decision) else reason_documents(made)
-    return {
-        "id": str(taken.decision_id) if taken.decision_id else None,
-        "external_id": taken.external_id,
-        **_facts(made),
-        "reasons": [flat_reason(document) for document in documents],
-        "policy_version": taken.policy_version,
-    }
-
-
-def _facts(made: Decision | Outcome) -> dict[str, object]:
     candidates = [{"category": key, "probability": p} for key, p in made.alternatives]
     refused = made.action == "refuse"
     return {
+        "id": taken.decision_id,
+        "external_id": taken.external_id,
         "queue": made.queue,
         "action": made.action,
         "category": made.category or None,
@@ -55,9 +45,18 @@ def _facts(made: Decision | Outcome) -> dict[str, object]:
         "margin": made.margin,
         "entropy": made.entropy,
         "alternatives": candidates,
-        "watch": list(made.watch),
+        "watch": made.watch,
         "uncertain": {"message": UNCERTAIN, "candidates": candidates} if refused else None,
+        "reasons": _answer_reasons(made),
+        "policy_version": taken.policy_version,
     }
+
+
+def _answer_reasons(made: Decision | Outcome) -> list[dict[str, object]]:
+    """Reasons with their numbers beside their code and message."""
+    if isinstance(made, Decision):
+        return [flat_reason(document) for document in made.reasons]
+    return [{**numbers, "code": code, "message": text} for code, text, numbers in made.reasons]
 
 
 def flat_reason(reason: Mapping[str, object]) -> dict[str, object]:

@@ -23,7 +23,7 @@ from reviewqueue.posts import ItemPost, TriedPost
 from reviewqueue.refusals import ProblemError
 from reviewqueue.sentence_posts import SentencePost, TriedSentence, read_post
 from reviewqueue.settlements import published_verdict
-from reviewqueue.strict_json import parse_array, parse_json
+from reviewqueue.strict_json import Element, parse_array, parse_json
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
 from routing.models import Item, Stream
@@ -92,7 +92,7 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
         try:
             if isinstance(part, ProblemError):
                 raise part
-            posts.append(read_post(found, part))
+            posts.append(_check(found, part))
             places.append(index)
         except ProblemError as problem:
             lines[index] = _refused(index, problem)
@@ -200,8 +200,15 @@ def _parse_lines(body: bytes, longest: int) -> Iterator[object]:
 
 
 def _parse_elements(body: bytes, longest: int) -> Iterator[object]:
-    for element, length in parse_array(body):
-        yield _oversize(length, longest) or element
+    for element in parse_array(body):
+        yield _oversize(element.length, longest) or element
+
+
+def _check(stream: Stream, part: object) -> Post:
+    """A part of a batch as a post; only an array's elements tell whether they are sound."""
+    if isinstance(part, Element):
+        return read_post(stream, part.value, is_sound=part.is_sound)
+    return read_post(stream, part)
 
 
 def _oversize(length: int, longest: int) -> ProblemError | None:

@@ -20,6 +20,7 @@ from calibration.models import JobRun
 from calibration.runs import measure
 from reviewqueue.demo import Prediction, digits, helpdesk
 from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
+from reviewqueue.demo.disputes import dispute_one
 from reviewqueue.demo.known import mark_some_known
 from reviewqueue.demo.streams import DIGITS, HELPDESK
 from reviewqueue.demo.upstream import post_predictions, wait_for_answer
@@ -29,6 +30,7 @@ from routing.policies import publish_policy
 
 _WEB_SECONDS: Final = 60.0
 _BEGUN, _POSTED, _CALIBRATED, _FINISHED = "begun", "posted", "calibrated", "finished"
+_DISPUTED: Final = "disputed"
 _CALIBRATED_AFTER: Final = 6
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,18 @@ def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[Prediction
         )
         log.info("%s: %d items posted, %d refused", stream, posted.taken, posted.refused)
         _note(stream, _POSTED)
+    run_once(
+        stream=stream,
+        job=JOB,
+        period=_DISPUTED,
+        at=timezone.now(),
+        work=partial(_dispute, stream, present),
+    )
     return predictions
+
+
+def _dispute(stream: Stream, present: list[Prediction]) -> dict[str, object]:
+    return {"disputed": dispute_one(stream, present)}
 
 
 def _fill_past(stream: Stream, rest: list[Prediction]) -> None:

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
@@ -18,12 +16,13 @@ from django.views.decorators.http import require_safe
 from reviewqueue.access import tasks_visible_to
 from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.neighbours import Neighbour, find_neighbours, may_see_neighbours
-from reviewqueue.payloads import Paper, read_item
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.payloads import Paper, read_item, read_title
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.progress import read_labels_of, word_answer
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.models import Stream
 
+TEMPLATE: Final = "review/alike.html"
 VERY_BY_TEXT: Final = 0.6
 QUITE_BY_TEXT: Final = 0.3
 VERY_BY_SCORES: Final = 0.98
@@ -57,14 +56,14 @@ def alike(request: PersonRequest, task_id: UUID) -> HttpResponse:
         "section": "review",
         "is_demo": stream.is_demo,
         "stream": stream,
-        "title": read_item(task.item, stream=stream).title,
+        "title": read_title(task.item, stream=stream),
         "back": reverse("review", args=[stream.key, task.queue]),
         "lines": lines,
         "announcement": _announce(len(lines)),
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        page = respond(request, "review/alike.html", context, part="lines")
-    return let_pictures_in(request, page, stream)
+    return draw_in_stream(
+        request, stream, lambda: respond(request, "review/alike.html", context, part="lines")
+    )
 
 
 def _draw_line(found: Neighbour, stream: Stream, label_of: Callable[[str], str]) -> AlikeLine:

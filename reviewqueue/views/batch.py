@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -24,6 +23,7 @@ from reviewqueue.batch_claims import (
     release_batch,
     renew_batch,
 )
+from reviewqueue.batch_repeats import find_sent_table, repeat_result
 from reviewqueue.batches import (
     BatchError,
     BatchResult,
@@ -33,9 +33,9 @@ from reviewqueue.batches import (
 )
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask, Verdict
-from reviewqueue.pictures import let_pictures_in
-from reviewqueue.verdicts import LateVerdictError, UndoWindowPassedError
-from reviewqueue.views.answer_form import LeaseForm
+from reviewqueue.pictures import draw_in_stream
+from reviewqueue.verdicts import Answer, LateVerdictError, UndoWindowPassedError
+from reviewqueue.views.answer_form import read_lease
 from reviewqueue.views.batch_form import (
     RowEntry,
     TableEntry,
@@ -125,7 +125,7 @@ def confirm(request: PersonRequest, stream_key: str) -> HttpResponse:
             active_ms=entry.active_ms,
         )
     except LateVerdictError:
-        return _lost(request, stream, entry)
+        return _answer_late(request, stream, entry, corrections)
     except BatchError as error:
         return _refused(request, stream, entry, error.rows)
     return _go_on(request, stream, result, with_today=entry.with_today)
@@ -136,8 +136,7 @@ def confirm(request: PersonRequest, stream_key: str) -> HttpResponse:
 def heartbeat(request: PersonRequest, stream_key: str) -> HttpResponse:
     """Keep the table for another lease; 409 with nothing left when it was lost."""
     stream = workable_stream(request.user, stream_key, FLAGGED)
-    form = LeaseForm(request.POST)
-    token = form.cleaned_data["lease_token"] if form.is_valid() else None
+    token = read_lease(request.POST)
     ends = token and renew_batch(user=request.user, stream=stream, lease_token=token)
     if not is_htmx(request):
         return go_to(request, reverse("batch", args=[stream.key]))
@@ -155,9 +154,8 @@ def heartbeat(request: PersonRequest, stream_key: str) -> HttpResponse:
 def release(request: PersonRequest, stream_key: str) -> HttpResponse:
     """Give the table back and go home."""
     stream = workable_stream(request.user, stream_key, FLAGGED)
-    form = LeaseForm(request.POST)
-    if form.is_valid():
-        token = form.cleaned_data["lease_token"]
+    token = read_lease(request.POST)
+    if token is not None:
         release_batch(user=request.user, stream=stream, lease_token=token)
     return go_to(request, "home")
 
@@ -208,6 +206,32 @@ def _go_on(
         return go_to(request, f"{address}?today=yes" if with_today else address)
     screen = _next_screen(request.user, stream, with_today=with_today, notice=lost, told=told)
     return _show(request, screen)
+
+
+def _answer_late(
+    request: PersonRequest, stream: Stream, entry: TableEntry, corrections: Mapping[UUID, Answer]
+) -> HttpResponse:
+    """A table that arrives twice is recorded once; any other that comes late is refused."""
+    sent = entry.lease_token and find_sent_table(
+        user=request.user,
+        stream=stream,
+        lease_token=entry.lease_token,
+        task_ids=list(entry.rows),
+    )
+    if not sent:
+        return _lost(request, stream, entry)
+    result = repeat_result(
+        sent,
+        stream=stream,
+        confirmed=entry.confirmed(),
+        corrections=corrections,
+        left=entry.left(),
+    )
+    if result is not None:
+        return _go_on(request, stream, result, with_today=entry.with_today)
+    words = _("You have sent this table already, and those answers stand. Undo it to change them.")
+    screen = _next_screen(request.user, stream, with_today=entry.with_today, notice=words)
+    return _show(request, screen, status=LOST)
 
 
 def _lost(request: PersonRequest, stream: Stream, entry: TableEntry) -> HttpResponse:
@@ -370,8 +394,10 @@ def _show(request: PersonRequest, screen: BatchScreen, *, status: int = 200) -> 
         "section": "batch",
         "is_demo": screen.stream.is_demo,
     }
-    with timezone.override(ZoneInfo(screen.stream.time_zone)):
-        page = respond(
+    return draw_in_stream(
+        request,
+        screen.stream,
+        lambda: respond(
             request, TEMPLATE, context, part="work", status=status, address=screen.address
-        )
-    return let_pictures_in(request, page, screen.stream)
+        ),
+    )

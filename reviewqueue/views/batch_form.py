@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from reviewqueue.models import Verdict
 from reviewqueue.verdicts import Answer
-from reviewqueue.views.answer_form import LeaseForm
+from reviewqueue.views.answer_form import read_lease
 from routing.models import Category
 
 Kind = Verdict.Kind
@@ -97,11 +97,9 @@ def read_table(posted: QueryDict) -> TableEntry:
         for text in posted.getlist("row")
         if (task_id := _read_id(text)) is not None
     }
-    lease = LeaseForm(posted)
-    lease.is_valid()
     active = posted.get("active_ms", "")
     return TableEntry(
-        lease_token=lease.cleaned_data.get("lease_token"),
+        lease_token=read_lease(posted),
         rows=rows,
         active_ms=min(int(active), MOST_MS) if active.isdecimal() and active.isascii() else 0,
         with_today=posted.get("today") == "yes",

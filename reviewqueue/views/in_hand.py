@@ -1,22 +1,22 @@
 """What the actions of the review screen share: the task they are about, and what comes after it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from reviewqueue.access import Seats, find_seats, find_task
 from reviewqueue.claims import take_up
+from reviewqueue.disclosure import disclose
 from reviewqueue.escalations import queue_it_left
 from reviewqueue.htmx import LOST, PersonRequest, go_to, is_htmx, respond
 from reviewqueue.models import ReviewTask
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.answer_form import AheadForm, AnswerForm
 from reviewqueue.views.screens import (
     Screen,
@@ -63,8 +63,10 @@ def show(
 ) -> HttpResponse:
     """The screen; for HTMX a part of it, swapped in for that part."""
     context = {"screen": screen, "section": "review", "is_demo": screen.stream.is_demo}
-    with timezone.override(ZoneInfo(screen.stream.time_zone)):
-        page = respond(
+    return draw_in_stream(
+        request,
+        screen.stream,
+        lambda: respond(
             request,
             TEMPLATE,
             context,
@@ -72,8 +74,8 @@ def show(
             status=status,
             address=screen.address,
             target=f"#{part}",
-        )
-    return let_pictures_in(request, page, screen.stream)
+        ),
+    )
 
 
 def take_up_shown(request: PersonRequest, task: ReviewTask) -> bool | None:
@@ -104,7 +106,7 @@ def go_on(
     Where the next is `shown` and in hand already, only what the status bar tells.
     """
     if not is_htmx(request):
-        if told:
+        if told and not (take_back and take_back.seconds):  # else the status bar tells it
             messages.info(request, told)
         return go_to(request, address_of_queue(seats.stream, queue))
     if queue not in seats.queues:
@@ -136,8 +138,18 @@ def lost(
     """409: nothing was recorded, and what was entered stays on the page."""
     form.is_valid()
     words = words or _word_loss(task)
+    if task.holder_id != request.user.pk:
+        _withhold(request.user, task)
     screen = show_task(user=request.user, task=task, entry=form.entry(), late=words)
+    if task.holder_id != request.user.pk:
+        screen = replace(screen, passed_on=())
     return show(request, screen, status=LOST)
+
+
+def _withhold(user: "User", task: ReviewTask) -> None:
+    """Show no more of somebody else's task than the item's own page would."""
+    if not disclose(viewer=user, stream=task.stream, item=task.item).machine:
+        task.blind = True
 
 
 def _word_loss(task: ReviewTask) -> str:

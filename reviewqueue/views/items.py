@@ -6,13 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -26,7 +24,7 @@ from reviewqueue.item_history import OPENED, Happening, History, read_history
 from reviewqueue.models import KnownAnswer, Verdict
 from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.answer_panel import Machine, describe_machine
 from reviewqueue.views.drafts import address_of_draft
 from reviewqueue.views.given_grounds import word_grounds
@@ -97,9 +95,7 @@ def item(request: PersonRequest, stream_key: str, item_id: UUID) -> HttpResponse
         "overturn": _find_overturn(request.user, history),
         "known_address": _known_address(request.user, stream, found, history),
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        page = render(request, "review/history.html", context)
-    return let_pictures_in(request, page, stream)
+    return draw_in_stream(request, stream, lambda: render(request, "review/history.html", context))
 
 
 def _read_grounds(viewer: User, stream: Stream, item: Item, history: History) -> dict[str, object]:

@@ -19,7 +19,7 @@ from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.home import read_last
 from reviewqueue.views.items import address_of
@@ -90,9 +90,7 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "is_overturn": found.supersedes is not None and found.supersedes.kind != WITHDRAWN,
         "taken_back": _word_taken_back(found, label_of),
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        page = render(request, "review/verdict.html", context)
-    return let_pictures_in(request, page, stream)
+    return draw_in_stream(request, stream, lambda: render(request, "review/verdict.html", context))
 
 
 def _draw_sheet(found: Verdict, *, may_see_machine: bool) -> Sheet | None:

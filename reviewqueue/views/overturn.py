@@ -1,15 +1,13 @@
 """The form that overturns a verdict after its undo window."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
@@ -24,7 +22,7 @@ from reviewqueue.overturns import (
     overturn_verdict,
 )
 from reviewqueue.payloads import read_item
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.verdicts import VerdictError
 from reviewqueue.views.answer_form import Entry, OverturnForm
 from reviewqueue.views.answer_panel import arrange_choices, describe_machine
@@ -37,6 +35,9 @@ from routing.policies import published_spec
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+TEMPLATE: Final = "review/overturn.html"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,6 +135,6 @@ def _show(
         "late": late,
         "keeps_input": not late or request.method == "POST",
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        page = render(request, "review/overturn.html", context, status=status)
-    return let_pictures_in(request, page, stream)
+    return draw_in_stream(
+        request, stream, lambda: render(request, "review/overturn.html", context, status=status)
+    )

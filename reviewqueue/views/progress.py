@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from reviewqueue.models import Verdict
-from reviewqueue.payloads import read_item
+from reviewqueue.payloads import read_title
 from reviewqueue.views.waiting import count_in_words, count_left
 from routing.models import Category, Item, Stream
 from routing.rows import Columns, fetch_row
@@ -171,7 +171,7 @@ def describe_last(
 
 def title_of(verdict: Verdict, stream: Stream) -> str:
     """The heading under which the verdict's item was read."""
-    return read_item(verdict.item, stream=stream).title
+    return read_title(verdict.item, stream=stream)
 
 
 def _last_words(verdict: Verdict, title: str, *, machine: str) -> str:

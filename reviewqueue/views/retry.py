@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -12,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -21,7 +19,7 @@ from reviewqueue.access import may_ask_for_retries, streams_visible_to
 from reviewqueue.disclosure import disclose
 from reviewqueue.htmx import INVALID, PersonRequest, go_to, signed_in
 from reviewqueue.payloads import read_item
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.retries import RetryError, read_chain, request_retry
 from reviewqueue.retry_models import RetryRequest
 from reviewqueue.views.answer_panel import describe_machine
@@ -149,9 +147,9 @@ def _show(
         "chosen": form["how"].value() or "",
         "note_longest": NOTE_LONGEST,
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        page = render(request, "review/retry.html", context, status=status)
-    return let_pictures_in(request, page, stream)
+    return draw_in_stream(
+        request, stream, lambda: render(request, "review/retry.html", context, status=status)
+    )
 
 
 def _draw_chain(stream: Stream, chain: Sequence[Item], here: Item) -> tuple[ChainLine, ...]:

@@ -5,7 +5,6 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -18,9 +17,10 @@ from reviewqueue.claims import (
     release_others,
     release_task,
     renew_lease,
+    rests_from,
     skip_task,
 )
-from reviewqueue.escalations import find_escalation, seconds_to_take_back
+from reviewqueue.escalations import find_escalation
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import (
@@ -30,7 +30,12 @@ from reviewqueue.verdicts import (
     find_recorded,
     repeats,
 )
-from reviewqueue.views.answer_form import AnswerForm, EscalationForm, LeaseForm
+from reviewqueue.views.answer_form import AnswerForm, EscalationForm, read_lease
+from reviewqueue.views.escalated import (
+    remember_escalation,
+    with_escalation,
+    word_escalated,
+)
 from reviewqueue.views.in_hand import (
     TEMPLATE,
     address_of_task,
@@ -41,7 +46,7 @@ from reviewqueue.views.in_hand import (
     visible_task,
     workable_stream,
 )
-from reviewqueue.views.screens import TakeBack, card_of, show_ahead, show_next, show_task
+from reviewqueue.views.screens import card_of, show_ahead, show_next, show_task
 
 
 @require_GET
@@ -52,7 +57,7 @@ def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
     screen = show_next(user=request.user, stream=stream, queue=queue)
     if screen.empty is not None and screen.empty.leads_to_batch:
         return go_to(request, screen.empty.next_address)
-    return show(request, screen)
+    return show(request, with_escalation(request, screen))
 
 
 @require_POST
@@ -62,7 +67,7 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
     task, seats = visible_task(request.user, task_id)
     form = AnswerForm(request.POST)
     if not form.is_valid():
-        if "lease_token" in form.errors:
+        if "lease_token" in form.errors or task.holder_id != request.user.pk:
             return lost(request, task, form)
         screen = show_task(user=request.user, task=task, entry=form.entry())
         return show(request, screen, status=INVALID)
@@ -105,18 +110,18 @@ def _answer_late(
 def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Pass the item on and show the next."""
     task, seats = visible_task(request.user, task_id)
-    form = LeaseForm(request.POST)
+    token = read_lease(request.POST)
     with transaction.atomic():
-        if form.is_valid():
-            token = form.cleaned_data["lease_token"]
-            skip_task(task_id=task.id, user=request.user, lease_token=token)
+        skipped = token is not None and skip_task(
+            task_id=task.id, user=request.user, lease_token=token
+        )
         shown = take_up_shown(request, task)
-    # A lease that was lost meanwhile gave the item back already, which is what was asked for.
-    told = _("Skipped %(item)s: it waits for others, and comes back to you in %(minutes)d min") % {
-        "item": task.item.external_id,
-        "minutes": SKIP_REST.total_seconds() // 60,
-    }
-    return go_on(request, seats, task.queue, told=told, shown=shown)
+    if skipped or rests_from(task_id=task.id, user=request.user):
+        words = _("Skipped %(item)s: it waits for others, and comes back to you in %(minutes)d min")
+    else:
+        words = _("Not skipped: your time with this item was over, or it is answered already")
+    shown_as = {"item": task.item.external_id, "minutes": SKIP_REST.total_seconds() // 60}
+    return go_on(request, seats, task.queue, told=words % shown_as, shown=shown)
 
 
 @require_POST
@@ -136,11 +141,8 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
         if escalation is None or (not held and escalation.actor_id != request.user.pk):
             return lost(request, task, AnswerForm(request.POST))
         shown = take_up_shown(request, task)
-    told = _("Escalated %(item)s to the experts") % {"item": task.item.external_id}
-    take_back = TakeBack(
-        address=reverse("undo-escalation", args=[task.id]),
-        seconds=seconds_to_take_back(escalation, task),
-    )
+    told = word_escalated(task)
+    take_back = remember_escalation(request, task, escalation)
     return go_on(request, seats, task.queue, told=told, take_back=take_back, shown=shown)
 
 
@@ -149,9 +151,8 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
 def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Give the item back and go home."""
     task, _seats = visible_task(request.user, task_id)
-    form = LeaseForm(request.POST)
-    if form.is_valid():
-        token = form.cleaned_data["lease_token"]
+    token = read_lease(request.POST)
+    if token is not None:
         release_others(user=request.user, kept=task)
         release_task(task_id=task.id, user=request.user, lease_token=token)
     return go_to(request, "home")
@@ -177,9 +178,8 @@ def ahead(request: PersonRequest, task_id: UUID) -> HttpResponse:
 def unused(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Give an item ahead back unread, from a page that is being left and reads no answer."""
     task, _seats = visible_task(request.user, task_id)
-    form = LeaseForm(request.POST)
-    if form.is_valid():
-        token = form.cleaned_data["lease_token"]
+    token = read_lease(request.POST)
+    if token is not None:
         release_ahead(task_id=task.id, user=request.user, lease_token=token)
     return HttpResponse(status=204)
 
@@ -189,15 +189,13 @@ def unused(request: PersonRequest, task_id: UUID) -> HttpResponse:
 def heartbeat(request: PersonRequest, task_id: UUID) -> HttpResponse:
     """Keep the item for another lease; 409 with nothing left when it was lost."""
     task, _seats = visible_task(request.user, task_id)
-    form = LeaseForm(request.POST)
-    ends = form.is_valid() and renew_lease(
-        task_id=task.id, user=request.user, lease_token=form.cleaned_data["lease_token"]
-    )
+    token = read_lease(request.POST)
+    ends = token and renew_lease(task_id=task.id, user=request.user, lease_token=token)
     if not is_htmx(request):
         return go_to(request, address_of_task(task))
     if not ends:
         task.lease_expires_at = None
-        task.lease_token = form.cleaned_data.get("lease_token")
+        task.lease_token = token
         task.refresh_from_db(fields=["state"])
         context = {"task": card_of(task)}
         return respond(request, TEMPLATE, context, part="lease", status=LOST)

@@ -59,6 +59,10 @@ class TaskCard:
     stream_key: str
     queue: str
 
+    @property
+    def is_overdue(self) -> bool:
+        return self.due_at < timezone.now()
+
 
 @dataclass(frozen=True, slots=True)
 class EmptyQueue:
@@ -209,6 +213,11 @@ def with_told(screen: Screen, told: str, take_back: TakeBack | None = None) -> S
     """The same screen with what became of the item before in its status bar, announced first."""
     words = f"{told}. {screen.announcement}" if screen.announcement else told
     return replace(screen, told=told, take_back=take_back, announcement=words)
+
+
+def with_last_told(screen: Screen, told: str, take_back: TakeBack) -> Screen:
+    """The same screen with what was told on the one before still in its status bar."""
+    return replace(screen, told=told, take_back=take_back)
 
 
 def card_of(task: ReviewTask) -> TaskCard:

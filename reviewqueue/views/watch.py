@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
@@ -19,7 +17,7 @@ from django.views.decorators.http import require_safe
 from reviewqueue.access import queues_workable_by, streams_visible_to
 from reviewqueue.htmx import INVALID, PersonRequest, respond, signed_in
 from reviewqueue.payloads import read_item
-from reviewqueue.pictures import let_pictures_in
+from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.answer_panel import describe_machine
 from reviewqueue.views.progress import read_labels_of
 from reviewqueue.views.screens import name_queue
@@ -122,15 +120,17 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
         "empty": None if lines or form.errors else _word_empty(categories, chosen, before, page),
         "announcement": _announce(lines, page),
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        drawn = respond(
+    return draw_in_stream(
+        request,
+        stream,
+        lambda: respond(
             request,
             TEMPLATE,
             context,
             part="lines" if before else "watched",
             status=INVALID if form.errors else 200,
-        )
-    return let_pictures_in(request, drawn, stream)
+        ),
+    )
 
 
 @require_safe
@@ -156,9 +156,7 @@ def watched_item(request: PersonRequest, stream_key: str, decision_id: UUID) -> 
         "paper": read_item(item, stream=stream),
         "queue": name_queue(found.seat_queue) if workable else None,
     }
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        drawn = render(request, "review/watched.html", context)
-    return let_pictures_in(request, drawn, stream)
+    return draw_in_stream(request, stream, lambda: render(request, "review/watched.html", context))
 
 
 def _word_choice(category: WatchedCategory, spec: "Policy | None") -> str:

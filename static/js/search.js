@@ -1,4 +1,5 @@
-// Search all categories: words in any order, the best match is taken by Enter.
+// Search all categories: words in any order, the best match is taken by Enter. Labels go first; what
+// only the definition says is found after them, with the definition beneath it.
 "use strict";
 
 (function () {
@@ -13,6 +14,43 @@
     return 1;
   }
 
+  const BY_DEFINITION = 0.5; // less than any label
+
+  function definitionOf(row) {
+    const name = CSS.escape(row.dataset.choice);
+    const shown = document.querySelector(`#answer [data-definition="${name}"] [data-definition-words]`);
+    return shown ? shown.textContent : "";
+  }
+
+  function rankRow(row, asked) {
+    const label = plain(row.dataset.label);
+    const found = rank(label, plain(row.dataset.choice), asked);
+    if (found) return found;
+    const words = `${label} ${plain(definitionOf(row))}`;
+    return asked.every((word) => words.includes(word)) ? BY_DEFINITION : 0;
+  }
+
+  // The definition with the words that were asked for in bold.
+  function explain(row, asked) {
+    const text = definitionOf(row);
+    const why = document.createElement("span");
+    why.className = "choice__why";
+    let rest = text;
+    while (rest) {
+      const flat = plain(rest);
+      const hits = asked.map((word) => [flat.indexOf(word), word.length]).filter(([at]) => at >= 0);
+      // Letters that take apart into several would put the bold in the wrong place.
+      if (!hits.length || flat.length !== rest.length) break;
+      const [at, length] = hits.sort((one, other) => one[0] - other[0])[0];
+      const bold = document.createElement("b");
+      bold.textContent = rest.slice(at, at + length);
+      why.append(rest.slice(0, at), bold);
+      rest = rest.slice(at + length);
+    }
+    why.append(rest);
+    row.append(why);
+  }
+
   function search(field) {
     const rows = [...document.querySelectorAll("#categories [data-choice]")];
     const asked = plain(field.value.trim()).split(/\s+/).filter(Boolean);
@@ -21,9 +59,12 @@
     let best = null;
     let bestRank = 0;
     for (const row of rows) {
-      const found = asked.length ? rank(plain(row.dataset.label), plain(row.dataset.choice), asked) : 1;
+      const found = asked.length ? rankRow(row, asked) : 1;
       row.hidden = !found;
       row.classList.remove("is-best");
+      row.classList.toggle("is-by-definition", found === BY_DEFINITION);
+      row.querySelector(".choice__why")?.remove();
+      if (found === BY_DEFINITION) explain(row, asked);
       if (asked.length && found > bestRank) [best, bestRank] = [row, found];
     }
     if (best) best.classList.add("is-best");

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.models import User
 from django.core.signals import request_finished, request_started
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -23,6 +23,16 @@ WATCH_POLICY = """
     document.addEventListener("securitypolicyviolation",
         (event) => window.refused.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
+
+
+def expect_ready(page: Page) -> None:
+    """The screen has been shown for long enough to take answers."""
+    expect(page.locator("#work")).to_have_attribute("data-ready", "")
+
+
+def open_review(page: Page, address: str = HOLD) -> None:
+    page.goto(address)
+    expect_ready(page)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import HOLD, open_review
 
 RULES = {
     "runOnly": {
@@ -33,9 +33,9 @@ def test_pages_have_no_violations(
     for number in range(3):
         scenes.post(stream, f"HD-{number}")
     scenes.post_blind(stream, "HD-B")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.keyboard.press("Enter")
-    signed_in.wait_for_selector("[data-undo-left]")
+    signed_in.wait_for_selector("[data-ready] [data-undo-left]")
     found = {"review": violations(signed_in)}
     signed_in.keyboard.press("a")
     found["ambiguous"] = violations(signed_in)
@@ -45,7 +45,7 @@ def test_pages_have_no_violations(
     signed_in.keyboard.press("Control+Enter")
     signed_in.wait_for_selector("text=Not recorded.")
     found["late"] = violations(signed_in)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.wait_for_selector("[data-key=e]")
     signed_in.keyboard.press("Escape")
     signed_in.keyboard.press("e")
@@ -97,9 +97,9 @@ def test_nothing_scrolls_sideways(
     for number in range(2):
         scenes.post(stream, f"HD-{number}" + "-" * 80, payload=words)
     signed_in.set_viewport_size({"width": width, "height": height})
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.keyboard.press("Enter")
-    signed_in.wait_for_selector("[data-undo-left]")
+    signed_in.wait_for_selector("[data-ready] [data-undo-left]")
     helpdesk = "/streams/helpdesk"
     queues = (f"{helpdesk}/flagged/", f"{helpdesk}/mine/", f"{helpdesk}/watch/")
     for address in ("", "/", *queues, f"{helpdesk}/escalated/", "/nowhere/"):
@@ -113,18 +113,37 @@ def test_nothing_scrolls_sideways(
 def test_the_main_action_is_in_sight_on_a_phone(stream: Stream, signed_in: Page) -> None:
     scenes.post(stream, "HD-1", payload={"subject": "Long", "body": "line\n\n" * 80})
     signed_in.set_viewport_size({"width": 360, "height": 740})
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     box = signed_in.locator("[data-primary]").bounding_box()
     assert box is not None
     assert 0 <= box["y"] <= 740 - box["height"]
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_long_category_names_stay_within_their_buttons(
+    stream: Stream, signed_in: Page, width: int
+) -> None:
+    long = "Balance not updated after a cheque or a cash deposit was made at a branch"
+    stream.categories.filter(key="vpn_issue").update(label=long)
+    scenes.post(stream, "HD-1")
+    signed_in.set_viewport_size({"width": width, "height": 740})
+    open_review(signed_in)
+    primary, key = signed_in.locator("[data-primary]"), signed_in.locator("[data-primary] .key")
+    button, inside = primary.bounding_box(), key.bounding_box()
+    assert button is not None
+    assert inside is not None
+    assert button["x"] + button["width"] <= width
+    assert inside["x"] + inside["width"] <= button["x"] + button["width"]
+    assert key.evaluate("key => key.scrollWidth - key.clientWidth") == 0
+    expect(primary).to_contain_text(f"Confirm {long}")
+
+
 def test_keys_that_are_off_sleep_on_every_page(stream: Stream, signed_in: Page) -> None:
     for number in range(2):
         scenes.post(stream, f"HD-{number}")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.keyboard.press("Enter")
-    signed_in.wait_for_selector("[data-undo-left]")
+    signed_in.wait_for_selector("[data-ready] [data-undo-left]")
     signed_in.goto("/streams/helpdesk/mine/")
     signed_in.keyboard.press("ArrowLeft")
     signed_in.wait_for_url("**/verdicts/**")
@@ -147,7 +166,7 @@ def test_next_item_is_announced_once_and_takes_focus_and_title(
 ) -> None:
     for number in range(2):
         scenes.post(stream, f"HD-{number}", payload={"subject": f"Ticket {number}"})
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.evaluate(
         """window.said = [];
         new MutationObserver(() => window.said.push(document.getElementById("live").textContent))
@@ -166,7 +185,7 @@ def test_focus_is_seen_wherever_it_goes(stream: Stream, signed_in: Page) -> None
     """Also in forced colours; and nothing moves for those who asked for it."""
     scenes.post(stream, "HD-1")
     signed_in.emulate_media(forced_colors="active", reduced_motion="reduce")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     unseen, names = [], []
     for _ in range(16):
         signed_in.keyboard.press("Tab")

@@ -8,7 +8,7 @@ from reviewqueue.models import Verdict
 from reviewqueue.verdicts import Answer
 from routing.models import Item, Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import expect_ready, open_review
 from tests.reviewqueue.views.test_adjudication import ADJUDICATION, VPN, dispute
 
 
@@ -24,6 +24,7 @@ def log_in(page: Page, base_url: str, person: User) -> None:
 def test_two_who_differ_and_a_third_who_decides(
     stream: Stream, reviewer: User, page: Page, base_url: str
 ) -> None:
+    """doccano#1846 and argilla#4251, agreement and adjudication missing or paid for."""
     Stream.objects.update(double_rate=1.0)
     stream.refresh_from_db()
     second = scenes.make_person("sam", stream, "reviewer")
@@ -33,14 +34,16 @@ def test_two_who_differ_and_a_third_who_decides(
     log_in(page, base_url, reviewer)
     page.keyboard.press("Enter")
     expect(page.locator("#work h1")).to_have_text("Ticket 1")
+    expect_ready(page)
     page.keyboard.press("c")
     page.keyboard.type("The tunnel drops.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
 
     log_in(page, base_url, second)
-    page.goto(HOLD)
+    open_review(page)
     expect(page.locator("#work h1")).to_have_text("Ticket 1")
+    expect_ready(page)
     expect(page.locator("#work")).not_to_contain_text("The tunnel drops.")
     page.keyboard.press("a")
     page.keyboard.press("2")
@@ -52,6 +55,7 @@ def test_two_who_differ_and_a_third_who_decides(
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{ADJUDICATION}")
     expect(page.locator("#work h1")).to_have_text("Ticket 1")
+    expect_ready(page)
     expect(page.locator(".given")).to_have_count(2)
     primary = page.locator("[data-primary]")
     expect(primary).to_contain_text("Choose a category")
@@ -68,6 +72,7 @@ def test_two_who_differ_and_a_third_who_decides(
     expect(single).to_have_attribute("aria-pressed", "false")
     page.keyboard.press(ambiguous.get_attribute("data-key") or "")
     page.reload()
+    expect_ready(page)
     expect(primary).to_contain_text("Send: ambiguous, 2 would do")
     page.keyboard.press("Enter")
     expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Adjudication")
@@ -88,7 +93,7 @@ def test_taking_no_category_fits_brings_its_name(
     adjudicator = scenes.make_person("ada", stream, "adjudicator")
     dispute(stream, (reviewer, second), (VPN, Answer("no_category_fits", (), "Printers")))
     log_in(page, base_url, adjudicator)
-    page.goto(ADJUDICATION)
+    open_review(page, ADJUDICATION)
     taken = page.locator("[data-take=no_category_fits]")
     page.keyboard.press(taken.get_attribute("data-key") or "")
     expect(page.locator("#proposed-name")).to_have_value("Printers")

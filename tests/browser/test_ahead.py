@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Response, Route, expect
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import HOLD, expect_ready, open_review
 from tests.browser.test_review_by_keyboard import post_tickets
 
 SLOW_S = 1.5
@@ -33,6 +33,7 @@ ON_SCREEN_MS = """
 
 def expect_ticket(page: Page, number: int) -> None:
     expect(page.locator("#work h1")).to_have_text(f"Ticket {number}")
+    expect_ready(page)
 
 
 def is_ahead(response: Response) -> bool:
@@ -41,7 +42,7 @@ def is_ahead(response: Response) -> bool:
 
 def open_with_ahead(page: Page) -> None:
     with page.expect_response(is_ahead) as asked:
-        page.goto(HOLD)
+        open_review(page)
     asked.value.finished()
     page.wait_for_timeout(50)
 
@@ -83,6 +84,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def test_next_item_is_on_screen_with_the_key(stream: Stream, signed_in: Page) -> None:
+    """label-studio#9101, no prefetch: the next item waits in the page and is shown by the key."""
     post_tickets(stream, 3)
     page = signed_in
     open_with_ahead(page)
@@ -236,6 +238,7 @@ def test_undone_escalation_comes_back_with_its_comment(stream: Stream, signed_in
     expect(page.locator("#comment")).to_have_value("two intents")
     assert (asked.value.status, held()) == (200, ["HD-0", "HD-1"])
     page.reload()
+    expect_ready(page)
     expect_ticket(page, 0)
 
 
@@ -250,6 +253,7 @@ def expect_first_screen_back(page: Page) -> None:
     expect_ticket(page, 0)
     expect(page.locator("input[value=account_unlock]")).to_be_checked()
     expect(page.locator("#comment")).to_have_value("half a thought")
+    expect_ready(page)
 
 
 def send_again(page: Page) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
+from tests.browser.conftest import expect_ready, open_review
 from tests.browser.test_accessibility import violations
 from tests.reviewqueue.test_batch_claims import draw, post_flagged
 
@@ -38,7 +39,7 @@ def answers() -> dict[str, list[str]]:
 def test_fifty_are_confirmed_with_two_keys(stream: Stream, signed_in: Page) -> None:
     post_rows(stream, 51)
     page = signed_in
-    page.goto(BATCH)
+    open_review(page, BATCH)
     expect(page.locator("#send")).to_contain_text("Confirm 50")
     page.keyboard.press("Enter")
     expect(page.locator("#send")).to_be_focused()
@@ -46,10 +47,12 @@ def test_fifty_are_confirmed_with_two_keys(stream: Stream, signed_in: Page) -> N
     page.keyboard.press("Enter")
     expect(page.locator("#send")).to_contain_text("Confirm 1")
     expect(page.locator("#work h1")).to_be_focused()
+    expect_ready(page)
     assert list(answers().values()) == [["vpn_issue"]] * 50
     page.keyboard.press("u")
     expect(page.locator("#send")).to_contain_text("Confirm 50")
     assert answers() == {}
+    expect_ready(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#send")).to_contain_text("Confirm 1")
     assert len(answers()) == 50
@@ -97,7 +100,7 @@ def test_two_people_at_once_get_disjoint_tables(
 ) -> None:
     post_rows(stream, 60)
     scenes.join(scenes.make_person("sam"), stream)
-    signed_in.goto(BATCH)
+    open_review(signed_in, BATCH)
     expect(signed_in.locator("#send")).to_contain_text("Confirm 50")
     other = browser.new_page(base_url=base_url)
     other.goto("/accounts/login/")
@@ -105,7 +108,7 @@ def test_two_people_at_once_get_disjoint_tables(
     other.fill("[name=password]", scenes.PASSWORD)
     other.keyboard.press("Enter")
     other.wait_for_url(f"{base_url}/")
-    other.goto(BATCH)
+    open_review(other, BATCH)
     expect(other.locator("#send")).to_contain_text("Confirm 10")
     other.close()
 
@@ -116,13 +119,14 @@ def test_lost_lease_keeps_the_choices(
     complaints.append("409")
     post_rows(stream, 3)
     page = signed_in
-    page.goto(BATCH)
+    open_review(page, BATCH)
     page.keyboard.press("j")
     page.keyboard.press("2")
     ReviewTask.objects.update(lease_expires_at=timezone.now() - timedelta(minutes=1))
     page.keyboard.press("Control+Enter")
     expect(page.locator("[role=alert]:visible")).to_contain_text("Your time with this table")
     expect(page.locator("#send")).to_contain_text("Confirm 2, correct 1")
+    expect_ready(page)
     page.keyboard.press("Control+Enter")
     expect(page.locator("#work h1")).to_contain_text("Nothing waits for you")
     assert answers()["HD-00"] == ["account_unlock"]
@@ -131,13 +135,14 @@ def test_lost_lease_keeps_the_choices(
 def test_exceptions_survive_a_reload(stream: Stream, signed_in: Page) -> None:
     post_rows(stream, 4)
     page = signed_in
-    page.goto(BATCH)
+    open_review(page, BATCH)
     for key in ("j", "2", "j", "x", "j", "/"):
         page.keyboard.press(key)
     page.keyboard.type("incident")
     page.keyboard.press("Enter")
     expect(page.locator("#send")).to_contain_text("Confirm 1, correct 2, leave 1")
     page.reload()
+    expect_ready(page)
     expect(page.locator("#send")).to_contain_text("Confirm 1, correct 2, leave 1")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#work h1")).to_contain_text("Nothing waits for you")
@@ -153,7 +158,7 @@ def test_no_violations(stream: Stream, signed_in: Page, theme: str, reviewer: Us
     signed_in.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     post_rows(stream, 4)
     page = signed_in
-    page.goto(BATCH)
+    open_review(page, BATCH)
     found = {"table": violations(page)}
     for key in ("j", "2", "j", "x", "j", "o"):
         page.keyboard.press(key)
@@ -166,7 +171,7 @@ def test_no_violations(stream: Stream, signed_in: Page, theme: str, reviewer: Us
     found["done"] = violations(page)
     post_flagged(stream, "drawn")
     draw(stream, "drawn")
-    page.goto(BATCH)
+    open_review(page, BATCH)
     found["drawn first"] = violations(page)
     assert {name: lines for name, lines in found.items() if lines} == {}
 
@@ -189,7 +194,7 @@ def test_nothing_scrolls_sideways(stream: Stream, signed_in: Page, width: int) -
     names = [f"{number}-" + "y" * 120 for number in range(3)]
     post_flagged(stream, *names)
     signed_in.set_viewport_size({"width": width, "height": 700})
-    signed_in.goto(BATCH)
+    open_review(signed_in, BATCH)
     signed_in.keyboard.press("j")
     signed_in.keyboard.press("x")
     signed_in.keyboard.press("o")

@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from reviewqueue.models import Verdict
 from routing.models import Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import open_review
 from tests.browser.test_accessibility import violations
 
 
@@ -17,7 +17,7 @@ def test_verdict_is_overturned_and_the_overturn_undone(
     page = signed_in
     scenes.post(stream, "HD-1")
     Stream.objects.update(undo_seconds=0)
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("Enter")
     expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
     verdict = Verdict.objects.get()

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Route, expect
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import HOLD, expect_ready, open_review
 from tests.reviewqueue.test_neighbours import settle
 
 
@@ -21,6 +21,7 @@ def post_tickets(stream: Stream, count: int) -> None:
 def expect_ticket(page: Page, number: int) -> None:
     """The ticket is on screen, and the answer before it has been taken."""
     expect(page.locator("#work h1")).to_have_text(f"Ticket {number}")
+    expect_ready(page)
     expect(page.locator(".statusbar__under-way")).to_have_count(0)
 
 
@@ -66,7 +67,7 @@ def test_whole_journey_without_a_mouse(stream: Stream, signed_in: Page) -> None:
 def test_no_category_fits_with_a_name(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("n")
     page.keyboard.type("Printers, e.g. s1")
     expect(page.locator("[data-primary]")).to_contain_text("no category fits, but Printers")
@@ -79,7 +80,7 @@ def test_no_category_fits_with_a_name(stream: Stream, signed_in: Page) -> None:
 def test_ambiguous_takes_two_or_more(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("a")
     page.keyboard.press("Enter")
     expect(page.locator("[data-primary]")).to_contain_text("Tick two at least")
@@ -93,7 +94,7 @@ def test_ambiguous_takes_two_or_more(stream: Stream, signed_in: Page) -> None:
 def test_escape_leaves_a_mode_and_keeps_the_choice(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 1)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("a")
     expect(page.locator("[data-mode-button][value=ambiguous]")).to_have_attribute(
         "aria-pressed", "true"
@@ -111,7 +112,7 @@ def test_search_finds_one_of_77(stream: Stream, signed_in: Page) -> None:
     for number in range(2):
         scenes.post(cards, f"C-{number}", scores=scores, payload={"subject": f"Ticket {number}"})
     page = signed_in
-    page.goto("/streams/cards/hold/")
+    open_review(page, "/streams/cards/hold/")
     visible = page.locator("[data-choice]:visible")
     expect(visible).to_have_count(5)
     page.keyboard.press("/")
@@ -130,7 +131,7 @@ def test_search_catches_what_is_typed_where_categories_are_few(
 ) -> None:
     post_tickets(stream, 2)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("/")
     page.keyboard.type("sec")
     expect(page.locator("[data-choice]:visible")).to_have_count(1)
@@ -142,6 +143,37 @@ def test_search_catches_what_is_typed_where_categories_are_few(
     assert answers() == [("category", ["security_incident"])]
 
 
+def test_search_finds_by_definition_after_labels_and_shows_why(
+    stream: Stream, signed_in: Page
+) -> None:
+    categories = [(f"c{number}", f"Topic {number}", "") for number in range(12)]
+    lost = ("lost", "Lost card", "The card was stolen or cannot be found.")
+    charge = ("charge", "Disputed charge", "A payment after the card was lost.")
+    cards = scenes.make_stream("cards", categories=[charge, *categories, lost])
+    scenes.join(User.objects.get(username="rita"), cards)
+    scenes.post(cards, "C-1", scores={"charge": 0.55, "c1": 0.25, "c2": 0.1})
+    page = signed_in
+    open_review(page, "/streams/cards/hold/")
+    page.keyboard.press("/")
+    page.keyboard.type("lost card")
+    visible = page.locator("[data-choice]:visible")
+    expect(visible).to_have_count(2)
+    by_label, by_definition = (
+        page.locator(f"[data-choice={key}]").bounding_box() for key in ("lost", "charge")
+    )
+    assert by_label is not None
+    assert by_definition is not None
+    assert by_label["y"] < by_definition["y"]
+    expect(page.locator("[data-choice=lost].is-best")).to_be_visible()
+    expect(page.locator(".choice__why")).to_have_text("A payment after the card was lost.")
+    assert page.locator(".choice__why b").all_inner_texts() == ["card", "lost"]
+    page.locator("#category-search").fill("stolen")
+    expect(visible).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-primary]")).to_contain_text("Choose Lost card")
+    expect(page.locator(".choice__why")).to_have_count(0)
+
+
 @pytest.mark.parametrize("typed", ["card ar", "ar card"])
 def test_search_prefers_words_that_begin_so(stream: Stream, signed_in: Page, typed: str) -> None:
     labels = ("Card acceptance", "Card linking", "Card arrival")
@@ -151,7 +183,7 @@ def test_search_prefers_words_that_begin_so(stream: Stream, signed_in: Page, typ
     scenes.join(User.objects.get(username="rita"), cards)
     scenes.post(cards, "C-1", scores={"card_acceptance": 0.55, "card_linking": 0.3})
     page = signed_in
-    page.goto("/streams/cards/hold/")
+    open_review(page, "/streams/cards/hold/")
     page.keyboard.press("/")
     page.keyboard.type(typed)
     page.keyboard.press("Enter")
@@ -162,7 +194,7 @@ def test_page_is_no_longer_than_the_window(stream: Stream, signed_in: Page) -> N
     links = {f"link_{number}": f"https://example.com/{number}" for number in range(40)}
     scenes.post(stream, "HD-1", payload={"subject": "Many links", **links})
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     expect(page.locator("#work h1")).to_have_text("Many links")
     assert page.evaluate("document.documentElement.scrollHeight - window.innerHeight") == 0
 
@@ -170,7 +202,7 @@ def test_page_is_no_longer_than_the_window(stream: Stream, signed_in: Page) -> N
 def test_keys_sleep_while_typing(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("c")
     page.keyboard.type("Nu 2 see?/")
     page.keyboard.press("Enter")
@@ -185,7 +217,7 @@ def test_keys_sleep_while_typing(stream: Stream, signed_in: Page) -> None:
 def test_keys_sleep_in_the_dialog_and_with_modifiers(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("?")
     expect(page.locator("#keys")).to_be_visible()
     page.keyboard.press("s")
@@ -213,11 +245,12 @@ def test_keys_sleep_in_the_dialog_and_with_modifiers(stream: Stream, signed_in: 
 def test_keys_can_be_switched_off(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.get_by_role("button", name="Keys").click()
     page.get_by_label("Single keys are on").uncheck()
     page.keyboard.press("Escape")
     page.reload()
+    expect_ready(page)
     page.keyboard.press("s")
     page.keyboard.press("2")
     expect_ticket(page, 0)
@@ -229,7 +262,7 @@ def test_keys_can_be_switched_off(stream: Stream, signed_in: Page) -> None:
 def test_a_held_key_answers_once(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 3)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.down("Enter")
     expect_ticket(page, 1)
     for _ in range(5):
@@ -244,7 +277,7 @@ def test_keys_sleep_until_the_next_item_is_there(stream: Stream, signed_in: Page
     post_tickets(stream, 3)
     page = signed_in
     page.route("**/ahead", lambda route: route.fulfill(status=204))
-    page.goto(HOLD)
+    open_review(page)
     waiting: list[Route] = []
 
     def hold_back(route: Route) -> None:
@@ -267,7 +300,7 @@ def test_keys_sleep_until_the_next_item_is_there(stream: Stream, signed_in: Page
 def test_backspace_destroys_nothing(stream: Stream, signed_in: Page, key: str) -> None:
     post_tickets(stream, 1)
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press(key)
     page.wait_for_timeout(100)
     expect_ticket(page, 0)
@@ -284,9 +317,10 @@ def test_earlier_answers_come_when_asked_for_and_the_answer_still_goes_out(
     post_tickets(stream, 1)
     scenes.post(stream, "HD-9", payload=scenes.TICKET | {"subject": "The last one"})
     page = signed_in
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("s")
     expect(page.locator("#work h1")).to_have_text("The last one")
+    expect_ready(page)
     page.keyboard.press("m")
     expect(page.locator("#alike-title")).to_be_focused()
     expect(page.locator("#live")).to_have_text("2 earlier answers below the item.")
@@ -306,7 +340,7 @@ def test_blind_review_does_not_know_the_key(stream: Stream, signed_in: Page) -> 
     page = signed_in
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto("/streams/helpdesk/audit/")
+    open_review(page, "/streams/helpdesk/audit/")
     page.keyboard.press("m")
     page.wait_for_timeout(200)
     assert [url for url in asked if "alike" in url] == []

@@ -10,11 +10,11 @@ from playwright.sync_api import Browser, Page, expect
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import HOLD, expect_ready, open_review
 
 
 def enter_half_an_answer(page: Page) -> None:
-    page.goto(HOLD)
+    open_review(page)
     page.keyboard.press("2")
     page.keyboard.press("c")
     page.keyboard.type("half a thought")
@@ -23,6 +23,7 @@ def enter_half_an_answer(page: Page) -> None:
 def expect_half_an_answer(page: Page) -> None:
     expect(page.locator("#comment")).to_have_value("half a thought")
     expect(page.locator("input[value=account_unlock]")).to_be_checked()
+    expect_ready(page)
 
 
 def test_late_verdict_keeps_the_input(
@@ -82,7 +83,7 @@ def test_undo_goes_away_with_its_window(stream: Stream, signed_in: Page) -> None
     Stream.objects.update(undo_seconds=2)
     for number in range(2):
         scenes.post(stream, f"HD-{number}")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.keyboard.press("Enter")
     undo = signed_in.get_by_role("button", name="Undo")
     expect(undo).to_be_visible()
@@ -94,10 +95,11 @@ def test_undo_goes_away_with_its_window(stream: Stream, signed_in: Page) -> None
 
 def test_working_keeps_the_item(stream: Stream, signed_in: Page) -> None:
     task = scenes.post(stream, "HD-1")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     soon = timezone.now() + timedelta(seconds=90)
     ReviewTask.objects.update(lease_expires_at=soon)
     signed_in.reload()
+    expect_ready(signed_in)
     signed_in.mouse.move(40, 40)
     with signed_in.expect_response("**/heartbeat") as renewed:
         signed_in.mouse.move(60, 60)
@@ -109,10 +111,11 @@ def test_working_keeps_the_item(stream: Stream, signed_in: Page) -> None:
 
 def test_time_that_runs_short_is_shown(stream: Stream, signed_in: Page) -> None:
     scenes.post(stream, "HD-1")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     expect(signed_in.locator("[data-lease-short]")).to_be_hidden()
     ReviewTask.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=4))
     signed_in.reload()
+    expect_ready(signed_in)
     expect(signed_in.locator("[data-lease-short]")).to_contain_text("This item is yours for 0:0")
     expect(signed_in.locator("[data-lease-over]")).to_be_visible()
 
@@ -163,7 +166,7 @@ def test_hostile_payload_does_nothing(stream: Stream, signed_in: Page) -> None:
         lambda request: outside.append(request.url) if request.url.split("/")[2] != host else None,
     )
     signed_in.on("dialog", lambda dialog: dialogs.append(dialog.message))
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     expect(signed_in.locator("#work h1")).to_have_text(hostile)
     signed_in.get_by_text("All fields of this item").click()
     signed_in.wait_for_timeout(300)

@@ -11,7 +11,7 @@ from reviewqueue.claims import escalate_task, release_task
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
-from tests.browser.conftest import HOLD
+from tests.browser.conftest import HOLD, expect_ready, open_review
 from tests.browser.test_review_by_keyboard import answers, expect_ticket, post_tickets
 from tests.browser.test_review_in_trouble import enter_half_an_answer, expect_half_an_answer
 
@@ -20,7 +20,7 @@ EMPTY = "Nothing waits for you in Hold"
 
 def test_double_click_on_confirm_answers_one_item(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 3)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.locator("[data-primary]").dblclick()
     expect_ticket(signed_in, 1)
     signed_in.wait_for_timeout(300)
@@ -29,7 +29,7 @@ def test_double_click_on_confirm_answers_one_item(stream: Stream, signed_in: Pag
 
 def test_double_enter_answers_one_item(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 3)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.evaluate(
         """for (let n = 0; n < 2; n += 1) document.body.dispatchEvent(
             new KeyboardEvent("keydown", {key: "Enter", bubbles: true, cancelable: true}))"""
@@ -81,9 +81,9 @@ def test_server_that_fails_keeps_the_answer(
 
 def test_second_tab_with_the_same_answer_leads_on(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 2)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     other = signed_in.context.new_page()
-    other.goto(HOLD)
+    open_review(other)
     expect_ticket(other, 0)
     signed_in.keyboard.press("Enter")
     expect_ticket(signed_in, 1)
@@ -96,7 +96,7 @@ def test_second_tab_with_another_answer_is_told_and_keeps_it(
     stream: Stream, signed_in: Page
 ) -> None:
     post_tickets(stream, 2)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     other = signed_in.context.new_page()
     enter_half_an_answer(other)
     signed_in.keyboard.press("Enter")
@@ -116,9 +116,9 @@ def test_two_tabs_opened_at_once_lose_no_item(stream: Stream, signed_in: Page) -
         page.evaluate("address => { location.href = address }", signed_in.url + HOLD[1:])
     for page in pages:
         page.wait_for_selector("#work h1")
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     for _ in range(3):
-        signed_in.wait_for_selector("button[data-primary]")
+        signed_in.wait_for_selector("[data-ready] button[data-primary]")
         title = signed_in.inner_text("#work h1")
         signed_in.keyboard.press("Enter")
         expect(signed_in.locator("#work h1")).not_to_have_text(title)
@@ -128,7 +128,7 @@ def test_two_tabs_opened_at_once_lose_no_item(stream: Stream, signed_in: Page) -
 
 def test_back_after_answering_shows_the_item_in_hand(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 3)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.keyboard.press("Enter")
     expect_ticket(signed_in, 1)
     signed_in.keyboard.press("ArrowLeft")
@@ -148,6 +148,7 @@ def test_reload_keeps_the_item_and_what_was_entered(stream: Stream, signed_in: P
     post_tickets(stream, 2)
     enter_half_an_answer(signed_in)
     signed_in.reload()
+    expect_ready(signed_in)
     expect_ticket(signed_in, 0)
     expect_half_an_answer(signed_in)
     expect(signed_in.locator("[data-primary]")).to_contain_text("Choose Account unlock")
@@ -155,10 +156,11 @@ def test_reload_keeps_the_item_and_what_was_entered(stream: Stream, signed_in: P
 
 def test_reload_after_answering_sends_nothing_again(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 3)
-    signed_in.goto(HOLD)
+    open_review(signed_in)
     signed_in.keyboard.press("Enter")
     expect_ticket(signed_in, 1)
     signed_in.reload()
+    expect_ready(signed_in)
     expect_ticket(signed_in, 1)
     expect(signed_in.get_by_role("button", name="Undo")).to_be_visible()
     assert answers() == [("category", ["vpn_issue"])]
@@ -190,7 +192,8 @@ def test_item_that_was_taken_away_keeps_what_was_entered(
     post_tickets(stream, 2)
     enter_half_an_answer(signed_in)
     assert callable(lose)
-    lose(ReviewTask.objects.get(state="claimed"))
+    # The one in hand; the next may be held ahead of it by now.
+    lose(ReviewTask.objects.filter(state="claimed").earliest("claimed_at"))
     signed_in.keyboard.press("Control+Enter")
     notice = signed_in.get_by_role("alert").filter(has_text="Not recorded.")
     expect(notice).to_contain_text(words)

@@ -40,6 +40,7 @@ def judge_pairs(stream: Stream, people: tuple[User, User], *answers: tuple[Answe
 def test_pairs_of_first_answers_are_compared(
     stream: Stream, reviewer: User, second_reviewer: User
 ) -> None:
+    """doccano#1846 and argilla#4251, no agreement: it is counted from pairs of first answers."""
     people = (reviewer, second_reviewer)
     judge_pairs(stream, people, (VPN, VPN), (VPN, VPN), (UNLOCK, UNLOCK), (UNLOCK, VPN))
     now = timezone.now()

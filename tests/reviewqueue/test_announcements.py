@@ -47,6 +47,7 @@ def fall_due() -> None:
 def test_verdict_that_settles_is_announced_when_it_is_published(
     stream: Stream, reviewer: User
 ) -> None:
+    """label-studio#4831, no event when a task is complete."""
     post_held(stream, "a")
     verdict = judge(claim(stream, reviewer), reviewer)
     [row] = of_items()

@@ -5,6 +5,7 @@ import pytest
 from reviewqueue.claims import claim_next
 from reviewqueue.messages import read_message
 from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.overturns import overturn_verdict, undo_overturn
 from reviewqueue.verdicts import Answer, VerdictError, record_verdict, repeats
 from routing.models import Announcement, Stream
 from tests.grounded_scenes import make_grounded_stream, post_sentence
@@ -106,6 +107,19 @@ def test_verdict_that_contradicts_itself_is_refused_by_name(
         judge(drafts, answer)
 
     assert (caught.value.field, str(caught.value)) == (field, message)
+
+
+def test_overturn_of_a_verdict_names_its_own_block_and_brings_the_old_one_back(
+    drafts: Stream,
+) -> None:
+    verdict = judge(drafts, Answer("category", ("supported",), block="files#limits"))
+    Stream.objects.update(undo_seconds=3600)
+    other = Answer("category", ("supported",), block="files#formats", comment="That one.")
+
+    overturn = overturn_verdict(verdict_id=verdict.id, by=verdict.reviewer, answer=other)
+    back = undo_overturn(verdict_id=overturn.id, by=verdict.reviewer)
+
+    assert (overturn.block, back.block) == ("files#formats", "files#limits")
 
 
 def test_verdict_on_scores_names_no_block() -> None:

@@ -67,6 +67,7 @@ def make_known(stream: Stream, *names: str, answer: Answer = VPN) -> list[KnownA
 
 
 def test_known_item_is_given_in_the_place_of_another(stream: Stream, reviewer: User) -> None:
+    """coop#208, known-answer items missing: slipped in, and not to be told apart."""
     [known] = make_known(stream, "k")
     post_held(stream, "a")
     ordinary = ReviewTask.objects.get(state="open")

@@ -2,8 +2,16 @@
 
 import pytest
 
-from reviewqueue.payloads import FIELDS_SHOWN, TITLE_LONGEST, Paper, read_payload
+from reviewqueue.payloads import (
+    FIELDS_SHOWN,
+    TITLE_LONGEST,
+    Paper,
+    read_item,
+    read_payload,
+    read_title,
+)
 from reviewqueue.trees import Json
+from routing.models import Item, Stream
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
@@ -110,6 +118,21 @@ def test_endless_title_shows_its_beginning_and_stays_whole_below() -> None:
     assert paper.title == ("word " * 40).rstrip() + "…"
     assert len(paper.title) <= TITLE_LONGEST
     assert [(block.kind, block.name) for block in paper.blocks] == [("text", "Name")]
+
+
+@pytest.mark.parametrize(
+    ("payload", "title"),
+    [
+        ({"subject": "No mail", "code": 7}, "7"),
+        ({"subject": "No mail"}, "No mail"),
+        ({"body": "Hello"}, "HD-1"),
+        ({"code": "word " * 1000}, "word " * 39 + "word…"),
+    ],
+)
+def test_title_alone_is_that_of_the_whole(payload: dict[str, Json], title: str) -> None:
+    item = Item(external_id="HD-1", payload=payload)
+    stream = Stream(payload_fields={"code": "title"})
+    assert read_title(item, stream=stream) == title == read_item(item, stream=stream).title
 
 
 def test_endless_fact_is_text() -> None:

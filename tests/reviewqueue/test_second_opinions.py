@@ -158,7 +158,7 @@ def test_refusal_that_waited_for_nothing_is_refused_and_audited(
     assert AuditDraw.objects.get().decision_id == decision.id
     assert RemoteAsk.objects.get().state == "failed"
     assert counts() == {"reject": 1}
-    assert b'"uncertain": {"message"' in upstream.get("items/HD-1").content
+    assert b'"uncertain":{"message"' in upstream.get("items/HD-1").content
 
 
 def test_model_out_of_order_is_asked_three_times(

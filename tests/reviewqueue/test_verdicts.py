@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import trans_real
 from pytest_django import DjangoAssertNumQueries
 
 from calibration.models import GroundTruth
@@ -19,6 +20,7 @@ from reviewqueue.verdicts import (
     LateVerdictError,
     UndoWindowPassedError,
     VerdictError,
+    check_answer,
     record_verdict,
     undo_verdict,
 )
@@ -260,7 +262,10 @@ def test_unpublished_verdict_is_not_told(stream: Stream, reviewer: User) -> None
 
 
 def wait_until_somebody_waits_for_a_lock() -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
@@ -296,3 +301,26 @@ def test_undo_does_not_remove_the_seat_that_an_expert_claims_meanwhile() -> None
             wait_until_somebody_waits_for_a_lock()
         assert undone.result() is False
     assert judge(seat, expert).task_id == seat.id
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Answer("category"), "Choose exactly one category."),
+        (Answer("ambiguous", ("vpn_issue",)), "Mark at least two categories that would do."),
+        (Answer("cannot_judge", ("vpn_issue",)), "This answer names no category."),
+        (
+            Answer("ambiguous", ("vpn_issue", "vpn_issue")),
+            "A category was named twice; name each once.",
+        ),
+        (Answer("nonsense"), "“%(kind)s” is no answer; choose one of the form."),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said_in_the_readers_language(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch, answer: Answer, words: str
+) -> None:
+    catalogue = trans_real.translation("de")._catalog  # type: ignore[attr-defined]
+    monkeypatch.setitem(catalogue._catalogs[0], words, "Übersetzt.")
+    with translation.override("de"), pytest.raises(VerdictError) as raised:
+        check_answer(answer, stream)
+    assert str(raised.value) == "Übersetzt."

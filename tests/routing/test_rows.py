@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from routing.events import make_event
 from routing.models import Category, Event, Stream
-from routing.rows import insert_together
+from routing.rows import Columns, fetch_row, insert_together
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
@@ -32,6 +32,33 @@ def test_rows_of_two_models_are_stored_in_one_statement(
     noted = Event.objects.get(id=event.id)
     assert (noted.data, noted.actor_id, noted.happened_at) == ({"words": ["a", "ü"]}, None, AT)
     assert (category._state.adding, event._state.db) == (False, "default")
+
+
+def test_an_object_from_a_row_is_what_the_orm_makes(stream: Stream) -> None:
+    columns = Columns(Stream, "stream")
+    row = fetch_row(
+        f"SELECT 7, {columns.sql} FROM routing_stream AS stream WHERE id = %(id)s",
+        {"id": stream.id},
+    )
+    assert row is not None
+    made, known = columns.make(row, 1), Stream.objects.get(id=stream.id)
+    state, known_state = made.__dict__.pop("_state"), known.__dict__.pop("_state")
+    assert made.__dict__ == known.__dict__
+    assert (state.adding, state.db) == (known_state.adding, known_state.db) == (False, "default")
+
+
+def test_what_a_row_leaves_out_is_loaded_when_asked_for(
+    stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    columns = Columns(Stream, "stream", without=("name",))
+    row = fetch_row(
+        f"SELECT {columns.sql} FROM routing_stream AS stream WHERE id = %(id)s",
+        {"id": stream.id},
+    )
+    assert row is not None
+    made = columns.make(row)
+    with django_assert_num_queries(1):
+        assert made.name == stream.name
 
 
 def test_a_statement_before_runs_first(stream: Stream) -> None:

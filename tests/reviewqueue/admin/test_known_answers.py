@@ -1,5 +1,7 @@
 """Known answers in the admin: marked, counted and retired; what is wrong stands at its field."""
 
+import re
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -75,11 +77,32 @@ def test_item_is_marked_by_its_external_id(stream: Stream, root: Client) -> None
 def test_form_is_filled_in_from_the_address(stream: Stream, root: Client) -> None:
     query = f"?stream={stream.id}&external_id=k&kind=ambiguous&categories=vpn_issue,account_unlock"
     page = root.get(f"{ADD}{query}").content.decode()
-    assert f'<option value="{stream.id}" selected>' in page
+    assert f'<input type="hidden" name="stream" value="{stream.id}">' in page
     assert 'value="k"' in page
     assert '<option value="ambiguous" selected>' in page
-    assert page.count("selected>Helpdesk: ") == 2
-    assert root.get(f"{ADD}?stream=x").status_code == 200
+    assert re.findall(r"selected>([^<]+)<", page) == ["ambiguous", "Account unlock", "VPN issue"]
+    assert root.get(f"{ADD}?stream=x").status_code == 422
+
+
+def test_categories_are_the_streams_own(stream: Stream, root: Client) -> None:
+    """With several streams it is asked for first; a list of all their categories helps nobody."""
+    assert "VPN issue</option>" in root.get(ADD).content.decode()
+    other = make_stream("other", categories=[("spam", "Spam", "")])
+    first = root.get(ADD).content.decode()
+    assert re.findall(r">([^<]+)</option>", first) == ["---------", "Helpdesk", "Other"]
+    page = root.get(f"{ADD}?stream={other.id}").content.decode()
+    assert "Spam</option>" in page
+    assert "VPN issue" not in page
+
+
+def test_list_has_labels_and_times_of_24_hours(stream: Stream, root: Client) -> None:
+    settle(stream, "k")
+    mark_known(stream=stream, external_id="k", answer=VPN)
+    afternoon = datetime(2026, 5, 3, 16, 5, tzinfo=UTC)
+    KnownAnswer.objects.update(created_at=afternoon)
+    page = root.get(LIST).content.decode()
+    assert '<td class="field-answer">VPN issue</td>' in page
+    assert "3 May 2026, 16:05" in page
 
 
 @pytest.mark.parametrize(
@@ -105,9 +128,7 @@ def test_category_of_another_stream_is_refused(stream: Stream, root: Client) -> 
     settle(stream, "k")
     foreign = make_stream("other").categories.get(key="vpn_issue")
     response = root.post(ADD, form_of(stream, categories=[str(foreign.id)]))
-    assert "VPN issue is no category of Helpdesk; choose one of its own." in (
-        response.content.decode()
-    )
+    assert "That is no category of this stream; choose its own." in (response.content.decode())
 
 
 def test_list_counts_how_often_each_was_judged_and_rightly(stream: Stream, root: Client) -> None:
@@ -134,7 +155,7 @@ def test_list_and_reviewers_cost_the_same_for_any_number(
     for name in names:
         mark_known(stream=stream, external_id=name, answer=VPN)
     root.get(LIST)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         root.get(LIST)
     with django_assert_num_queries(3):
         root.get(REVIEWERS)

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from reviewqueue.refusals import ProblemError
-from reviewqueue.strict_json import parse_array
+from reviewqueue.strict_json import find_flaw, parse_array
 from routing.models import Item
 from tests.conftest import Answered, Upstream, make_body
 
@@ -147,7 +147,7 @@ def test_long_key_is_not_sent_back_whole(upstream: Upstream) -> None:
 
 
 def read_array(text: str) -> list[tuple[object, int]]:
-    return list(parse_array(text.encode()))
+    return [(element.value, element.length) for element in parse_array(text.encode())]
 
 
 @pytest.mark.parametrize(
@@ -183,3 +183,31 @@ def test_array_is_read_element_by_element(text: str, elements: list[tuple[object
 def test_what_is_no_array_is_refused_at_its_place(text: str, place: str) -> None:
     with pytest.raises(ProblemError, match=place):
         read_array(text)
+
+
+DEEP = "[" * 33 + "]" * 33
+
+
+@pytest.mark.parametrize(
+    ("element", "is_sound"),
+    [
+        ('{"a": [1, 0.25, 1e-9, "caf\\u00e9", "\\\\n", null]}', True),
+        ('"code 404, 1e99"', True),
+        ('"nul \\u0000"', False),
+        ('"half \\ud83d"', False),
+        ('"half \\uDE00"', False),
+        ('{"a": 1, "a": 2}', False),
+        ("NaN", False),
+        ("1e400", False),
+        ("1E+400", False),
+        ("9" * 120 + ".0e99", True),
+        ("9" * 220 + ".0e99", False),
+        ("9" * 19, False),
+        (DEEP, False),
+    ],
+)
+def test_searches_find_what_a_walk_would_find(element: str, is_sound: bool) -> None:
+    [found] = parse_array(f"[{element}]".encode())
+
+    assert found.is_sound == is_sound
+    assert (find_flaw(found.value) is None) == is_sound

@@ -55,9 +55,10 @@ def test_definitions_beside_the_chosen_one_are_hidden() -> None:
         rest=(Choice("c", "C", ""),),
     )
     assert DEFINITIONS.render(Context({"choices": choices})).splitlines() == [
-        '<div class="definition" data-definition="a"><p><b>A</b> first</p></div>',
+        '<div class="definition" data-definition="a"><p><b>A</b> '
+        "<span data-definition-words>first</span></p></div>",
         '<div class="definition" data-definition="b" hidden>'
-        "<p><b>B</b> &lt;b&gt;second&lt;/b&gt;</p></div>",
+        "<p><b>B</b> <span data-definition-words>&lt;b&gt;second&lt;/b&gt;</span></p></div>",
     ]
 
 

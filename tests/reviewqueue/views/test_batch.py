@@ -174,6 +174,66 @@ def test_table_that_others_have_whole_is_lost(
     assert "others have its rows by now" in response.content.decode()
 
 
+def send_mixed(client: Client) -> dict[str, list[str]]:
+    """Three rows: one confirmed, one corrected, one left."""
+    sent = form_of(client)
+    sent["confirm"] = [row_id("a")]
+    sent[f"answer-{row_id('b')}"] = ["is:account_unlock"]
+    assert client.post(SEND, sent).status_code in {200, 303}
+    return sent
+
+
+@pytest.mark.parametrize("client_name", ["plain", "htmx"])
+def test_table_whose_reply_was_lost_counts_once_and_leads_on(
+    stream: Stream, request: pytest.FixtureRequest, client_name: str
+) -> None:
+    client: Client = request.getfixturevalue(client_name)
+    post_flagged(stream, "a", "b", "c")
+    sent = send_mixed(client)
+    response = client.post(SEND, sent, follow=True)
+    assert response.status_code == 200
+    assert "Nothing waits for you in the flagged batch" in text_of(response.content)
+    assert "1 confirmed, 1 corrected" in text_of(response.content)
+    assert "Somebody else" not in text_of(response.content)
+    assert Verdict.objects.count() == 2
+    assert states() == {"a": "answered", "b": "answered", "c": "open"}
+
+
+def test_rows_lost_the_first_time_are_named_the_second_time_too(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    post_flagged(stream, "a", "b")
+    sent = form_of(htmx)
+    taken = ReviewTask.objects.filter(item__external_id="b")
+    taken.update(holder=second_reviewer, lease_token=uuid4())
+    told = "Somebody else has b meanwhile; nothing of yours was recorded for it."
+    assert [told in text_of(htmx.post(SEND, sent).content) for _ in range(2)] == [True, True]
+
+
+def test_table_sent_again_with_another_answer_is_refused(stream: Stream, htmx: Client) -> None:
+    post_flagged(stream, "a", "b", "c")
+    sent = send_mixed(htmx)
+    sent[f"answer-{row_id('b')}"] = ["none"]
+    response = htmx.post(SEND, sent)
+    assert response.status_code == 409
+    assert "You have sent this table already" in response.content.decode()
+    assert states()["c"] == "open"
+    answers = Verdict.objects.order_by("item__external_id").values_list("categories", flat=True)
+    assert list(answers) == [["vpn_issue"], ["account_unlock"]]
+
+
+def test_table_of_somebody_elses_is_not_answered_as_taken(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    post_flagged(stream, "a", "b", "c")
+    sent = send_mixed(htmx)
+    other = Client(headers={"HX-Request": "true"})
+    other.force_login(second_reviewer)
+    response = other.post(SEND, sent)
+    assert response.status_code == 409
+    assert "1 confirmed" not in text_of(response.content)
+
+
 @pytest.mark.parametrize("client_name", ["plain", "htmx"])
 def test_undo_brings_the_table_back_as_it_was_sent(
     stream: Stream, request: pytest.FixtureRequest, client_name: str
@@ -278,7 +338,7 @@ def test_odd_posts_record_nothing(stream: Stream, plain: Client) -> None:
         ("post", SEND),
         ("post", f"{PATH}renew"),
         ("post", f"{PATH}release"),
-        ("post", f"{PATH}{uuid4()}/undo"),
+        ("post", f"{PATH}0192f3a0-7c3e-7d51-9d6a-5d0c2b6f4a11/undo"),
     ],
 )
 def test_only_for_those_who_work_the_queue(stream: Stream, method: str, path: str) -> None:

@@ -107,7 +107,7 @@ def test_retried_sentence_stands_in_the_place_of_the_refused(plain: Client, stre
 def test_sentence_that_is_judged_blind_has_no_badge(plain: Client, stream: Stream) -> None:
     post_letter(stream)
     decision = Decision.objects.get(item__external_id="s-2")
-    AuditDraw.objects.create(stream=stream, decision=decision, item=decision.item, rate=0.05)
+    AuditDraw.objects.create(stream=stream, decision=decision, item=decision.item, pi=0.05)
 
     words = words_of(plain, f"{LETTER}&at={decision.item_id}")
 

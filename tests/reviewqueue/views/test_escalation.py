@@ -225,3 +225,57 @@ def test_item_that_the_machine_escalated_is_not_a_reviewers(stream: Stream, htmx
     answer = {"lease_token": str(uuid4()), "kind": "category", "categories": "vpn_issue"}
     for action in ("verdict", "skip", "escalate", "take-back", "release", "heartbeat"):
         assert htmx.post(f"/tasks/{task.id}/{action}", answer).status_code == 404
+
+
+UNDO = '<form method="post" action="/tasks/{}/take-back"'
+
+
+@pytest.mark.parametrize("client_name", ["plain", "htmx"])
+def test_undo_of_an_escalation_is_there_after_a_reload_and_without_a_script(
+    stream: Stream, request: pytest.FixtureRequest, client_name: str, reviewer: User
+) -> None:
+    Stream.objects.update(undo_seconds=60)
+    client: Client = request.getfixturevalue(client_name)
+    task = scenes.post(stream, "HD-1")
+    scenes.post(stream, "HD-2")
+    escalate(client, task)
+    page = Client()
+    page.cookies = client.cookies
+    content = page.get(HOLD).content.decode()
+    assert content.count(UNDO.format(task.id)) == 1
+    assert content.count("Escalated HD-1 to the experts") == 1
+    assert page.post(f"/tasks/{task.id}/take-back").headers["Location"] == HOLD
+    assert "Escalated HD-1" not in page.get(HOLD).content.decode()
+
+
+def test_answer_given_since_is_undone_before_the_escalation(stream: Stream, htmx: Client) -> None:
+    Stream.objects.update(undo_seconds=60)
+    task = scenes.post(stream, "HD-1")
+    second = scenes.post(stream, "HD-2")
+    scenes.post(stream, "HD-3")
+    escalate(htmx, task)
+    with pgtrigger.ignore():
+        earlier = timezone.now() - timedelta(seconds=5)
+        Event.objects.filter(kind="task.escalated").update(happened_at=earlier)
+    answer = {"kind": "category", "categories": "vpn_issue"}
+    htmx.post(f"/tasks/{second.id}/verdict", take(htmx, second) | answer)
+    page = htmx.get(HOLD).content.decode()
+    assert UNDO.format(task.id) not in page
+    assert f'action="/verdicts/{Verdict.objects.get().id}/undo"' in page
+
+
+def test_escalation_is_forgotten_when_its_time_is_over(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    scenes.post(stream, "HD-2")
+    plain.get(HOLD)
+    with CaptureQueriesContext(connection) as before:
+        plain.get(HOLD)
+    plain.post(f"/tasks/{task.id}/escalate", take(plain, task))
+    with pgtrigger.ignore():
+        long_ago = timezone.now() - timedelta(hours=2)
+        Event.objects.filter(kind="task.escalated").update(happened_at=long_ago)
+    assert "take-back" not in plain.get(HOLD).content.decode()
+    plain.get(HOLD)
+    with CaptureQueriesContext(connection) as after:
+        plain.get(HOLD)
+    assert len(after) == len(before)

@@ -119,7 +119,7 @@ def test_sentence_that_is_drawn_for_an_audit_does_not_tell_that_it_was_refused(
 ) -> None:
     decision = Decision.objects.get()
     post_sentence(stream, "s-2", retry_of="s-1")
-    AuditDraw.objects.create(stream=stream, decision=decision, item=refused, rate=0.05)
+    AuditDraw.objects.create(stream=stream, decision=decision, item=refused, pi=0.05)
 
     page = text_of(plain.get(page_of(refused)).content)
 

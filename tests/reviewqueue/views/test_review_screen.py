@@ -206,3 +206,14 @@ def test_times_are_those_of_the_stream(reviewer: User, stream: Stream, plain: Cl
     due = timezone.now() + timedelta(days=30)
     ReviewTask.objects.filter(id=task.id).update(due_at=due)
     assert "+05:45" in text_of(plain.get(HOLD))
+
+
+def test_overdue_item_stands_out_by_more_than_its_colour(stream: Stream, plain: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    shown = []
+    for hours in (2, -2):
+        due = timezone.now() + timedelta(hours=hours)
+        ReviewTask.objects.filter(id=task.id).update(due_at=due)
+        head = plain.get(HOLD).content.decode().split('class="item__line"')[1].split("</time>")[0]
+        shown.append(('<span class="stale"><svg' in head, "overdue by" in head))
+    assert shown == [(False, False), (True, True)]

@@ -1,6 +1,7 @@
 """Skip, escalate, release, heartbeat, undo."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from django.contrib.auth.models import User
 from django.test import Client
@@ -24,6 +25,28 @@ def test_skip_passes_on_and_shows_the_next(stream: Stream, reviewer: User, htmx:
     first.refresh_from_db()
     assert (first.state, first.holder_id) == ("open", None)
     assert TaskSkip.objects.get().user == reviewer
+
+
+def test_skip_of_somebody_elses_task_is_not_called_one(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    form = take(htmx, task)
+    ReviewTask.objects.update(holder=second_reviewer, lease_token=uuid4())
+    page = htmx.post(f"/tasks/{task.id}/skip", form).content.decode()
+    assert "Skipped HD-1" not in page
+    assert "Not skipped: your time with this item was over, or it is answered already" in page
+    task.refresh_from_db()
+    assert (task.holder, TaskSkip.objects.count()) == (second_reviewer, 0)
+
+
+def test_skip_that_arrives_twice_is_told_as_one(stream: Stream, htmx: Client) -> None:
+    task = scenes.post(stream, "HD-1")
+    scenes.post(stream, "HD-2")
+    form = take(htmx, task)
+    pages = [htmx.post(f"/tasks/{task.id}/skip", form).content.decode() for _ in range(2)]
+    assert ["Skipped HD-1" in page for page in pages] == [True, True]
+    assert TaskSkip.objects.count() == 1
 
 
 def test_last_item_skipped_says_so(stream: Stream, htmx: Client) -> None:

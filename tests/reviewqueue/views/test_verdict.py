@@ -10,6 +10,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from calibration.models import AuditDraw
+from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Category, Stream
 from tests import scenes
@@ -236,7 +238,7 @@ def test_another_answer_to_an_answered_item_is_409_and_says_which_stands(
     assert Verdict.objects.get().categories == ["vpn_issue"]
 
 
-@pytest.mark.parametrize("token", ["", "not a token", str(uuid4())])
+@pytest.mark.parametrize("token", ["", "not a token", "0192f3a0-7c3e-7d51-9d6a-5d0c2b6f4a11"])
 def test_foreign_lease_records_nothing(stream: Stream, htmx: Client, token: str) -> None:
     task = scenes.post(stream, "HD-1")
     take(htmx, task)
@@ -316,5 +318,38 @@ def test_lease_of_somebody_else_is_not_told(stream: Stream, reviewer: User, htmx
         assert response.status_code == 409
         assert form["lease_token"] not in response.content.decode()
     response = client.post(f"/tasks/{task.id}/verdict", {"lease_token": str(uuid4())})
-    assert response.status_code == 422
+    assert response.status_code == 409
     assert form["lease_token"] not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "action"),
+    [
+        ({"kind": "category", "categories": "vpn_issue"}, "verdict"),
+        ({"kind": "nonsense"}, "verdict"),
+        ({}, "escalate"),
+    ],
+)
+def test_somebody_elses_task_shows_nothing_that_is_held_back(
+    stream: Stream,
+    htmx: Client,
+    second_reviewer: User,
+    answer: dict[str, str],
+    action: str,
+) -> None:
+    """The item is drawn for a blind audit: its own page hides the machine's answer too."""
+    task = scenes.post(stream, "HD-1")
+    claimed = claim_next(user=second_reviewer, stream=stream, queue="hold")
+    assert claimed is not None
+    shown = []
+    for drawn in (False, True):
+        if drawn:
+            AuditDraw.objects.create(stream=stream, item=task.item, decision=task.decision, pi=0.05)
+        form = {"lease_token": str(uuid4()), "comment": "kept"} | answer
+        response = htmx.post(f"/tasks/{task.id}/{action}", form)
+        page = response.content.decode()
+        assert response.status_code == 409
+        assert ">kept</textarea>" in page
+        assert str(claimed.lease_token) not in page
+        shown.append("Machine's answer" in page)
+    assert shown == [True, False]

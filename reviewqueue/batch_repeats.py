@@ -1,0 +1,63 @@
+"""A table that is posted twice, because the reply to the first was lost: answered, not refused."""
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from reviewqueue.batches import BatchResult, machine_answer, name_rows
+from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.verdicts import Answer, repeats
+from routing.models import Stream
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Kind = Verdict.Kind
+
+
+def find_sent_table(
+    *, user: "User", stream: Stream, lease_token: UUID, task_ids: Collection[UUID]
+) -> list[Verdict]:
+    """The live verdicts that the user gave to these rows under this lease, as one table."""
+    answered = ReviewTask.objects.filter(
+        id__in=list(task_ids),
+        stream=stream,
+        lease_token=lease_token,
+        holder=user,
+        state=ReviewTask.State.ANSWERED,
+    )
+    given = Verdict.objects.live().filter(task__in=answered, reviewer=user, batch__isnull=False)
+    return list(given.select_related("task__decision"))
+
+
+def repeat_result(
+    sent: Collection[Verdict],
+    *,
+    stream: Stream,
+    confirmed: Collection[UUID],
+    corrections: Mapping[UUID, Answer],
+    left: Collection[UUID],
+) -> BatchResult | None:
+    """What became of the table when it came first; None where it says something else now.
+
+    `sent`: verdicts of `find_sent_table`, one at least, with task and decision. Other arguments as
+    for `batches.confirm_batch`.
+    """
+    asked = {*confirmed, *corrections}
+    count = 0
+    for verdict in sent:
+        machine = Answer(Kind.CATEGORY, (machine_answer(verdict.task.decision),))
+        if verdict.task_id not in asked:
+            return None
+        if not repeats(verdict, corrections.get(verdict.task_id, machine)):
+            return None
+        count += verdict.task_id not in corrections
+    lost = asked - {verdict.task_id for verdict in sent}
+    first = next(iter(sent))
+    return BatchResult(
+        batch=first.batch or first.id,
+        confirmed=count,
+        corrected=len(sent) - count,
+        left=len(set(left)),
+        lost=name_rows(stream, lost),
+    )

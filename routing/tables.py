@@ -1,0 +1,172 @@
+"""Rows of our models written past the ORM: one binary COPY a table, or one statement for a few.
+
+The values of a row are Python's own (UUID, str, float, datetime ...); of a JSON column its text
+as bytes. COPY's binary format is described in PostgreSQL's documentation of the command, that of
+each value is what the `recv` function of its type reads.
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from itertools import islice, repeat
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection, models
+
+from routing.rows import fetch_row
+
+Row = Sequence[object]
+Encode = Callable[[Any], bytes]
+
+# The text of a JSON column.
+encode_json: Final = msgspec.json.Encoder().encode
+NO_JSON: Final = b"{}"
+
+# Up to so many rows a prepared INSERT costs less than a COPY for each table.
+FEW: Final = 8
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_VARCHAR: Final = 1043
+_pack_long: Final = struct.Struct("!q").pack
+_pack_int: Final = struct.Struct("!i").pack
+
+
+def _encode_time(at: datetime) -> bytes:
+    since = at - _EPOCH
+    return _pack_long((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+
+
+def _encode_day(day: date) -> bytes:
+    return _pack_int(day.toordinal() - _EPOCH.toordinal())
+
+
+def _encode_texts(texts: Sequence[str]) -> bytes:
+    """varchar[]: dimensions, whether any is NULL, the type; length and lower bound; the texts."""
+    if not texts:
+        return struct.pack("!iii", 0, 0, _VARCHAR)
+    parts = [struct.pack("!iiiii", 1, 0, _VARCHAR, len(texts), 1)]
+    for text in texts:
+        encoded = text.encode()
+        parts += [_pack_int(len(encoded)), encoded]
+    return b"".join(parts)
+
+
+_ENCODERS: Final[Mapping[str, Encode]] = {
+    "UUIDField": attrgetter("bytes"),
+    "CharField": str.encode,
+    "FloatField": struct.Struct("!d").pack,
+    "SmallIntegerField": struct.Struct("!h").pack,
+    "PositiveSmallIntegerField": struct.Struct("!h").pack,
+    "IntegerField": _pack_int,
+    "PositiveIntegerField": _pack_int,
+    "BooleanField": (b"\x00", b"\x01").__getitem__,
+    "DateTimeField": _encode_time,
+    "DateField": _encode_day,
+    "BinaryField": bytes,
+    # The version of the format stands in front of the text.
+    "JSONField": b"\x01".__add__,
+}
+
+
+class Table:
+    """Columns of a model in the order in which rows give them; the others take NULL.
+
+    Raises TypeError for a column of a type that nobody has written yet.
+    """
+
+    def __init__(self, model: type[models.Model], *columns: str) -> None:
+        found = {str(field.column): field for field in model._meta.concrete_fields}
+        fields = [found[column] for column in columns]
+        self.name = model._meta.db_table
+        self.columns = columns
+        self.encoders = [_find_encoder(field) for field in fields]
+        self.json = [n for n, field in enumerate(fields) if isinstance(field, models.JSONField)]
+
+
+def _find_encoder(field: "models.Field[Any, Any]") -> Encode:
+    if isinstance(field, models.ForeignKey):
+        return _find_encoder(field.target_field)
+    if isinstance(field, ArrayField):
+        return _encode_texts
+    encode = _ENCODERS.get(field.get_internal_type())
+    if encode is None:
+        raise TypeError(f"{field} has a type without an encoder; add one to routing.tables")
+    return encode
+
+
+def store_rows(*parts: tuple[Table, Sequence[Row]]) -> None:
+    """Store new rows of several tables that cannot conflict; their order does not matter."""
+    given = [(table, rows) for table, rows in parts if rows]
+    if sum(len(rows) for _table, rows in given) <= FEW:
+        insert_rows([(table, row) for table, rows in given for row in rows])
+        return
+    for table, rows in given:
+        copy_into(table, rows)
+
+
+def copy_into(table: Table, rows: Sequence[Row]) -> None:
+    """Write rows with one COPY; nothing where there are none.
+
+    Raises IntegrityError where one conflicts with what is stored; the transaction is then lost up
+    to its last savepoint.
+    """
+    if not rows:
+        return
+    names = ", ".join(table.columns)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        for encoded in encode_rows(table, rows):
+            copy.write_row(encoded)
+
+
+def encode_rows(table: Table, rows: Sequence[Row]) -> Iterator[tuple[bytes | None, ...]]:
+    """The values of rows as COPY takes them, made column by column."""
+    columns = zip(*rows, strict=True)
+    parts = [_encode_column(*pair) for pair in zip(table.encoders, columns, strict=True)]
+    # Columns that repeat one value have no end.
+    return islice(zip(*parts, strict=False), len(rows))
+
+
+def _encode_column(encode: Encode, column: Sequence[object]) -> Iterable[bytes | None]:
+    """Most columns of a batch are one value throughout, most others have no NULL."""
+    places = set(map(id, column))
+    if len(places) == 1:
+        return repeat(None if column[0] is None else encode(column[0]))
+    if id(None) in places:
+        return [None if value is None else encode(value) for value in column]
+    return map(encode, column)
+
+
+def insert_rows(rows: Sequence[tuple[Table, Row]], *, ending: str = "") -> bool:
+    """Write a few rows in one prepared statement; False where its `ending` kept the first out.
+
+    Foreign keys are checked at commit, so that the order does not matter.
+    """
+    if not rows:
+        return False
+    values: dict[str, object] = {}
+    for place, (table, row) in enumerate(rows):
+        # What is a tuple here is an array to the database.
+        own = [list(value) if isinstance(value, tuple) else value for value in row]
+        for number in table.json:
+            if isinstance(own[number], bytes):
+                own[number] = own[number].decode()  # type: ignore[attr-defined]
+        values |= {f"{place}_{number}": value for number, value in enumerate(own)}
+    statement = _compose_insert(tuple(table for table, _row in rows), ending)
+    return fetch_row(statement, values) is not None
+
+
+@lru_cache(maxsize=256)
+def _compose_insert(tables: tuple[Table, ...], ending: str) -> str:
+    parts = []
+    for place, table in enumerate(tables):
+        values = ", ".join(f"%({place}_{number})s" for number in range(len(table.columns)))
+        into = f"{table.name} ({', '.join(table.columns)})"
+        end = ending if place == 0 else ""
+        parts.append(f"row_{place} AS (INSERT INTO {into} VALUES ({values}) {end} RETURNING 1)")  # noqa: S608
+    return f"WITH {', '.join(parts)} SELECT 1 FROM row_0"  # noqa: S608
