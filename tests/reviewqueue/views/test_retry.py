@@ -20,7 +20,12 @@ def stream(db: None) -> Stream:
 
 @pytest.fixture
 def refused(stream: Stream) -> Item:
-    return Item.objects.get(id=post_sentence(stream, "s-1", signals=REFUSED).item_id)
+    return posted(stream, "s-1", signals=REFUSED)
+
+
+def posted(stream: Stream, external_id: str, **fields: object) -> Item:
+    post_sentence(stream, external_id, **fields)
+    return Item.objects.get(external_id=external_id)
 
 
 def page_of(item: Item) -> str:
@@ -77,7 +82,7 @@ def test_with_htmx_the_browser_is_sent_to_the_item(htmx: Client, refused: Item) 
 
 def test_both_sentences_lead_to_each_other(plain: Client, stream: Stream, refused: Item) -> None:
     plain.post(retry_of(refused), {"how": "rewrite"})
-    later = Item.objects.get(id=post_sentence(stream, "s-2", retry_of="s-1").item_id)
+    later = posted(stream, "s-2", retry_of="s-1")
 
     before = plain.get(page_of(refused)).content
     after = plain.get(page_of(later)).content
@@ -108,7 +113,7 @@ def test_form_that_is_wrong_stays_with_its_message(
 
 
 def test_sentence_that_shipped_has_nothing_to_ask_for(plain: Client, stream: Stream) -> None:
-    amber = Item.objects.get(id=post_sentence(stream, "s-1").item_id)
+    amber = posted(stream, "s-1")
 
     assert plain.get(retry_of(amber)).status_code == 404
     assert "Draft it again" not in plain.get(page_of(amber)).content.decode()
