@@ -50,7 +50,7 @@ def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Fore
     Complete scores that fall short under a policy of fewer categories are left out of its forecast.
     """
     rates = read_rates(cohort.stream)
-    tallies = [_Tally(policy, rates) for policy in policies]
+    tallies = [Tally(policy, rates) for policy in policies]
     for rows in _read_inputs(cohort):
         read: dict[tuple[object, ...], tuple[ScoreMatrix | None, Signals]] = {}
         for tally in tallies:
@@ -94,7 +94,7 @@ def _find_signals(policy: Policy, rows: Sequence[Any]) -> tuple[ScoreMatrix | No
     return matrix, compute_signals(matrix)
 
 
-class _Tally:
+class Tally:
     """Counts of one policy's outcomes."""
 
     def __init__(self, policy: Policy, rates: Rates) -> None:
@@ -106,10 +106,15 @@ class _Tally:
         self.reviews = np.zeros(len(ACTIONS))
 
     def add(self, matrix: ScoreMatrix | None, signals: Signals, model_version: str) -> None:
+        """Route a batch of scores and count it."""
         routes = route(self.policy, signals, matrix, [model_version] * len(signals))
-        share = self._reviews(routes.action, signals.predicted)
-        self.queues += np.bincount(routes.queue, minlength=len(QUEUES))
-        self.reviews += np.bincount(routes.action, weights=share, minlength=len(ACTIONS))
+        self.count(queue=routes.queue, action=routes.action, predicted=signals.predicted)
+
+    def count(self, *, queue: IntArray, action: IntArray, predicted: IntArray) -> None:
+        """Count (n,) outcomes: indices into QUEUES, ACTIONS and the policy's categories."""
+        share = self._reviews(action, predicted)
+        self.queues += np.bincount(queue, minlength=len(QUEUES))
+        self.reviews += np.bincount(action, weights=share, minlength=len(ACTIONS))
 
     def _reviews(self, actions: IntArray, predicted: IntArray) -> FloatArray:
         """(n,) expected first reviews of each item; whom a disagreement goes to is left out."""
@@ -122,6 +127,7 @@ class _Tally:
         return seats * per_seat
 
     def forecast(self) -> Forecast:
+        """Shares of what was counted."""
         items = int(self.queues.sum())
         reviews: dict[str, float] = {}
         for action, expected in zip(ACTIONS, self.reviews.tolist(), strict=True):

@@ -88,6 +88,11 @@ ROUTED: Final = (
     "ORDER BY category, queue, pi, bin"
 )
 
+ROUTED_IN_ALL: Final = (
+    FRAME.format(columns="min(day) FILTER (WHERE count > 0), sum(count)")
+    + "WHERE model_version = %(version)s"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
@@ -239,10 +244,27 @@ def name_stratum(queue: str, pi: float) -> str:
 
 def count_labels(cohort: Cohort) -> int:
     """How many labels of the cohort may enter an estimate."""
-    return _labels_of(cohort).count()
+    return labels_of(cohort).count()
 
 
-def _labels_of(cohort: Cohort) -> QuerySet[GroundTruth]:
+def count_routed(cohort: Cohort) -> tuple[date | None, int]:
+    """The first day on which anything of the cohort was routed, and how many items in all."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ROUTED_IN_ALL,
+            {
+                "stream": cohort.stream.id,
+                "first": cohort.first_day,
+                "last": cohort.last_day,
+                "version": cohort.model_version,
+            },
+        )
+        first, items = cursor.fetchone()
+    return first, int(items or 0)
+
+
+def labels_of(cohort: Cohort) -> QuerySet[GroundTruth]:
+    """The cohort's labels that may enter an estimate."""
     return GroundTruth.objects.usable().filter(
         stream_id=cohort.stream.id,
         decision__decided_at__gte=cohort.start,
@@ -282,7 +304,7 @@ def _list_keys(stream: Stream) -> list[str]:
 def _copy_labels(cohort: Cohort, keys: list[str]) -> npt.NDArray[np.void]:
     """(n,) rows of `LABEL`; `predicted` indexes `keys` and `queue` indexes `QUEUES`."""
     found = (
-        _labels_of(cohort)
+        labels_of(cohort)
         .annotate(
             predicted=_find_place("decision__predicted", keys),
             queue=_find_place("decision__queue", QUEUES),

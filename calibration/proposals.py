@@ -270,20 +270,7 @@ def draft_fields(proposal: Proposal) -> dict[str, object]:
 
 def raw_cut_off(one: CalibrationMap | None, cut_off: float) -> float | None:
     """The lowest raw confidence that the map takes to `cut_off` or above; None if none does."""
-    if one is None:
-        return cut_off
-    low, high = 0.0, 1.0
-    if float(one.apply(np.array([high]))[0]) < cut_off:
-        return None
-    if float(one.apply(np.array([low]))[0]) >= cut_off:
-        return low
-    for _ in range(50):
-        middle = (low + high) / 2.0
-        if float(one.apply(np.array([middle]))[0]) >= cut_off:
-            high = middle
-        else:
-            low = middle
-    return high
+    return cut_off if one is None else one.lowest_raw(cut_off)
 
 
 def _list_distrusted(

@@ -32,6 +32,7 @@ QUEUES_OF_ROLE: Final[dict[str, tuple[str, ...]]] = {
     Role.ANALYST: (),
     Role.STREAM_ADMIN: (),
 }
+INSIGHT_ROLES: Final = (Role.ANALYST, Role.STREAM_ADMIN)
 OVERTURNING_ROLES: Final = (Role.ADJUDICATOR, Role.EXPERT, Role.STREAM_ADMIN)
 KEY_BYTES = 32
 KEY_PATTERN = re.compile(r"rq_[A-Za-z0-9_-]{43}")
@@ -64,12 +65,23 @@ def streams_administered_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
     return Stream.objects.filter(id__in=administered.values("stream_id"))
 
 
+def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
+    """Streams whose insight pages are open to the user; all for a superuser."""
+    if user.is_superuser:
+        return Stream.objects.all()
+    if not user.is_authenticated:
+        return Stream.objects.none()
+    analysed = Membership.objects.filter(user=user, role__in=INSIGHT_ROLES)
+    return Stream.objects.filter(id__in=analysed.values("stream_id"))
+
+
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """The queues of one stream that a user may work."""
+    """The queues of one stream that a user may work; and whether its insight pages are open."""
 
     stream: Stream
     queues: tuple[str, ...]
+    has_insight: bool = False
 
 
 def workable_seats(user: User) -> list[Seats]:
@@ -78,7 +90,11 @@ def workable_seats(user: User) -> list[Seats]:
     for stream_id, role in Membership.objects.filter(user=user).values_list("stream_id", "role"):
         roles.setdefault(stream_id, []).append(role)
     return [
-        Seats(stream=stream, queues=_queues(user, roles.get(stream.id, ())))
+        Seats(
+            stream=stream,
+            queues=_queues(user, held := roles.get(stream.id, [])),
+            has_insight=user.is_superuser or not set(INSIGHT_ROLES).isdisjoint(held),
+        )
         for stream in streams_visible_to(user).order_by("name")
     ]
 

@@ -38,6 +38,7 @@ class NamedTask:
 
 
 ASK_REMOTE_MODELS: Final = NamedTask("reviewqueue.tasks.ask_remote_models")
+MAKE_INSIGHT_SHEETS: Final = NamedTask("reviewqueue.tasks.make_insight_sheets")
 SEND_DELIVERIES: Final = NamedTask("reviewqueue.tasks.send_deliveries")
 WORK_RUN_REQUESTS: Final = NamedTask("reviewqueue.tasks.work_run_requests")
 

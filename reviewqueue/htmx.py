@@ -39,6 +39,11 @@ def is_htmx(request: HttpRequest) -> bool:
     return bool(details) and not details.history_restore_request
 
 
+def aims_at(request: HttpRequest, element: str) -> bool:
+    """Whether HTMX asks for the element with this id alone."""
+    return is_htmx(request) and HtmxDetails(request).target == element
+
+
 def respond(
     request: HttpRequest,
     template: str,

@@ -11,7 +11,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from reviewqueue import retry_models, webhook_models  # noqa: F401  # tables of this app too
+from reviewqueue import (  # whose tables are of this app too
+    insight_models,  # noqa: F401
+    retry_models,  # noqa: F401
+    webhook_models,  # noqa: F401
+)
 from routing.ids import uuid7
 from routing.models import Decision, Item, RemoteModel, Stream, append_only
 

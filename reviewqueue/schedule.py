@@ -29,6 +29,7 @@ SWEEPS: Final = (
     Sweep("Send to webhooks", "reviewqueue.tasks.send_deliveries", 15),
     Sweep("Second opinions", "reviewqueue.tasks.ask_remote_models", 15),
     Sweep("Recalibrations on demand", "reviewqueue.tasks.work_run_requests", 15),
+    Sweep("Insight pages", "reviewqueue.tasks.make_insight_sheets", 15),
     Sweep("Fold frame counts", "calibration.tasks.fold_frame_deltas", MINUTE),
     Sweep("Drop old deliveries", "reviewqueue.tasks.delete_old_deliveries", HOUR),
     Sweep("Weekly audit", "reviewqueue.tasks.sweep_audits", HOUR),

@@ -20,6 +20,7 @@ from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
 from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer
 from reviewqueue.doorbell import Task, ring
+from reviewqueue.insight.making import make_next
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
 from routing.models import Policy, Stream
@@ -77,6 +78,15 @@ def work_run_requests() -> None:
     if request is not None:
         logger.info("%s: the recalibration asked for is %s", request.stream.key, request.state)
         ring(work_run_requests)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def make_insight_sheets() -> None:
+    """Count and draw what an insight page waits for, and ring for the next."""
+    sheet = make_next()
+    if sheet is not None:
+        logger.info("%s: made in %.1f s", sheet, sheet.seconds)
+        ring(make_insight_sheets)
 
 
 @shared_task  # type: ignore[untyped-decorator]

@@ -15,6 +15,7 @@ from reviewqueue.views import (
     undoing,
     watch,
 )
+from reviewqueue.views.insight import budgets, cells, pages, reliability, runs, what_if
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -34,6 +35,40 @@ urlpatterns = [
         "streams/<slug:stream_key>/flagged/batch/<uuid:batch_id>/undo",
         batch.undo,
         name="batch-undo",
+    ),
+    path("insight/budgets/", budgets.budgets, name="insight-budgets"),
+    path("streams/<slug:stream_key>/insight/", pages.insight, name="insight"),
+    path(
+        "streams/<slug:stream_key>/insight/reliability/",
+        reliability.reliability,
+        name="insight-reliability",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reliability/table.csv",
+        reliability.table,
+        name="insight-reliability-table",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reliability/items/",
+        cells.items,
+        name="insight-reliability-items",
+    ),
+    path("streams/<slug:stream_key>/insight/what-if/", what_if.what_if, name="insight-what-if"),
+    path(
+        "streams/<slug:stream_key>/insight/what-if/draft",
+        what_if.save_draft,
+        name="insight-what-if-draft",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/what-if/curve.csv",
+        what_if.curve,
+        name="insight-what-if-curve",
+    ),
+    path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
+    path(
+        "streams/<slug:stream_key>/insight/<slug:kind>/<slug:name>.svg",
+        pages.picture,
+        name="insight-picture",
     ),
     path("streams/<slug:stream_key>/<slug:queue>/", review.review, name="review"),
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),

@@ -1,14 +1,14 @@
-"""Drafts that start from a ready-made policy instead of another version."""
+"""Drafts that start from a ready-made policy, or from other cut-offs, instead of a copy."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 
 from django.db import transaction
 
-from routing.core.policy import PolicyError
+from routing.core.policy import CutOffs, PolicyError
 from routing.core.presets import Preset
 from routing.models import Category, CategoryRule, Policy, Stream
-from routing.policies import copy_policy
+from routing.policies import copy_policy, load_spec
 
 
 @transaction.atomic
@@ -56,6 +56,38 @@ def start_policy(
             category=categories[key],
             defaults={"stream": stream, "watch": preset.watch},
         )
+    return draft
+
+
+@transaction.atomic
+def draft_cut_offs(
+    *,
+    policy: Policy,
+    cut_offs: CutOffs,
+    own: Mapping[str, Mapping[str, float | None]],
+    title: str,
+    created_by_id: int | None,
+) -> Policy:
+    """A draft that is `policy` with other cut-offs, of the stream and, under `own`, of categories.
+
+    `own` gives auto, flagged and hold by category key, None for the stream's; what other categories
+    have of their own stays, and so does all else of a category's rule.
+
+    Raises:
+        PolicyError: `own` names no category of the stream, or the cut-offs contradict each other.
+    """
+    changes: dict[str, object] = {"title": title, **asdict(cut_offs)}
+    draft = copy_policy(policy=policy, created_by_id=created_by_id, changes=changes)
+    active = Category.objects.filter(stream=policy.stream_id, retired_at__isnull=True)
+    categories = {category.key: category for category in active.filter(key__in=own)}
+    for key, numbers in own.items():
+        if key not in categories:
+            raise PolicyError(
+                f"{key!r} is no category of the stream; choose among its own", field=f"rules.{key}"
+            )
+        rule = {"stream_id": policy.stream_id, **numbers}
+        CategoryRule.objects.update_or_create(policy=draft, category=categories[key], defaults=rule)
+    load_spec(draft)
     return draft
 
 

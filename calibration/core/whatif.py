@@ -82,14 +82,39 @@ class Curve:
         return [self.at(float(self.cut_off[number]), level=level) for number in chosen]
 
     def _draw(self, number: int) -> Draw:
-        total, wrong, squares, wrong_squares = (float(one) for one in self.sums[:, number])
-        # Differences of cumulative sums can leave [0, 1] by a rounding.
-        share, n = min(1.0, max(0.0, wrong / total)), total * total / squares
-        if not 0.0 < share < 1.0:
-            return Draw(share, n)
-        mild = (n * share + 0.5) / (n + 1.0)
-        spread = wrong_squares * (1.0 - mild) ** 2 + (squares - wrong_squares) * mild**2
-        return Draw(share, share * (1.0 - share) * total * total / spread)
+        return _draw_errors(*(float(one) for one in self.sums[:, number]))
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The error rate among the items of ``labels`` labels, with its 95% interval; None of none."""
+
+    labels: int
+    error: float | None
+    low: float | None
+    high: float | None
+
+
+def estimate_errors(
+    *, correct: npt.ArrayLike, weights: npt.ArrayLike | None, level: float = 0.95
+) -> Errors:
+    """Errors among whatever (n,) labels with weights w = 1/pi were chosen, not by their answers.
+
+    Raises CalibrationError for what is no outcome or weight.
+    """
+    size = np.size(correct)
+    wrong = 1.0 - as_outcomes("correct", correct, size)
+    mass = as_weights("weights", weights, size)
+    if not size:
+        return Errors(0, None, None, None)
+    squares = mass * mass
+    draw = _draw_errors(
+        float(mass.sum()),
+        float(np.dot(mass, wrong)),
+        float(squares.sum()),
+        float(np.dot(squares, wrong)),
+    )
+    return Errors(size, draw.value, *draw.interval(level))
 
 
 def whatif_curve(
@@ -126,6 +151,17 @@ def whatif_curve(
     cut_off = falling[last]
     share = sums[0] / sums[0, -1] if frame is None else _share_above(*frame, cut_off)
     return Curve(cut_off, share, sums[1] / sums[0], last + 1, sums, frame)
+
+
+def _draw_errors(total: float, wrong: float, squares: float, wrong_squares: float) -> Draw:
+    """The error rate as a draw, from sum(w), sum(w e), sum(w^2) and sum(w^2 e)."""
+    # Differences of cumulative sums can leave [0, 1] by a rounding.
+    share, n = min(1.0, max(0.0, wrong / total)), total * total / squares
+    if not 0.0 < share < 1.0:
+        return Draw(share, n)
+    mild = (n * share + 0.5) / (n + 1.0)
+    spread = wrong_squares * (1.0 - mild) ** 2 + (squares - wrong_squares) * mild**2
+    return Draw(share, share * (1.0 - share) * total * total / spread)
 
 
 def _read_frame(

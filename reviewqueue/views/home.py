@@ -15,7 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import Seats, streams_administered_by, workable_seats
+from reviewqueue.access import (
+    Seats,
+    streams_administered_by,
+    workable_seats,
+)
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.views.progress import read_day, read_labels, word_answer
@@ -52,6 +56,7 @@ class StreamGroup:
     categories: int
     policy_version: int | None
     rows: tuple[QueueRow, ...]
+    has_insight: bool
 
     @property
     def busy(self) -> tuple[QueueRow, ...]:
@@ -146,6 +151,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
                 )
                 for queue in seat.queues
             ),
+            has_insight=seat.has_insight,
         )
         for seat in seats
     ]

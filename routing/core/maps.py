@@ -69,6 +69,21 @@ class CalibrationMap:
         clipped = np.clip(p, CLIP, 1.0 - CLIP)
         return _sigmoid(_LINEAR[self.kind](self.parameters, np.log(clipped), np.log1p(-clipped)))
 
+    def lowest_raw(self, confidence: float) -> float | None:
+        """The lowest raw confidence that is taken to `confidence` or above; None if none is."""
+        low, high = 0.0, 1.0
+        if float(self.apply(np.array([high]))[0]) < confidence:
+            return None
+        if float(self.apply(np.array([low]))[0]) >= confidence:
+            return low
+        for _ in range(50):
+            middle = (low + high) / 2.0
+            if float(self.apply(np.array([middle]))[0]) >= confidence:
+                high = middle
+            else:
+                low = middle
+        return high
+
     def to_json(self) -> dict[str, object]:
         """The map as a JSON object; `from_json` reads it back equal."""
         return {

@@ -3,10 +3,10 @@
 import pytest
 from django.contrib.auth.models import User
 
-from routing.core.policy import PolicyError
+from routing.core.policy import CategoryRule, CutOffs, PolicyError
 from routing.core.presets import PRESETS, Preset, find_preset
-from routing.drafts import start_policy
-from routing.models import Stream
+from routing.drafts import draft_cut_offs, start_policy
+from routing.models import Policy, Stream
 from routing.policies import load_spec, publish_policy
 from tests.scenes import KEYS, make_bare_stream, publish
 
@@ -93,3 +93,45 @@ def test_watched_category_under_a_preset_without_a_level_is_refused(stream: Stre
             watched=["vpn_issue"],
             created_by_id=None,
         )
+
+
+def test_draft_of_cut_offs_keeps_all_else(stream: Stream) -> None:
+    base = publish(
+        stream,
+        {"vpn_issue": {"auto": 0.95, "watch": 0.3}, "account_unlock": {"hold": 0.4}},
+        min_margin=0.2,
+    )
+    draft = draft_cut_offs(
+        policy=base,
+        cut_offs=CutOffs(0.93, 0.7, 0.5),
+        own={"vpn_issue": {"auto": None, "flagged": 0.8, "hold": None}},
+        title="tried",
+        created_by_id=None,
+    )
+    spec = load_spec(draft)
+    assert (spec.cut_offs, spec.min_margin) == (CutOffs(0.93, 0.7, 0.5), 0.2)
+    assert spec.rules["vpn_issue"] == CategoryRule(flagged=0.8, watch=0.3)
+    assert spec.rules["account_unlock"] == CategoryRule(hold=0.4)
+    assert (draft.title, draft.based_on, draft.version) == ("tried", base, None)
+
+
+def test_draft_of_cut_offs_that_contradict_each_other_is_not_kept(stream: Stream) -> None:
+    base = publish(stream)
+    before = Policy.objects.count()
+    with pytest.raises(PolicyError, match=r"vpn_issue: flagged 0\.95 is over auto"):
+        draft_cut_offs(
+            policy=base,
+            cut_offs=CutOffs(0.9, 0.7, 0.5),
+            own={"vpn_issue": {"flagged": 0.95}},
+            title="",
+            created_by_id=None,
+        )
+    with pytest.raises(PolicyError, match="'nothing' is no category"):
+        draft_cut_offs(
+            policy=base,
+            cut_offs=CutOffs(0.9, 0.7, 0.5),
+            own={"nothing": {"auto": 0.95}},
+            title="",
+            created_by_id=None,
+        )
+    assert Policy.objects.count() == before

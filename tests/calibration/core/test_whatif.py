@@ -5,7 +5,7 @@ import pytest
 
 from calibration.core.errors import CalibrationError
 from calibration.core.estimates import Draw, clopper_pearson_interval, hajek_mean
-from calibration.core.whatif import Outcome, whatif_curve
+from calibration.core.whatif import Errors, Outcome, estimate_errors, whatif_curve
 
 CONFIDENCE = [0.95, 0.7, 0.95, 0.8, 0.6]
 CORRECT = [1, 0, 0, 1, 1]
@@ -125,3 +125,15 @@ def test_impossible_weights_and_cut_offs_are_refused() -> None:
         curve.at(1.5)
     with pytest.raises(CalibrationError, match="points"):
         curve.thin(0)
+
+
+def test_errors_of_chosen_labels_are_those_of_the_curve_s_end() -> None:
+    curve = whatif_curve(confidence=CONFIDENCE, correct=CORRECT, weights=WEIGHTS)
+    end = curve.at(0.6)
+    found = estimate_errors(correct=CORRECT, weights=WEIGHTS)
+    assert (found.labels, found.error) == (5, end.error)
+    assert (found.low, found.high) == pytest.approx((end.low, end.high))
+
+
+def test_errors_without_labels_are_not_said() -> None:
+    assert estimate_errors(correct=[], weights=[]) == Errors(0, None, None, None)

@@ -99,7 +99,7 @@ def test_analyst_sees_the_stream_but_no_queue(stream: Stream) -> None:
     client = Client()
     client.force_login(analyst)
     assert rows_of(client.get("/").content.decode()) == [
-        "Helpdesk 3 categories · policy 1 Watch list , Helpdesk",
+        "Helpdesk 3 categories · policy 1 Insight , Helpdesk Watch list , Helpdesk",
         "You may look at this stream but review none of its queues.",
     ]
 

@@ -117,3 +117,16 @@ def test_from_json_refuses_and_names_the_field(document: object, field: str) -> 
     with pytest.raises(PolicyError) as caught:
         CalibrationMap.from_json(document)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize("one", EXAMPLES, ids=[example.kind for example in EXAMPLES])
+def test_lowest_raw_is_taken_to_the_confidence(one: CalibrationMap) -> None:
+    raw = one.lowest_raw(0.6)
+    assert raw is not None
+    assert apply_one(one, raw) == pytest.approx(0.6)
+    assert apply_one(one, raw - 1e-6) < 0.6
+
+
+def test_lowest_raw_at_the_ends() -> None:
+    isotonic = EXAMPLES[-1]
+    assert (isotonic.lowest_raw(0.05), isotonic.lowest_raw(0.81)) == (0.0, None)

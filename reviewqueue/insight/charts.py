@@ -1,0 +1,270 @@
+"""Charts as Vega-Lite documents: intervals and counts are drawn, the diagonal is the promise.
+
+Written out instead of built by a library: a document is a dict either way, and nothing has to be
+loaded to make one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+
+from reviewqueue.insight.drawing import INKS
+from reviewqueue.insight.figures import Band, Step
+
+Document = dict[str, Any]
+
+SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
+FONT: Final = "-apple-system, Segoe UI, Noto Sans, Helvetica, Arial, sans-serif"
+SIDE: Final = 300
+SMALL: Final = 132
+TONES: Final = ("calibrated", "over", "under", "few")
+_COLOURS: Final = [INKS["auto"], INKS["flagged"], INKS["watch"], INKS["bar"]]
+_SHAPES: Final = ["circle", "triangle-down", "triangle-up", "square"]
+
+
+def reliability_diagram(points: Sequence[Band], *, floor: float) -> Document:
+    """Promise against what was right, by band, over the number of items in each band.
+
+    Both axes begin at `floor`; diagrams side by side share it, or they could not be compared.
+    """
+    judged = [point for point in points if point["accuracy"] is not None]
+    values = [{**point, "count": f"{point['labels']:,}"} for point in judged]
+    diagram = {
+        "width": SIDE,
+        "height": SIDE,
+        "layer": [
+            _diagonal(floor),
+            _diagonal_name(floor),
+            *_marks(values, floor, axis=_axis(_("Promised by the confidence")), size=80),
+            {
+                "data": {"values": values},
+                "mark": {"type": "text", "dy": -9, "fontSize": 11, "color": INKS["text-2"]},
+                "encoding": {
+                    "x": _scaled("confidence", floor, None),
+                    "y": _scaled("high", floor, None),
+                    "text": {"field": "count"},
+                },
+            },
+        ],
+    }
+    return _document({"vconcat": [diagram, _volume(points, floor)], "spacing": 10})
+
+
+def small_diagram(points: Sequence[Band]) -> Document:
+    """The same for one category among many: no counts, which its table has."""
+    floor = axis_floor(points)
+    judged = [point for point in points if point["accuracy"] is not None]
+    ticks = {"values": [floor, 1.0], "format": ".0%", "grid": False, "title": None}
+    return _document(
+        {
+            "width": SMALL,
+            "height": SMALL,
+            "layer": [_diagonal(floor), *_marks(judged, floor, axis=ticks, size=50)],
+        }
+    )
+
+
+def automation_curve(steps: Sequence[Step], today: Step | None) -> Document:
+    """Errors among what is acted on at once, with their interval, by the share acted on."""
+    rate = {"type": "quantitative", "axis": _axis(_("Errors among them"), rule=True)}
+    share = {
+        "field": "share",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "axis": _axis(_("Share of items acted on at once")),
+    }
+    layers: list[Document] = [
+        {
+            "data": {"values": list(steps)},
+            "mark": {"type": "area", "color": INKS["bar-strong"], "fillOpacity": 0.16},
+            "encoding": {"x": share, "y": {"field": "low", **rate}, "y2": {"field": "high"}},
+        },
+        {
+            "data": {"values": list(steps)},
+            "mark": {"type": "line", "color": INKS["bar-strong"], "strokeWidth": 2},
+            "encoding": {"x": share, "y": {"field": "error", **rate}},
+        },
+    ]
+    if today is not None:
+        words = _("today, from %(cut_off)s") % {"cut_off": f"{today['cut_off']:.2f}"}
+        here = {"x": share, "y": {"field": "error", **rate}}
+        at = {"values": [{**today, "words": words}]}
+        layers += [
+            {
+                "data": at,
+                "mark": {
+                    "type": "point",
+                    "filled": True,
+                    "size": 90,
+                    "opacity": 1,
+                    "color": INKS["text"],
+                },
+                "encoding": here,
+            },
+            {
+                "data": at,
+                "mark": {"type": "text", "dy": -14, "align": "right", "color": INKS["text"]},
+                "encoding": {**here, "text": {"field": "words"}},
+            },
+        ]
+    return _document({"width": 640, "height": 240, "layer": layers})
+
+
+def axis_floor(points: Sequence[Band]) -> float:
+    """Where both axes of a diagram begin: a tenth under all that it shows."""
+    shown = [
+        value
+        for point in points
+        for value in (point["confidence"], point["low"])
+        if value is not None and point["accuracy"] is not None
+    ]
+    return max(0.0, min(int(min(shown, default=0.0) * 10.0), 8) / 10.0)
+
+
+def _marks(
+    values: Sequence[Mapping[str, object]], floor: float, *, axis: Document, size: int
+) -> list[Document]:
+    """Intervals and points: hue and shape both say the verdict."""
+    x = _scaled("confidence", floor, axis)
+    right = {**axis, "title": _("Right, as judged") if axis.get("title") else None}
+    colour = {
+        "field": "tone",
+        "type": "nominal",
+        "scale": {"domain": list(TONES), "range": _COLOURS},
+        "legend": None,
+    }
+    shape = {**colour, "scale": {"domain": list(TONES), "range": _SHAPES}}
+    return [
+        {
+            "data": {"values": list(values)},
+            "mark": {"type": "rule", "strokeWidth": 2, "strokeCap": "round", "strokeOpacity": 0.55},
+            "encoding": {
+                "x": x,
+                "y": _scaled("low", floor, right),
+                "y2": {"field": "high"},
+                "color": colour,
+            },
+        },
+        {
+            "data": {"values": list(values)},
+            "mark": {"type": "point", "filled": True, "size": size, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": _scaled("accuracy", floor, right),
+                "color": colour,
+                "shape": shape,
+            },
+        },
+    ]
+
+
+def _diagonal(floor: float) -> Document:
+    ends = [{"confidence": end, "accuracy": end} for end in (floor, 1.0)]
+    return {
+        "data": {"values": ends},
+        "mark": {"type": "line", "color": INKS["axis"], "strokeDash": [4, 4], "strokeWidth": 1},
+        "encoding": {
+            "x": _scaled("confidence", floor, None),
+            "y": _scaled("accuracy", floor, None),
+        },
+    }
+
+
+def _diagonal_name(floor: float) -> Document:
+    at = floor + 0.16 * (1.0 - floor)
+    return {
+        "data": {"values": [{"confidence": at, "accuracy": at}]},
+        "mark": {
+            "type": "text",
+            "angle": 315,
+            "dy": -8,
+            "fontSize": 11,
+            "color": INKS["text-3"],
+            "text": _("promise kept"),
+        },
+        "encoding": {
+            "x": _scaled("confidence", floor, None),
+            "y": _scaled("accuracy", floor, None),
+        },
+    }
+
+
+def _volume(points: Sequence[Band], floor: float) -> Document:
+    """Items by band, under the diagram and in its width."""
+    values = [
+        {"from": max(point["lower"], floor), "to": point["upper"], "items": point["items"]}
+        for point in points
+        if point["upper"] > floor
+    ]
+    scale = {"domain": [floor, 1.0]}
+    return {
+        "width": SIDE,
+        "height": 44,
+        "data": {"values": values},
+        "mark": {"type": "bar", "color": INKS["bar"], "fillOpacity": 0.45, "binSpacing": 2},
+        "encoding": {
+            "x": {
+                "field": "from",
+                "type": "quantitative",
+                "bin": {"binned": True},
+                "scale": scale,
+                "axis": None,
+            },
+            "x2": {"field": "to"},
+            "y": {
+                "field": "items",
+                "type": "quantitative",
+                "axis": {
+                    "tickCount": 2,
+                    "format": "~s",
+                    "grid": False,
+                    "title": _("Items"),
+                    "domain": False,
+                },
+            },
+        },
+    }
+
+
+def _scaled(field: str, floor: float, axis: Document | None) -> Document:
+    encoding: Document = {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"domain": [floor, 1.0]},
+    }
+    if axis is not None:
+        encoding["axis"] = axis
+    return encoding
+
+
+def _axis(title: str, *, rule: bool = True) -> Document:
+    return {"title": title, "format": ".0%", "tickCount": 5, "grid": rule}
+
+
+def _document(content: Document) -> Document:
+    """A whole document in the product's look."""
+    return {
+        "$schema": SCHEMA,
+        "background": None,
+        "padding": 4,
+        **content,
+        "config": {
+            "aria": False,
+            "font": FONT,
+            "view": {"stroke": None},
+            "axis": {
+                "labelFontSize": 11,
+                "titleFontSize": 11,
+                "titleFontWeight": 400,
+                "labelColor": INKS["text-3"],
+                "titleColor": INKS["text-3"],
+                "gridColor": INKS["grid"],
+                "domainColor": INKS["axis"],
+                "tickColor": INKS["axis"],
+                "tickSize": 4,
+                "titlePadding": 8,
+            },
+            "text": {"fontSize": 11},
+        },
+    }

@@ -1,0 +1,107 @@
+"""Sheets: what insight pages show, made by a worker for one state of a stream's data.
+
+A page reads its sheet and asks for a newer one where the data has moved on: the row is the work,
+the message only says that one may be due. So a page costs the same whatever the stream's size, a
+sheet is made once however many look at it, and streams that nobody looks at cost nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from django.db import connection
+
+from reviewqueue.doorbell import MAKE_INSIGHT_SHEETS, ring
+from reviewqueue.insight_models import InsightSheet
+from routing.models import Stream
+
+# Each part is the end of an index. Items count by the hour: they move shares, not verdicts.
+VERSION: Final = """
+    SELECT (SELECT id FROM routing_policy
+            WHERE stream_id = %(stream)s AND version IS NOT NULL ORDER BY version DESC LIMIT 1),
+        (SELECT settled_at FROM calibration_groundtruth
+            WHERE stream_id = %(stream)s AND superseded_at IS NULL
+            ORDER BY settled_at DESC LIMIT 1),
+        (SELECT date_trunc('hour', received_at) FROM routing_item
+            WHERE stream_id = %(stream)s ORDER BY received_at DESC LIMIT 1),
+        (SELECT id FROM calibration_calibrationrun
+            WHERE stream_id = %(stream)s ORDER BY created_at DESC LIMIT 1),
+        CURRENT_DATE
+"""
+ASK: Final = """
+    INSERT INTO reviewqueue_insightsheet AS sheet (id, stream_id, kind, version, asked_version,
+        figures, pictures, arrays, error, seconds, asked_at)
+    VALUES (gen_random_uuid(), %(stream)s, %(kind)s, '', %(version)s, '{}', '{}', '', '', 0,
+        statement_timestamp())
+    ON CONFLICT ON CONSTRAINT insight_sheet_unique DO UPDATE
+    SET asked_version = excluded.asked_version, asked_at = excluded.asked_at
+    WHERE sheet.asked_version <> excluded.asked_version
+"""
+ASK_FIRST: Final = """
+    INSERT INTO reviewqueue_insightsheet (id, stream_id, kind, version, asked_version,
+        figures, pictures, arrays, error, seconds, asked_at)
+    SELECT gen_random_uuid(), stream, %(kind)s, '', 'first', '{}', '{}', '', '', 0,
+        statement_timestamp()
+    FROM unnest(%(streams)s::uuid[]) AS asked (stream)
+    ON CONFLICT ON CONSTRAINT insight_sheet_unique DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The content of a sheet, as its model has it."""
+
+    figures: Mapping[str, object]
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    arrays: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A sheet as a page finds it: what there is, and whether a newer one is on its way."""
+
+    sheet: InsightSheet | None
+    is_newest: bool
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is anything to show."""
+        return self.sheet is not None and self.sheet.made_at is not None
+
+
+def read_sheet(*, stream: Stream, kind: str, with_arrays: bool = False) -> Shown:
+    """The stream's sheet; where the data has moved on, a newer one is asked for.
+
+    Two queries, and one more where something is asked for.
+    """
+    found = InsightSheet.objects.filter(stream=stream, kind=kind)
+    sheet = (found if with_arrays else found.defer("arrays")).first()
+    version = data_version(stream)
+    if sheet is not None and sheet.version == version:
+        return Shown(sheet, is_newest=True)
+    if sheet is None or sheet.asked_version != version:
+        _ask_for(stream, kind, version)
+    return Shown(sheet, is_newest=False)
+
+
+def ask_for_first(*, streams: Sequence[Stream], kind: str) -> None:
+    """Ask for the sheets of streams that never had one, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(ASK_FIRST, {"kind": kind, "streams": [stream.id for stream in streams]})
+    ring(MAKE_INSIGHT_SHEETS)
+
+
+def data_version(stream: Stream) -> str:
+    """A name for the stream's data as it is now: policy, newest label, items by the hour, run."""
+    with connection.cursor() as cursor:
+        cursor.execute(VERSION, {"stream": stream.id})
+        parts = cursor.fetchone()
+    return " ".join(
+        each.isoformat() if hasattr(each, "isoformat") else str(each or "-") for each in parts
+    )
+
+
+def _ask_for(stream: Stream, kind: str, version: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(ASK, {"stream": stream.id, "kind": kind, "version": version})
+    ring(MAKE_INSIGHT_SHEETS)

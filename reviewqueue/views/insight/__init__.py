@@ -1,0 +1,1 @@
+"""Insight pages: what the labels say of a stream, read from sheets that a worker made."""
