@@ -3,7 +3,7 @@
 from django.urls import path
 
 from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
-from reviewqueue.views.insight import cells, pages, reliability, runs, what_if
+from reviewqueue.views.insight import ambiguity, cells, pages, reliability, runs, what_if
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -47,6 +47,21 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/what-if/curve.csv",
         what_if.curve,
         name="insight-what-if-curve",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/",
+        ambiguity.ambiguity,
+        name="insight-ambiguity",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/pairs.csv",
+        ambiguity.pairs,
+        name="insight-ambiguity-pairs",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/forward",
+        ambiguity.forward,
+        name="insight-ambiguity-forward",
     ),
     path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
     path(

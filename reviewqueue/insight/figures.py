@@ -111,6 +111,79 @@ class WhatIfFigures(TypedDict):
     today: Step | None
 
 
+class PairFigures(TypedDict):
+    """Two categories that get mixed up; by their keys, the taxonomy's earlier one first.
+
+    `labels` errors between them are `share` of all errors, `first_as_second` where the model said
+    the second for the first. `lift` with its interval is null where no label says anything. People
+    called `named` items ambiguous between them; on `close` items the two are the top two, which is
+    `close_share` of those with either on top. Examples are item ids.
+    """
+
+    first: str
+    second: str
+    labels: int
+    share: float
+    first_as_second: float
+    second_as_first: float
+    lift: float | None
+    low: float | None
+    high: float | None
+    named: int
+    close: int
+    close_share: float
+    examples_first: list[str]
+    examples_second: list[str]
+
+
+class ClusterFigures(TypedDict):
+    """A cluster of low-confidence items: its words, a name for it, and what is known of it.
+
+    `guesses` are the model's most frequent answers with their counts; `members` are item ids, the
+    typical ones first.
+    """
+
+    name: str
+    terms: list[str]
+    size: int
+    labelled: int
+    none_fits: int
+    guesses: list[tuple[str, int]]
+    members: list[str]
+
+
+class ProposalFigures(TypedDict):
+    """A name that people proposed where no category fits, and the items."""
+
+    name: str
+    items: list[str]
+
+
+class AmbiguityFigures(TypedDict):
+    """Of the ambiguity map.
+
+    `labels` were read, of which `errors` name another category and `fits_none` none; `items` were
+    looked at for close pairs, the `shy` least confident ones for clusters, `alone` of which are in
+    none. `map` lists the categories of the heat map.
+    """
+
+    version: int
+    model: str
+    first: str
+    last: str
+    labels: int
+    errors: int
+    fits_none: int
+    items: int
+    shy: int
+    alone: int
+    reason: str
+    pairs: list[PairFigures]
+    clusters: list[ClusterFigures]
+    proposals: list[ProposalFigures]
+    map: list[str]
+
+
 def rank_categories(categories: Mapping[str, Sequence[Band]]) -> list[str]:
     """Keys by what is known to be worst: certain before possible, over before under.
 
