@@ -3,7 +3,16 @@
 from django.urls import path
 
 from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
-from reviewqueue.views.insight import ambiguity, cells, pages, reliability, runs, what_if
+from reviewqueue.views.insight import (
+    ambiguity,
+    cells,
+    drift,
+    pages,
+    reliability,
+    reviewers,
+    runs,
+    what_if,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -62,6 +71,27 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/ambiguity/forward",
         ambiguity.forward,
         name="insight-ambiguity-forward",
+    ),
+    path("streams/<slug:stream_key>/insight/drift/", drift.drift, name="insight-drift"),
+    path(
+        "streams/<slug:stream_key>/insight/drift/evidence.csv",
+        drift.course,
+        name="insight-drift-course",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/drift/weeks.csv",
+        drift.weeks,
+        name="insight-drift-weeks",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reviewers/",
+        reviewers.reviewers,
+        name="insight-reviewers",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reviewers/table.csv",
+        reviewers.table,
+        name="insight-reviewers-table",
     ),
     path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
     path(

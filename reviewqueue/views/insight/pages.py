@@ -31,6 +31,8 @@ PAGES: Final[Sequence[tuple[str, "_StrPromise"]]] = (
     ("insight-reliability", gettext_lazy("Reliability")),
     ("insight-what-if", gettext_lazy("What-if")),
     ("insight-ambiguity", gettext_lazy("Ambiguity")),
+    ("insight-drift", gettext_lazy("Drift")),
+    ("insight-reviewers", gettext_lazy("Reviewers")),
     ("insight-runs", gettext_lazy("Runs")),
 )
 VERDICTS: Final[Mapping[str, "_StrPromise"]] = {

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 from django.utils import timezone
@@ -62,7 +63,7 @@ def invent_messages(*, sure: int, lacking: int, seed: int = 5) -> list[Message]:
 def read_banking77(
     split: str = "test", *, withheld: Sequence[str] = ()
 ) -> tuple[list[str], list[Message]]:
-    """The messages of a split with the scores of the categories but the withheld, and those categories.
+    """The categories but the withheld, and the messages of a split with the scores over them.
 
     A model that never saw a category shares its scores among the others: a softmax over fewer.
     """
@@ -118,7 +119,7 @@ def _share_out(scores: Mapping[str, float], categories: Sequence[str]) -> dict[s
     return {key: score / total for key, score in kept.items()}
 
 
-def _settle(ids: Sequence[object], messages: Sequence[Message]) -> None:
+def _settle(ids: Sequence[UUID], messages: Sequence[Message]) -> None:
     decisions = Decision.objects.in_bulk(list(ids))
     GroundTruth.objects.bulk_create(
         GroundTruth(
