@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from tests.calibration.core.test_real_streams import DATA
 
 VERSION = "model-1"
 BATCH = 1_000
+_numbers = count()
 # What each category is about.
 WORDS: Mapping[str, Sequence[str]] = {
     "account_unlock": ("password", "locked", "login", "reset", "unlock", "code"),
@@ -87,15 +89,15 @@ def take_messages(stream: Stream, messages: Sequence[Message], *, label: bool = 
         part = messages[start : start + BATCH]
         posts = [
             Post(
-                external_id=f"message-{start + number}",
+                external_id=f"message-{next(_numbers)}",
                 payload={"text": each.text},
                 scores=each.scores,
                 model_version=VERSION,
             )
-            for number, each in enumerate(part)
+            for each in part
         ]
         taken = take_in(stream=stream, posts=posts, received_at=timezone.now())
-        ids = [one.decision_id for one in taken if isinstance(one, Taken)]
+        ids = [one.decision_id for one in taken if isinstance(one, Taken) and one.decision_id]
         assert len(ids) == len(part), [one for one in taken if not isinstance(one, Taken)][:1]
         if label:
             _settle(ids, part)
