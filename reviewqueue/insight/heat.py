@@ -8,7 +8,10 @@ from django.utils.translation import gettext as _
 from reviewqueue.insight.charts import Document, as_document
 from reviewqueue.insight.drawing import INKS
 
-CELL: Final = 34
+# Pixels: a small map's cells are larger, so that its words come out no larger than a large one's.
+SMALLEST_CELL: Final = 34
+LARGEST_CELL: Final = 64
+WIDTH: Final = 470
 DARKEST: Final = 0.55
 LONGEST_NAME: Final = 190
 
@@ -38,7 +41,8 @@ def heat_map(names: Sequence[str], cells: Sequence[Mapping[str, object]]) -> Doc
         },
     }
     grounds = [{"people": row, "said": column} for row in names for column in names]
-    size = CELL * len(names)
+    cell = max(SMALLEST_CELL, min(LARGEST_CELL, WIDTH // max(1, len(names))))
+    size = cell * len(names)
     return as_document(
         {
             "width": size,

@@ -61,7 +61,7 @@ def make_ambiguity(stream: Stream, at: datetime) -> Made:
         "alone": clusters.alone,
         "reason": clusters.reason,
         "pairs": [_tell_pair(mixups, pair) for pair in _rank(mixups)[:MOST_PAIRS]],
-        "clusters": _tell_clusters(clusters.found[:MOST_CLUSTERS], shy, proposals),
+        "clusters": _tell_clusters(rank_clusters(clusters.found)[:MOST_CLUSTERS], shy, proposals),
         "proposals": [
             {"name": each.name, "items": [str(item) for item in each.items]}
             for each in proposals[:MOST_PROPOSALS]
@@ -128,6 +128,11 @@ def _tell_pair(mixups: Mixups, pair: Pair) -> PairFigures:
         "examples_first": _tell(mixups.examples(first, second, most=EXAMPLES)),
         "examples_second": _tell(mixups.examples(second, first, most=EXAMPLES)),
     }
+
+
+def rank_clusters(found: Sequence[Cluster]) -> list[Cluster]:
+    """Those first that people most often said fit no category, then the larger."""
+    return sorted(found, key=lambda each: (-each.none_fits, -each.size, each.members))
 
 
 def _tell_clusters(

@@ -1,6 +1,6 @@
 """Charts over time as Vega-Lite documents: what is watched, its lines, and numbered events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -15,6 +15,8 @@ MOVED: Final = 0.10
 SHIFTED: Final = 0.25
 # Under this evidence speaks for the promise, and how much so is not what the chart is for.
 LEAST_EVIDENCE: Final = 0.1
+# Times the alarm's: beyond it nothing more is learnt, and the line would be pressed to the floor.
+MOST_EVIDENCE: Final = 1000.0
 
 
 def evidence_timeline(
@@ -22,22 +24,27 @@ def evidence_timeline(
 ) -> Document:
     """Evidence of more and of fewer errors than promised, on a log scale, with the alarm line."""
     sides = (("more", _("more errors"), 1), ("fewer", _("fewer errors"), 2))
+    most = max(value for row in course for value in row[1:])
+    top = min(max(2.0 * threshold, most), MOST_EVIDENCE * threshold)
     values = [
-        {"at": row[0], "evidence": max(row[place], LEAST_EVIDENCE), "side": side}
+        {"at": row[0], "evidence": min(max(row[place], LEAST_EVIDENCE), top), "side": side}
         for side, _words, place in sides
         for row in course
     ]
     ends = [
-        {"at": course[-1][0], "evidence": max(course[-1][place], LEAST_EVIDENCE), "words": words}
+        {
+            "at": course[-1][0],
+            "evidence": min(max(course[-1][place], LEAST_EVIDENCE), top),
+            "words": words,
+        }
         for _side, words, place in sides
     ]
-    top = max(2.0 * threshold, *(value for row in course for value in row[1:]))
     scale = {"type": "log", "domain": [LEAST_EVIDENCE, top], "clamp": True}
     y = {
         "field": "evidence",
         "type": "quantitative",
         "scale": scale,
-        "axis": {"title": _("Evidence"), "tickCount": 4, "format": "~g"},
+        "axis": {"title": _("Evidence"), "tickCount": 4, "format": ",~g"},
     }
     colour = {
         "field": "side",
@@ -115,14 +122,29 @@ def shift_timeline(weeks: Sequence[WeekFigures], events: Sequence[DriftEvent]) -
                     "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1},
                     "encoding": {"x": _time(), "y": y, "color": colour, "shape": shape},
                 },
-                {
-                    "data": {"values": last},
-                    "mark": {"type": "text", "align": "left", "dx": 8, "color": INKS["text-2"]},
-                    "encoding": {"x": _time(), "y": y, "text": {"field": "words"}},
-                },
+                *(
+                    {
+                        "data": {"values": [each]},
+                        "mark": {
+                            "type": "text",
+                            "align": "left",
+                            "dx": 8,
+                            "dy": dy,
+                            "color": INKS["text-2"],
+                        },
+                        "encoding": {"x": _time(), "y": y, "text": {"field": "words"}},
+                    }
+                    for each, dy in zip(last, _apart(last), strict=True)
+                ),
             ],
         }
     )
+
+
+def _apart(last: Sequence[Mapping[str, object]]) -> list[int]:
+    """How far to move each name up or down, the higher line's up: the ends may lie together."""
+    order = sorted(range(len(last)), key=lambda place: float(str(last[place]["index"])))
+    return [-7 if place == order[-1] else 7 for place in range(len(last))]
 
 
 def _time() -> Document:

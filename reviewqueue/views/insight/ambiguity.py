@@ -37,6 +37,7 @@ from routing.policies import find_published_spec
 KIND: Final = InsightSheet.Kind.AMBIGUITY
 TEMPLATE: Final = "insight/ambiguity.html"
 PAIRS_SHOWN: Final = 8
+TOPICS_SHOWN: Final = 9
 COLUMNS: Final = (
     *("first", "second", "labels", "share", "first_as_second", "second_as_first"),
     *("lift", "low", "high", "named", "close", "close_share"),
@@ -135,6 +136,7 @@ def _describe(request: PersonRequest, stream: Stream, sheet: InsightSheet) -> di
         "made_at": sheet.made_at,
         "pairs": draw_pairs(sources, figures["pairs"], examples=PAIRS_SHOWN),
         "first_pairs": PAIRS_SHOWN,
+        "first_topics": TOPICS_SHOWN,
         "topics": draw_topics(sources, figures["clusters"], with_waiting=may_forward),
         "proposals": draw_proposals(sources, figures["proposals"]),
         "may_forward": may_forward,

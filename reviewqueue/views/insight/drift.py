@@ -31,6 +31,7 @@ from routing.policies import find_published_spec
 KIND: Final = InsightSheet.Kind.DRIFT
 TEMPLATE: Final = "insight/drift.html"
 LARGEST_SHOWN: Final = 1000.0
+TESTS_SHOWN: Final = 9
 VERDICTS: Final = {
     "stable": gettext_lazy("stable"),
     "moved": gettext_lazy("moved"),
@@ -125,7 +126,8 @@ def _describe(stream: Stream, sheet: InsightSheet) -> dict[str, object]:
         "made_at": sheet.made_at,
         "since": datetime.fromisoformat(figures["since"]),
         "whole": whole,
-        "tests": tests,
+        "tests": tests[:TESTS_SHOWN],
+        "more_tests": tests[TESTS_SHOWN:],
         "alarmed": sum(test.tone in ("over", "under") for test in tests[1:]),
         "weeks": [_draw_week(week) for week in reversed(figures["weeks"])],
         "reference": [date.fromisoformat(day) for day in figures["reference"]],

@@ -58,7 +58,7 @@ def invent_messages(*, sure: int, lacking: int, seed: int = 5) -> list[Message]:
     for number in range(lacking):
         for topic in LACKING.values():
             words = random.choice(topic, 5, replace=False).tolist()
-            made.append(_invent(random, words, "", keys[number % 3], confidence=0.4))
+            made.append(_invent(random, words, "", keys[number % 3], confidence=0.5))
     return made
 
 
