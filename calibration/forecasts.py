@@ -6,7 +6,7 @@ The stored scores are routed again, gates and watch levels included; nothing is 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from calibration.audits import Rates, read_rates
 from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of
+from routing.core.evidence import ground_signals, stored_evidence
 from routing.core.policy import Policy
 from routing.core.rules import ACTIONS, QUEUES, route
 from routing.core.signals import ScoreMatrix, Signals, compute_signals, stored_matrix
@@ -50,14 +51,13 @@ def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Fore
     """
     rates = read_rates(cohort.stream)
     tallies = [Tally(policy, rates) for policy in policies]
-    for rows in _read_scores(cohort):
-        read: dict[tuple[str, ...], tuple[ScoreMatrix, Signals]] = {}
+    for rows in _read_inputs(cohort):
+        read: dict[tuple[object, ...], tuple[ScoreMatrix | None, Signals]] = {}
         for tally in tallies:
-            keys = tally.policy.categories
-            if keys not in read:
-                matrix, _ = stored_matrix(keys, rows)
-                read[keys] = matrix, compute_signals(matrix)
-            tally.add(*read[keys], cohort.model_version)
+            key = tally.policy.categories, tally.policy.grounding
+            if key not in read:
+                read[key] = _find_signals(tally.policy, rows)
+            tally.add(*read[key], cohort.model_version)
     return [tally.forecast() for tally in tallies]
 
 
@@ -77,11 +77,21 @@ def expected_hours(
     return items * seconds / SECONDS_PER_HOUR
 
 
-def _read_scores(cohort: Cohort) -> Iterator[list[Mapping[str, float]]]:
+def _read_inputs(cohort: Cohort) -> Iterator[list[Any]]:
+    """Scores, or of drafted sentences the evidence."""
     newest = decisions_of(cohort).order_by("-decided_at", "-id")[:MOST_ITEMS]
-    scores = newest.values_list("item__scores", flat=True).iterator(CHUNK)
-    while rows := list(islice(scores, CHUNK)):
+    name = "item__evidence" if cohort.stream.is_grounded else "item__scores"
+    found = newest.values_list(name, flat=True).iterator(CHUNK)
+    while rows := list(islice(found, CHUNK)):
         yield rows
+
+
+def _find_signals(policy: Policy, rows: Sequence[Any]) -> tuple[ScoreMatrix | None, Signals]:
+    if policy.grounding is not None:
+        table, _ = stored_evidence(rows)
+        return None, ground_signals(policy.grounding, table)[0]
+    matrix, _ = stored_matrix(policy.categories, rows)
+    return matrix, compute_signals(matrix)
 
 
 class Tally:
@@ -95,9 +105,9 @@ class Tally:
         self.queues = np.zeros(len(QUEUES))
         self.reviews = np.zeros(len(ACTIONS))
 
-    def add(self, matrix: ScoreMatrix, signals: Signals, model_version: str) -> None:
+    def add(self, matrix: ScoreMatrix | None, signals: Signals, model_version: str) -> None:
         """Route a batch of scores and count it."""
-        routes = route(self.policy, signals, matrix, [model_version] * len(matrix))
+        routes = route(self.policy, signals, matrix, [model_version] * len(signals))
         self.count(queue=routes.queue, action=routes.action, predicted=signals.predicted)
 
     def count(self, *, queue: IntArray, action: IntArray, predicted: IntArray) -> None:

@@ -45,6 +45,7 @@ QUEUES: Final = tuple(Decision.Queue.values)
 # Reasons of rules that hold an item whatever the cut-off.
 BOUND: Final = (
     '$[*] ? (@.code != "confidence" && @.code != "uncalibrated" && @.code != "capacity" '
+    '&& @.code != "composite" && @.code != "stale_source" && @.code != "number_not_found" '
     '&& !(@.code starts with "fallback_"))'
 )
 FIELDS: Final = {

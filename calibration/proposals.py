@@ -79,9 +79,16 @@ def maps_in_force(policy: Policy, model_version: str) -> Maps:
 
 
 def refit_maps(
-    evidence: Evidence, current: Judgement, in_force: Maps, *, keep_order: bool = False
+    evidence: Evidence,
+    current: Judgement,
+    in_force: Maps,
+    *,
+    keep_order: bool = False,
+    platt_only: bool = False,
 ) -> Selection:
     """The maps that the labels support, compared out of fold with those `in_force`.
+
+    Drafted sentences are calibrated by Platt's map alone.
 
     A label's fold hangs on its item's id alone, so every run splits the same labels the same way.
     """
@@ -96,6 +103,7 @@ def refit_maps(
         current_name="the maps in force" if in_force else "the raw confidence",
         fold=split_labels(labels.tail, FOLDS),
         keep_order=keep_order,
+        platt_only=platt_only,
     )
 
 
@@ -197,7 +205,13 @@ def _choose_maps(
         # However good they are, no budget can be certified under them: another has to come.
         in_force = {}
         current = judge_maps(evidence, in_force, edges=edges)
-    selected = refit_maps(evidence, current, in_force, keep_order=keep_order)
+    selected = refit_maps(
+        evidence,
+        current,
+        in_force,
+        keep_order=keep_order,
+        platt_only=policy.grounding is not None,
+    )
     notes = [NOT_IN_RAW_ORDER, selected.note] if mixed else [selected.note]
     maps, versions, judgement = policy.maps, policy.model_versions, current
     if selected.maps is not None:

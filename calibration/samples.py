@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of, labels_of
+from routing.core.evidence import ground_signals, stored_evidence
 from routing.core.policy import Policy
 from routing.core.signals import Outside, ScoreMatrix, Signals, compute_signals, stored_matrix
 
@@ -112,14 +113,15 @@ def read_sample(*, cohort: Cohort, policy: Policy) -> Sample:
 
     Items whose scores the policy cannot read are left out.
     """
+    read = "item__evidence" if cohort.stream.is_grounded else "item__scores"
     newest = decisions_of(cohort).order_by("-decided_at", "-id")[:MOST_ITEMS]
-    scores = newest.values_list("item__scores", flat=True).iterator(CHUNK)
+    scores = newest.values_list(read, flat=True).iterator(CHUNK)
     items = _join([_read(policy, rows)[0] for rows in _chunks(scores)], len(policy.table.watched))
     labels = labels_of(cohort).order_by("-decision__decided_at", "-id")[:MOST_LABELS]
     parts: list[Readings] = []
     correct: list[bool] = []
     weights: list[float] = []
-    columns = labels.values_list("item__scores", "categories", "pi").iterator(CHUNK)
+    columns = labels.values_list(read, "categories", "pi").iterator(CHUNK)
     for rows in _chunks(columns):
         readings, kept = _read(policy, [row[0] for row in rows])
         parts.append(readings)
@@ -140,21 +142,31 @@ def _chunks(rows: Iterator[T]) -> Iterator[list[T]]:
 
 
 def _read(policy: Policy, scores: Sequence[Mapping[str, float]]) -> tuple[Readings, list[int]]:
-    """The readings of score vectors, and which of these they are of."""
+    """The readings of score vectors, or of drafts' evidence, and which of these they are of."""
+    if policy.grounding is not None:
+        table, _refused = stored_evidence(scores)
+        return _as_readings(ground_signals(policy.grounding, table)[0]), table.index.tolist()
     matrix, _errors = stored_matrix(policy.categories, scores)
     signals = compute_signals(matrix)
     outside = np.zeros(len(matrix))
     for row, found in matrix.outside.items():
         outside[row] = found.mass
-    readings = Readings(
+    readings = _as_readings(signals)
+    watched = matrix.values[:, policy.table.watched]
+    return replace(readings, watched=watched, outside=outside), matrix.index.tolist()
+
+
+def _as_readings(signals: Signals) -> Readings:
+    """Where nothing is watched and nothing outside."""
+    count = len(signals)
+    return Readings(
         predicted=signals.predicted.astype(np.int16),
         raw_confidence=signals.raw_confidence,
         margin=signals.margin,
         entropy=signals.entropy,
-        watched=matrix.values[:, policy.table.watched],
-        outside=outside,
+        watched=np.zeros((count, 0)),
+        outside=np.zeros(count),
     )
-    return readings, matrix.index.tolist()
 
 
 def _join(parts: Sequence[Readings], watched: int) -> Readings:

@@ -62,7 +62,9 @@ def make_settled_announcements(
 
 def announce_overturned(task: ReviewTask, verdict: Verdict, *, before: Verdict) -> None:
     """Tell that `verdict` stands in the place of the published `before`."""
-    data = _verdict_data(task, verdict, task.stream) | {"overturned": _answer(before)}
+    data = _verdict_data(task, verdict, task.stream) | {
+        "overturned": _answer(before, is_grounded=task.stream.is_grounded)
+    }
     rows = [_row(Kind.OVERTURNED, verdict, data)]
     if _contradicts(task.decision, verdict) and not _contradicts(task.decision, before):
         rows.append(_row(Kind.AUDIT_OVERTURNED, verdict, data))
@@ -127,7 +129,7 @@ def _verdict_data(task: ReviewTask, verdict: Verdict, stream: Stream) -> dict[st
     decision = task.decision
     return {
         "stream": stream.key,
-        "verdict": _answer(verdict),
+        "verdict": _answer(verdict, is_grounded=stream.is_grounded),
         "decision": {
             "id": str(decision.id),
             "queue": decision.queue,
@@ -142,13 +144,23 @@ def _verdict_data(task: ReviewTask, verdict: Verdict, stream: Stream) -> dict[st
     }
 
 
-def _answer(verdict: Verdict) -> dict[str, object]:
+def _answer(verdict: Verdict, *, is_grounded: bool) -> dict[str, object]:
     """The answer without its words: those are for `GET …/items/{external_id}` to tell."""
     return {
         "id": str(verdict.id),
         "kind": str(verdict.kind),
         "categories": list(verdict.categories),
         "answered_at": verdict.answered_at.isoformat(),
+        **(tell_grounds(verdict) if is_grounded else {}),
+    }
+
+
+def tell_grounds(verdict: Verdict) -> dict[str, object]:
+    """What a verdict on a drafted sentence says besides: ids and answers, no words."""
+    return {
+        "block": verdict.block or None,
+        "off_topic": verdict.off_topic,
+        "claims": verdict.claims,
     }
 
 

@@ -1,12 +1,15 @@
 """What is decided about posts, before anything of it is stored."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from django.db import connection
 
 from reviewqueue.models import ReviewTask
+from reviewqueue.sentences import read_sentences
 from routing.categories import known_keys
+from routing.core.evidence import EvidenceTable
 from routing.core.policy import Policy
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import Opinions, RemoteAnswer, decide
@@ -27,9 +30,14 @@ class IntakeError(ValueError):
 
 
 def read_posted(
-    stream: Stream, spec: Policy, posts: Sequence[Post]
-) -> tuple[ScoreMatrix, Mapping[int, ScoreError]]:
-    """The scores of posts; the stream's further categories are asked for only where named."""
+    stream: Stream, spec: Policy, posts: Sequence[Post], *, at: datetime
+) -> tuple[ScoreMatrix | EvidenceTable, Mapping[int, ScoreError]]:
+    """The scores of posts; the stream's further categories are asked for only where named.
+
+    Of drafted sentences the evidence, as it was `at` that time.
+    """
+    if stream.is_grounded:
+        return read_sentences(stream, posts, at=at)
     rows = [post.scores for post in posts]
     matrix, errors = score_matrix(spec.categories, rows)
     if any(isinstance(error, UnknownCategoryError) for error in errors.values()):
@@ -45,7 +53,7 @@ class Batch:
         spec: Policy,
         posts: Sequence[Post],
         *,
-        scores: tuple[ScoreMatrix, Mapping[int, ScoreError]],
+        scores: tuple[ScoreMatrix | EvidenceTable, Mapping[int, ScoreError]],
         remote: RemoteAnswer | None,
     ) -> None:
         self.spec = spec

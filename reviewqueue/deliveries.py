@@ -130,7 +130,11 @@ def _begin(
             message_id=str(delivery.announcement_id),
             body=write_message(read_message(delivery.announcement)),
         ): Try(delivery.id, delivery.webhook_id, delivery.token, delivery.tries)
-        for delivery in claimed.defer("announcement__item__payload", "announcement__item__scores")
+        for delivery in claimed.defer(
+            "announcement__item__payload",
+            "announcement__item__scores",
+            "announcement__item__blocks",
+        )
     }
 
 

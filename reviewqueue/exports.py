@@ -107,7 +107,8 @@ _LINES: Final = """
         OFFSET 0
     )
     SELECT concat('{{"external_id":', to_json(external_id), ',"payload":', payload,
-        CASE WHEN page.blind THEN ',"scores":null,"signals":null,"secondary":null'
+        CASE WHEN evidence IS NOT NULL THEN {sentence}
+            WHEN page.blind THEN ',"scores":null,"signals":null,"secondary":null'
             ELSE concat(',"scores":', scores, ',"signals":', signals, ',"secondary":', secondary)
         END,
         ',"metadata":', metadata, ',"model_version":', to_json(model_version),
@@ -134,10 +135,17 @@ _DECISION: Final = """concat('{"queue":"', queue, '","action":"', action,
     ',"watch":', CASE WHEN watch = '{}' THEN '[]' ELSE to_json(watch)::text END,
     ',"reasons":', reasons, ',"policy_version":', policy.version, ',"label_pi":', label_pi,
     ',"decided_at":', to_json(decided_at), '}')"""
+# A sentence as it was posted; the external id of its predecessor is looked up where it has one.
+_SENTENCE: Final = """concat(',"signals":', CASE WHEN page.blind THEN 'null' ELSE signals::text END,
+    ',"blocks":', blocks, ',"claims":', coalesce(page.claims::text, '[]'),
+    ',"draft":', to_json(draft), ',"position":', coalesce(position::text, 'null'),
+    ',"retry_of":', to_json(CASE WHEN page.retry_of_id IS NULL THEN '' ELSE (
+        SELECT refused.external_id FROM routing_item AS refused
+        WHERE refused.id = page.retry_of_id) END))"""
 _LABEL: Final = """concat('{"kind":"', label.kind, '","categories":', to_json(label.categories),
     ',"pi":', coalesce(label.pi::text, 'null'), ',"blind":', label.blind::text,
     ',"source":"', label.source, '","settled_at":', to_json(label.settled_at), '}')"""
-PAGE_LINES: Final = _LINES.format(decision=_DECISION, label=_LABEL)
+PAGE_LINES: Final = _LINES.format(decision=_DECISION, label=_LABEL, sentence=_SENTENCE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from django.utils import timezone
 from calibration.models import GroundTruth
 from reviewqueue.files.records import Record
 from reviewqueue.intake import IntakeError, Taken, take_in
-from reviewqueue.posts import check_post
 from reviewqueue.prose import label_of
 from reviewqueue.refusals import ProblemError, shown
+from reviewqueue.sentence_posts import read_post
 from routing.categories import known_keys
 from routing.core.policy import PolicyError
 from routing.items import Post
@@ -85,6 +85,11 @@ class _Batch:
     def count(self) -> int:
         return len(self.posts) + len(self.refused)
 
+    def has_predecessor(self, post: Post) -> bool:
+        """Whether the refused sentence that the post stands in the place of has to go in first."""
+        name = post.grounds.retry_of if post.grounds else ""
+        return bool(name) and any(each.external_id == name for each in self.posts)
+
     @property
     def is_full(self) -> bool:
         return self.count >= BATCH_ITEMS or self.size >= BATCH_BYTES
@@ -121,10 +126,13 @@ def import_records(
     batch = _Batch()
     for record in records:
         try:
-            post, truth = _read_item(record, known, with_truth=with_truth)
+            post, truth = _read_item(stream, record, known, with_truth=with_truth)
         except ProblemError as problem:
             batch.refuse(Refusal(record, problem.field or "", _explain(problem)))
         else:
+            if batch.has_predecessor(post):
+                _take_batch(stream, batch, counts, refuse, with_truth=with_truth)
+                batch = _Batch()
             batch.add(record, post, truth)
         if batch.is_full:
             _take_batch(stream, batch, counts, refuse, with_truth=with_truth)
@@ -154,6 +162,11 @@ def add_categories(*, stream: Stream, keys: Iterable[str], reason: str) -> list[
         PolicyError: no category is there to publish a policy for, or too many.
     """
     Stream.objects.select_for_update().get(id=stream.id)
+    if stream.is_grounded:
+        raise PolicyError(
+            "A stream of drafted sentences has its two answers and takes no more.",
+            field="categories",
+        )
     known = set(stream.categories.values_list("key", flat=True))
     new = [key for key in keys if key not in known and _can_be_key(key)]
     if len(known) + len(new) > MOST_CATEGORIES:
@@ -186,14 +199,16 @@ def _can_be_key(text: str) -> bool:
     return True
 
 
-def _read_item(record: Record, known: Collection[str], *, with_truth: bool) -> tuple[Post, Truth]:
+def _read_item(
+    stream: Stream, record: Record, known: Collection[str], *, with_truth: bool
+) -> tuple[Post, Truth]:
     if record.problem is not None:
         raise record.problem
     body, truth = record.body, None
     if isinstance(body, dict):
         body = dict(body)
         truth = body.pop("truth", None)
-    return check_post(body), _read_truth(truth, known) if with_truth else ()
+    return read_post(stream, body), _read_truth(truth, known) if with_truth else ()
 
 
 def _read_truth(value: object, known: Collection[str]) -> Truth:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.intake_rows import IntakeRows
+from routing.core.evidence import EvidenceTable
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
 from routing.core.signals import stored_matrix
@@ -24,6 +25,7 @@ from routing.items import (
 )
 from routing.models import Decision, Item, Stream
 from routing.policies import current_spec, published_spec
+from routing.sentences import insert_sentences
 
 __all__ = [
     "ConflictError",
@@ -72,7 +74,9 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | Intake
         NoPolicyError: the stream has no published policy.
     """
     _, spec = current_spec(stream.id)
-    batch = Batch(spec, posts, scores=read_posted(stream, spec, posts), remote=None)
+    batch = Batch(
+        spec, posts, scores=read_posted(stream, spec, posts, at=timezone.now()), remote=None
+    )
     made = dict(zip(batch.good, batch.decide(), strict=True))
     return [
         batch.errors.get(number)
@@ -101,17 +105,17 @@ def take_in(
     """
     received_at = received_at or timezone.now()
     policy_id, spec = current_spec(stream.id)
-    scores = read_posted(stream, spec, posts)
+    scores = read_posted(stream, spec, posts, at=received_at)
     batch = Batch(spec, posts, scores=scores, remote=NOT_ASKED if labelled else None)
     decided = batch.decide() if labelled else batch.decide_within(stream)
-    ids = insert_items(
-        stream_id=stream.id,
-        posts=batch.posts,
+    ids = _insert(
+        stream,
+        batch,
         states=[
             Item.State.ROUTED if labelled else state_before_verdict(outcome.action)
             for outcome in decided
         ],
-        received_at=received_at,
+        at=received_at,
     )
     rows = IntakeRows(stream, policy_id, received_at, labelled=labelled)
     answers: dict[int, Taken | IntakeError] = dict(batch.errors)
@@ -130,6 +134,20 @@ def take_in(
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
     return [answers[number] for number in range(len(posts))]
+
+
+def _insert(
+    stream: Stream, batch: Batch, *, states: Sequence[str], at: datetime
+) -> list[UUID | None]:
+    if isinstance(batch.matrix, EvidenceTable):
+        return insert_sentences(
+            stream_id=stream.id,
+            posts=batch.posts,
+            evidence=batch.matrix,
+            states=states,
+            received_at=at,
+        )
+    return insert_items(stream_id=stream.id, posts=batch.posts, states=states, received_at=at)
 
 
 def decide_again(*, decision: Decision, remote: RemoteAnswer) -> Decision.Action:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from reviewqueue import (  # whose tables are of this app too
     insight_models,  # noqa: F401
+    retry_models,  # noqa: F401
     webhook_models,  # noqa: F401
 )
 from routing.ids import uuid7
@@ -385,6 +386,11 @@ class Verdict(models.Model):
     categories = ArrayField(models.CharField(max_length=100), default=list)
     proposed_name = models.CharField(max_length=120, blank=True)
     comment = models.TextField(blank=True, max_length=4000)
+    # Of a drafted sentence: the id of the block that supports it, whether what was retrieved is
+    # about something else, and of each claim that was posted whether it is supported.
+    block = models.CharField(max_length=200, blank=True, default="", db_default="")
+    off_topic = models.BooleanField(default=False, db_default=False)
+    claims = ArrayField(models.BooleanField(), null=True)
     blind = models.BooleanField()
     # Whether the answer is the machine's own, for agreement and pace without a join.
     confirms = models.BooleanField()

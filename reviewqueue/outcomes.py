@@ -45,7 +45,7 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
     found = Announcement.objects.filter(stream=stream, kind__in=KINDS, position__gt=position)
     rows = list(
         found.select_related("item")
-        .defer("item__payload", "item__scores")
+        .defer("item__payload", "item__scores", "item__blocks")
         .order_by("position")[: limit + 1]
     )
     page = rows[:limit]

@@ -26,6 +26,7 @@ from reviewqueue.verdicts import (
     VerdictError,
     agrees,
     check_answer,
+    check_grounds,
     is_superseded,
     lock_seat,
 )
@@ -139,6 +140,9 @@ def _bring_back(earlier: Verdict, overturn: Verdict, task: ReviewTask) -> Verdic
         categories=earlier.categories,
         proposed_name=earlier.proposed_name,
         comment=earlier.comment,
+        block=earlier.block,
+        off_topic=earlier.off_topic,
+        claims=earlier.claims,
         blind=earlier.blind,
         confirms=earlier.confirms,
         batch=earlier.batch,
@@ -173,8 +177,10 @@ def _check_overturn(verdict: Verdict, answer: Answer) -> None:
             _("An overturn says what the answer is; choose one of the form."), field="categories"
         )
     check_answer(answer, verdict.stream)
-    given = (verdict.kind, set(verdict.categories), verdict.proposed_name)
-    if given == (answer.kind, set(answer.categories), answer.proposed_name.strip()):
+    check_grounds(answer, verdict.stream, verdict.item_id)
+    given = (verdict.kind, set(verdict.categories), verdict.proposed_name, verdict.block)
+    said = (answer.kind, set(answer.categories), answer.proposed_name.strip(), answer.block)
+    if given == said:
         raise VerdictError(_("That is the answer already."), field="categories")
     if not answer.comment.strip():
         raise VerdictError(
@@ -199,6 +205,9 @@ def _add_overturn(
         categories=list(words.categories),
         proposed_name=words.proposed_name,
         comment=words.comment,
+        block=words.block,
+        off_topic=words.off_topic,
+        claims=None if words.claims is None else list(words.claims),
         # Given beside what was said before, however the seat itself was judged.
         blind=False,
         confirms=agrees(task.decision, words),

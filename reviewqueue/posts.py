@@ -1,9 +1,9 @@
 """An item as it comes from outside. Plain pydantic, strict, nothing unknown taken."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from reviewqueue.refusals import ProblemError
 from reviewqueue.strict_json import find_flaw
 from routing.items import Post
 
+F = TypeVar("F", bound=BaseModel)
 Score = Annotated[float, Field(json_schema_extra={"minimum": 0, "maximum": 1})]
 
 # Far beyond these a time cannot be read back from the database, or not be shown in every zone.
@@ -18,14 +19,21 @@ FIRST_DUE: Final = datetime(2000, 1, 1, tzinfo=UTC)
 LAST_DUE: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
+ExternalId = Annotated[
+    str,
+    Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["HD-4711"]),
+]
+ModelVersion = Annotated[str, Field(max_length=100, examples=["2026-10-01"])]
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
+DueAt = Annotated[AwareDatetime, Field(strict=False, ge=FIRST_DUE, le=LAST_DUE)]
+
+
 class ItemPost(BaseModel):
     """One item: what a reviewer reads, and what the model thinks of it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    external_id: str = Field(
-        min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["HD-4711"]
-    )
+    external_id: ExternalId
     payload: dict[str, Any] = Field(
         examples=[{"subject": "Locked out", "body": "Third time today, please help."}]
     )
@@ -39,9 +47,9 @@ class ItemPost(BaseModel):
     secondary: dict[str, Score] = Field(
         default_factory=dict, description="Scores of a second model."
     )
-    model_version: str = Field(default="", max_length=100, examples=["2026-10-01"])
-    priority: int = Field(default=0, ge=-1000, le=1000)
-    due_at: AwareDatetime | None = Field(default=None, strict=False, ge=FIRST_DUE, le=LAST_DUE)
+    model_version: ModelVersion = ""
+    priority: Priority = 0
+    due_at: DueAt | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -72,17 +80,10 @@ def check_post(parsed: object, form: type[ItemPost] = ItemPost, *, is_sound: boo
     Raises:
         ProblemError: names the field, its value and what to do.
     """
-    flaw = None if is_sound else find_flaw(parsed)
-    if flaw is not None:
-        field = flaw.field or "body"
-        detail = f"{field} {flaw.message}."
-        raise ProblemError("invalid", detail, field=field, value=flaw.value)
     if isinstance(parsed, dict) and form is ItemPost and _is_plain(parsed):
+        refuse_flaw(parsed, is_sound=is_sound)
         return Post(**parsed)
-    try:
-        checked = form.model_validate(parsed)
-    except ValidationError as error:
-        raise _problem(error) from error
+    checked = check_form(parsed, form, FIELDS, is_sound=is_sound)
     return Post(
         external_id=checked.external_id,
         payload=checked.payload,
@@ -128,15 +129,41 @@ _PLAIN_FIELDS: Final = _NEEDED | {"model_version", "secondary", "signals", "meta
 _FLOATS: Final = frozenset({float})
 
 
-def _problem(error: ValidationError) -> ProblemError:
+def check_form(
+    parsed: object, form: type[F], fields: Sequence[str], *, is_sound: bool = False
+) -> F:
+    """A parsed body in its form, whose fields are named to who mistypes one.
+
+    Raises:
+        ProblemError: names the field, its value and what to do.
+    """
+    refuse_flaw(parsed, is_sound=is_sound)
+    try:
+        return form.model_validate(parsed)
+    except ValidationError as error:
+        raise _problem(error, fields) from error
+
+
+def refuse_flaw(parsed: object, *, is_sound: bool) -> None:
+    """Raises ProblemError where the body holds what cannot be stored; a sound one cannot."""
+    flaw = None if is_sound else find_flaw(parsed)
+    if flaw is not None:
+        field = flaw.field or "body"
+        detail = f"{field} {flaw.message}."
+        raise ProblemError("invalid", detail, field=field, value=flaw.value)
+
+
+def _problem(error: ValidationError, fields: Sequence[str]) -> ProblemError:
     first = error.errors(include_url=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
     if first["type"] == "extra_forbidden":
-        close = get_close_matches(field, FIELDS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(FIELDS)}."
+        close = get_close_matches(field, fields, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(fields)}."
         detail = f"{field} is no field of an item; {hint}"
     else:
         advice = ADVICE.get(first["type"])
         detail = f"{field} {advice}." if advice else f"{field}: {first['msg']}."
+        if first["type"] == "value_error":  # in words of our own
+            detail = f"{field} {first['msg'].removeprefix('Value error, ')}."
     value = None if first["type"] == "missing" else first["input"]
     return ProblemError("invalid", detail, field=field, value=value)

@@ -5,6 +5,7 @@ from django.urls import path
 from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
 from reviewqueue.views.insight import (
     ambiguity,
+    budgets,
     cells,
     drift,
     pages,
@@ -30,6 +31,7 @@ urlpatterns = [
         batch.undo,
         name="batch-undo",
     ),
+    path("insight/budgets/", budgets.budgets, name="insight-budgets"),
     path("streams/<slug:stream_key>/insight/", pages.insight, name="insight"),
     path(
         "streams/<slug:stream_key>/insight/reliability/",

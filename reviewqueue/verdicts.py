@@ -16,6 +16,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from reviewqueue.closings import close_task
+from reviewqueue.grounds import find_contradiction
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import store_verdict, take_back
 from routing.events import make_event, record_event
@@ -48,12 +49,19 @@ class UndoWindowPassedError(VerdictError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a reviewer answered: a kind of `Verdict.Kind` with its categories."""
+    """What a reviewer answered: a kind of `Verdict.Kind` with its categories.
+
+    Of a drafted sentence also the id of the block that supports it, whether what was retrieved is
+    about something else, and of each posted claim whether it is supported.
+    """
 
     kind: str
     categories: Sequence[str] = field(default_factory=tuple)
     proposed_name: str = ""
     comment: str = ""
+    block: str = ""
+    off_topic: bool = False
+    claims: Sequence[bool] | None = None
 
 
 def check_answer(
@@ -76,6 +84,21 @@ def check_answer(
     if answer.kind not in (Kind.CATEGORY, Kind.AMBIGUOUS, Kind.NONE_FITS, Kind.CANNOT_JUDGE):
         message = _("“%(kind)s” is no answer; choose one of the form.")
         raise VerdictError(message % {"kind": answer.kind}, field="kind")
+    if stream.is_grounded and answer.kind in (Kind.AMBIGUOUS, Kind.NONE_FITS):
+        raise VerdictError(_("A sentence is supported or it is not; choose one."), field="kind")
+
+
+def check_grounds(answer: Answer, stream: Stream, item_id: UUID) -> None:
+    """Raises VerdictError, naming the field, where block or claims are not the sentence's."""
+    if not stream.is_grounded:
+        if answer.block or answer.off_topic or answer.claims is not None:
+            raise VerdictError(_("Only a drafted sentence has blocks and claims."), field="block")
+        return
+    found = find_contradiction(
+        item_id=item_id, categories=answer.categories, block=answer.block, claims=answer.claims
+    )
+    if found is not None:
+        raise VerdictError(found.message, field=found.field)
 
 
 def _check_categories(
@@ -124,6 +147,7 @@ def add_verdict(
         raise LateVerdictError(LateVerdictError.__doc__ or "")
     task = closed.task
     check_answer(answer, task.stream, taxonomy=closed.taxonomy)
+    check_grounds(answer, task.stream, task.item_id)
     verdict = make_verdict(
         task, reviewer, answer, active_ms=active_ms, now=now, last_id=closed.last
     )
@@ -173,6 +197,9 @@ def make_verdict(
         categories=list(answer.categories),
         proposed_name=answer.proposed_name.strip(),
         comment=answer.comment.strip(),
+        block=answer.block,
+        off_topic=answer.off_topic,
+        claims=None if answer.claims is None else list(answer.claims),
         blind=task.blind,
         confirms=agrees(task.decision, answer),
         batch=batch,
@@ -188,7 +215,16 @@ def repeats(verdict: Verdict, answer: Answer) -> bool:
     """Whether the answer says what the verdict does, comment and proposed name included."""
     said = (verdict.kind, verdict.categories, verdict.proposed_name, verdict.comment)
     words = answer.proposed_name.strip(), answer.comment.strip()
-    return said == (answer.kind, list(answer.categories), *words)
+    grounds = verdict.block, verdict.off_topic, verdict.claims
+    claims = None if answer.claims is None else list(answer.claims)
+    return (*said, *grounds) == (
+        answer.kind,
+        list(answer.categories),
+        *words,
+        answer.block,
+        answer.off_topic,
+        claims,
+    )
 
 
 def agrees(decision: Decision, answer: Answer) -> bool:
@@ -212,7 +248,7 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         Verdict.objects.live()
         .select_for_update(of=("item",), no_key=True)
         .select_related("item")
-        .defer("item__payload", "item__scores")
+        .defer("item__payload", "item__scores", "item__blocks")
         .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
         # The undo of an overturn brings an answer back and no task: `overturns.undo_overturn`.
         .filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Kind.WITHDRAWN))

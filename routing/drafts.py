@@ -22,8 +22,14 @@ def start_policy(
     behind.
 
     Raises:
-        PolicyError: `watched` names no category of the stream, or the preset has no watch level.
+        PolicyError: `watched` names no category of the stream, or the preset has no watch level or
+            is for streams of another kind.
     """
+    if stream.is_grounded != (preset.grounding is not None):
+        raise PolicyError(
+            f"preset: {preset.name} is for streams of another kind; choose one of this one's",
+            field="preset",
+        )
     active = Category.objects.filter(stream=stream, retired_at__isnull=True)
     categories = {category.key: category for category in active}
     _check_watched(preset, watched, categories)
@@ -35,6 +41,7 @@ def start_policy(
         "distrust_entropy": None,
         "escalate_entropy": preset.escalate_entropy,
         "uncalibrated": preset.uncalibrated,
+        "grounding": preset.grounding.to_json() if preset.grounding else None,
     }
     base = stream.policies.current().first()
     if base is None:

@@ -35,8 +35,26 @@ WAITING_ACTIONS: Final = (Decision.Action.WAIT, Decision.Action.ESCALATE)
 
 
 @dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a drafted sentence comes with.
+
+    blocks and claims as objects of the API's form; draft the text that it is of, and position its
+    place there; retry_of the external id of the refused sentence in whose place it stands.
+    """
+
+    blocks: Sequence[Mapping[str, object]] = ()
+    claims: Sequence[Mapping[str, object]] = ()
+    draft: str = ""
+    position: int | None = None
+    retry_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
-    """One item as upstream posted it, checked for form but not yet against a taxonomy."""
+    """One item as upstream posted it, checked for form but not yet against a taxonomy.
+
+    A drafted sentence has `grounds` and no scores.
+    """
 
     external_id: str
     payload: Mapping[str, object]
@@ -47,6 +65,7 @@ class Post:
     model_version: str = ""
     priority: int = 0
     due_at: datetime | None = None
+    grounds: Grounds | None = None
 
 
 class NewDecision(NamedTuple):
@@ -83,6 +102,8 @@ def fingerprint(post: Post) -> bytes:
         "priority": post.priority,
         "due_at": post.due_at.astimezone(UTC).isoformat() if post.due_at else None,
     }
+    if post.grounds is not None:
+        body["grounds"] = asdict(post.grounds)
     return hashlib.sha256(_CANONICAL.encode(body).encode()).digest()
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from routing.announcements import announce
 from routing.core.difference import find_differences, find_lifted
 from routing.core.fallback import Fallback
+from routing.core.grounding import Grounding
 from routing.core.keywords import KeywordRule as KeywordRuleSpec
 from routing.core.maps import CalibrationMap
 from routing.core.policy import STREAM_WIDE, CutOffs, PolicyError
@@ -39,6 +40,7 @@ COPIED = (
     "maps",
     "source_maps",
     "distrusted",
+    "grounding",
 )
 COPIED_RULE = (
     "category_id",
@@ -125,6 +127,7 @@ def build_spec(
         fallback=_build_fallback(policy, keyword_rules),
         distrusted=frozenset((category, int(band)) for category, band in measured.distrusted),
         reporting_edges=tuple(policy.reporting_edges),
+        grounding=None if policy.grounding is None else Grounding.from_json(policy.grounding),
     )
 
 
@@ -264,6 +267,13 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
     keys = active_keys(stream.id)
     if not keys:
         raise PolicyError("The stream has no categories; add them first.", field="categories")
+    if stream.is_grounded != (policy.grounding is not None):
+        raise PolicyError(
+            "A stream of drafted sentences needs the weights of their signals; set grounding."
+            if stream.is_grounded
+            else "Only a stream of drafted sentences has grounding; leave it out.",
+            field="grounding",
+        )
     policy.category_keys = list(keys)
     policy.reporting_edges = stream.reporting_edges
     policy.maps, policy.distrusted = _measured_for(policy, keys)

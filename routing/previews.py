@@ -3,7 +3,8 @@
 An item is routed again by the signals of its latest decision. They hold for any policy over the
 categories that decision was made with, unless others had as much as the best of them. There,
 where a policy has other categories, where a tie could break differently and where a watch level is
-met within the rounding of a sum, the scores are read instead.
+met within the rounding of a sum, the scores are read instead. Of a drafted sentence it is the
+evidence, where the policy weighs that otherwise.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +16,8 @@ from uuid import UUID
 import numpy as np
 
 from routing.core.chain import Opinions, follow_chain
+from routing.core.evidence import EvidenceTable, stored_evidence
+from routing.core.grounding import Grounding
 from routing.core.maps import FloatArray
 from routing.core.policy import Policy as PolicySpec
 from routing.core.reasons import Cause
@@ -25,6 +28,7 @@ from routing.core.signals import (
     BoolArray,
     IndexArray,
     Outside,
+    ScoreError,
     ScoreMatrix,
     Signals,
     compute_signals,
@@ -179,10 +183,21 @@ class _Reading:
     kept: BoolArray
     outside: dict[int, Outside] = field(default_factory=dict)
 
-    def put(self, rows: IndexArray, matrix: ScoreMatrix, unreadable: Collection[int]) -> None:
+    def put(
+        self,
+        rows: IndexArray,
+        matrix: ScoreMatrix | EvidenceTable,
+        unreadable: Collection[int],
+        grounding: Grounding | None,
+    ) -> None:
         """Take what the scores of `rows` say; `matrix` has those that are not `unreadable`."""
         self.kept[rows[list(unreadable)]] = False
-        good, again = rows[matrix.index], compute_signals(matrix)
+        good = rows[matrix.index]
+        if isinstance(matrix, EvidenceTable):
+            if grounding is not None:
+                self.signals.raw_confidence[good] = matrix.combine(grounding).total
+            return
+        again = compute_signals(matrix)
         self.signals.predicted[good] = again.predicted
         self.signals.raw_confidence[good] = again.raw_confidence
         self.signals.margin[good] = again.margin
@@ -199,12 +214,21 @@ def _route(stored: RecentItems, spec: PolicySpec) -> tuple[Routes, BoolArray]:
     for start in range(0, len(unsure), CHUNK):
         rows = unsure[start : start + CHUNK]
         ids = [stored.item_id(row) for row in rows.tolist()]
-        scores = dict(Item.objects.filter(id__in=ids).values_list("id", "scores"))
-        matrix, errors = stored_matrix(spec.categories, [scores[item_id] for item_id in ids])
-        reading.put(rows, matrix, errors)
+        found = Item.objects.only("evidence" if spec.grounding else "scores").in_bulk(ids)
+        matrix, errors = _lay_out(spec, [found[item_id] for item_id in ids])
+        reading.put(rows, matrix, errors, spec.grounding)
     return route(
         spec, reading.signals, _make_matrix(spec, reading), stored.model_versions()
     ), reading.kept
+
+
+def _lay_out(
+    spec: PolicySpec, items: Sequence[Item]
+) -> tuple[ScoreMatrix | EvidenceTable, Mapping[int, ScoreError]]:
+    """What the items bring to be decided from."""
+    if spec.grounding:
+        return stored_evidence([item.evidence for item in items])
+    return stored_matrix(spec.categories, [item.scores for item in items])
 
 
 def _take_stored(stored: RecentItems, spec: PolicySpec) -> _Reading:
@@ -231,6 +255,8 @@ def _find_unsure(stored: RecentItems, spec: PolicySpec) -> BoolArray:
     moved = np.array([keys != spec.categories for keys in stored.taxonomies] + [True])
     unsure = other[stored.made_with] | (moved[stored.made_with] & (stored.margin <= 0.0))
     unsure |= stored.predicted < 0
+    weighed = np.array([own != spec.grounding for own in stored.groundings] + [True])
+    unsure |= weighed[stored.made_with]
     for level, key in zip(spec.table.watch_levels.tolist(), watched_keys(spec), strict=True):
         # Scores are watched after a division by their sum, which is at most MOST.
         posted = stored.watch_scores[:, stored.watched.index(key)]
@@ -238,8 +264,10 @@ def _find_unsure(stored: RecentItems, spec: PolicySpec) -> BoolArray:
     return unsure
 
 
-def _make_matrix(spec: PolicySpec, reading: _Reading) -> ScoreMatrix:
+def _make_matrix(spec: PolicySpec, reading: _Reading) -> ScoreMatrix | None:
     """A matrix for watch levels and what is outside, all that routing reads of it."""
+    if spec.grounding:
+        return None
     count = len(reading.values)
     return ScoreMatrix(
         categories=spec.categories,
@@ -257,16 +285,15 @@ def _explain(
 ) -> dict[int, Example]:
     """Each move's few rows with their reasons, by row."""
     rows = [row for move in moves for row in move.rows]
-    items = Item.objects.only("external_id", "scores", "model_version").in_bulk(
+    items = Item.objects.only("external_id", "scores", "evidence", "model_version").in_bulk(
         [stored.item_id(row) for row in rows]
     )
     found = [items[stored.item_id(row)] for row in rows]
     versions = [item.model_version for item in found]
-    scores = [item.scores for item in found]
     outcomes = [
         decide(
             spec,
-            stored_matrix(spec.categories, scores)[0],
+            _lay_out(spec, found)[0],
             model_versions=versions,
             opinions=read_opinions(spec, [item.id for item in found]),
         )

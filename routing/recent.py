@@ -10,6 +10,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from routing.core.grounding import Grounding
 from routing.core.maps import FloatArray
 from routing.core.policy import Policy as PolicySpec
 from routing.core.signals import IndexArray
@@ -52,14 +53,16 @@ _COLUMNS: Final = """
 class RecentItems:
     """What stands of n items, the newest first; indices that are -1 are in none of the lists.
 
-    ids (n,) 16 bytes; received (n,) seconds since 1970; made_with (n,) into `taxonomies`, -1 also
-    where categories outside of the taxonomy had as much as its best; predicted (n,) into
-    `categories`; version (n,) into `versions`; watch_scores (n, W) as posted, for `watched`.
+    ids (n,) 16 bytes; received (n,) seconds since 1970; made_with (n,) into `taxonomies` and
+    `groundings`, -1 also where categories outside of the taxonomy had as much as its best;
+    predicted (n,) into `categories`; version (n,) into `versions`; watch_scores (n, W) as posted,
+    for `watched`.
     """
 
     ids: NDArray[np.void]
     received: FloatArray
     taxonomies: Sequence[tuple[str, ...]]
+    groundings: Sequence[Grounding | None]
     made_with: IndexArray
     categories: tuple[str, ...]
     predicted: IndexArray
@@ -111,8 +114,9 @@ def read_recent(*, stream_id: UUID, specs: Sequence[PolicySpec], most_items: int
     `specs` say which categories, model versions and watched scores matter.
     """
     made = Policy.objects.published().filter(stream_id=stream_id).order_by("-version")
-    policies = list(made.values_list("id", "category_keys"))
-    taxonomies = [tuple(keys) for _id, keys in policies]
+    policies = list(made.values_list("id", "category_keys", "grounding"))
+    taxonomies = [tuple(keys) for _id, keys, _grounding in policies]
+    groundings = [None if own is None else Grounding.from_json(own) for *_others, own in policies]
     categories = tuple(dict.fromkeys(key for spec in specs for key in spec.categories))
     versions = tuple(dict.fromkeys(name for spec in specs for name in spec.model_versions))
     watched = tuple(dict.fromkeys(key for spec in specs for key in watched_keys(spec)))
@@ -122,7 +126,7 @@ def read_recent(*, stream_id: UUID, specs: Sequence[PolicySpec], most_items: int
             {
                 "stream": stream_id,
                 "most": most_items,
-                "policies": [policy_id for policy_id, _keys in policies],
+                "policies": [policy_id for policy_id, *_others in policies],
                 "categories": list(categories),
                 "versions": list(versions),
                 "watched": list(watched),
@@ -134,6 +138,7 @@ def read_recent(*, stream_id: UUID, specs: Sequence[PolicySpec], most_items: int
         ids=np.frombuffer(ids, dtype="V16"),
         received=_floats(received),
         taxonomies=taxonomies,
+        groundings=groundings,
         made_with=_places(made_with),
         categories=categories,
         predicted=_places(predicted),

@@ -1,8 +1,9 @@
 """Replay: every stored decision made again from what is stored with it, and compared.
 
-A decision is a pure function of its item's scores and model version, of the opinions and the
-capacity flag stored beside it, and of a published policy, which never changes. So a difference
-means that a row was changed behind the triggers' back, or that the rules themselves have changed.
+A decision is a pure function of its item's scores, or evidence, and model version, of the opinions
+and the capacity flag stored beside it, and of a published policy, which never changes. So a
+difference means that a row was changed behind the triggers' back, or that the rules themselves have
+changed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from routing.core.evidence import stored_evidence
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import Opinions, RemoteAnswer, decide
 from routing.core.signals import stored_matrix
@@ -44,6 +46,7 @@ READ: Final = (
     "at_capacity",
     "item__external_id",
     "item__scores",
+    "item__evidence",
     "item__secondary",
     "item__model_version",
 )
@@ -147,7 +150,11 @@ def _replay_under(policy_id: UUID, batch: Sequence[Decision]) -> Iterator[Differ
             yield _fail(decision, "remote_answer", decision.remote_answer, error)
         else:
             readable.append(decision)
-    matrix, errors = stored_matrix(spec.categories, [each.item.scores for each in readable])
+    matrix, errors = (
+        stored_evidence([each.item.evidence for each in readable])
+        if spec.grounding
+        else stored_matrix(spec.categories, [each.item.scores for each in readable])
+    )
     for place, score_error in errors.items():
         yield _fail(readable[place], score_error.field, score_error.value, score_error)
     good: list[int] = matrix.index.tolist()

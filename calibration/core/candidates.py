@@ -68,10 +68,13 @@ class Candidate:
     keeps_order: bool = False
 
 
-def list_candidates(labels: Labels, *, keep_order: bool = False) -> list[Candidate]:
+def list_candidates(
+    labels: Labels, *, keep_order: bool = False, platt_only: bool = False
+) -> list[Candidate]:
     """Every kind of map, simplest first, also those that stand no chance and why.
 
-    With `keep_order` these are also the ones under which items do not keep their raw order.
+    With `keep_order` these are also the ones under which items do not keep their raw order. With
+    `platt_only` there is no other kind: a composite of few signals bears no finer one.
     """
     n_eff = labels.sample.n_eff
     sloped = categories_with_slope(
@@ -91,6 +94,8 @@ def list_candidates(labels: Labels, *, keep_order: bool = False) -> list[Candida
         ),
         Candidate("isotonic", _stream_wide(fit_isotonic), _lack(n_eff, ISOTONIC_FROM)),
     ]
+    if platt_only:
+        return found[:1]
     if not keep_order:
         return found
     return [

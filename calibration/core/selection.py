@@ -107,12 +107,13 @@ def select_maps(
     current_name: str,
     fold: Codes,
     keep_order: bool = False,
+    platt_only: bool = False,
 ) -> Selection:
     """The maps that (n,) labels support against the confidences ``current`` (n,) in force.
 
     ``category`` (n,) indexes ``keys``, ``fold`` (n,) numbers the part of each label, and
     ``current_name`` is what the words call the present confidences. With ``keep_order`` only maps
-    that keep the order of the raw confidences are tried.
+    that keep the order of the raw confidences are tried, with ``platt_only`` only Platt's.
     Raises CalibrationError for what is no probability, outcome, weight or category.
     """
     labels = Labels(read_sample(raw, correct, weights), category, tuple(keys))
@@ -124,7 +125,7 @@ def select_maps(
         return Selection(None, in_force, n_eff, True, note, ())
     results: list[_Entry | Trial] = []
     leaders: list[_Entry] = []
-    for candidate in list_candidates(labels, keep_order=keep_order):
+    for candidate in list_candidates(labels, keep_order=keep_order, platt_only=platt_only):
         result = _try_out(candidate, labels, fold, in_force, leaders[-1] if leaders else None)
         results.append(result)
         if isinstance(result, _Entry) and (not result.over_simpler or result.over_simpler.is_sure):

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from itertools import islice
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 from urllib.parse import quote, urlencode
 
 __all__ = ["ACTS", "BatchLine", "Decision", "Item", "Refused", "ReviewQueue", "Unreachable"]
@@ -45,8 +45,20 @@ class Uncertain(TypedDict):
     candidates: list[Alternative]
 
 
+class Citation(TypedDict):
+    """The block that a shipped sentence is to be shown with."""
+
+    id: str
+    title: str
+    link: str
+    date: str | None
+
+
 class Decision(TypedDict):
-    """What to do with an item; `category` is None unless the action acts."""
+    """What to do with an item; `category` is None unless the action acts.
+
+    The last four stand in the answers to drafted sentences alone.
+    """
 
     id: str | None
     external_id: str
@@ -63,6 +75,10 @@ class Decision(TypedDict):
     reasons: list[Document]
     policy_version: int
     uncertain: Uncertain | None
+    badge: NotRequired[Literal["green", "amber", "refused"]]
+    citation: NotRequired[Citation | None]
+    contributions: NotRequired[dict[str, float] | None]
+    warnings: NotRequired[list[Document]]
 
 
 class Verdict(TypedDict):
@@ -73,6 +89,9 @@ class Verdict(TypedDict):
     proposed_name: str
     comment: str
     answered_at: str
+    block: NotRequired[str | None]
+    off_topic: NotRequired[bool]
+    claims: NotRequired[list[bool] | None]
 
 
 class Item(Decision):
@@ -82,6 +101,9 @@ class Item(Decision):
     received_at: str
     fingerprint: str
     verdict: Verdict | None
+    retry_of: NotRequired[str | None]
+    retried_by: NotRequired[list[str]]
+    retry: NotRequired[Document | None]
 
 
 class BatchLine(TypedDict, total=False):
@@ -127,7 +149,7 @@ class ReviewQueue:
     longest_wait: float = 60.0
 
     def post_item(self, item: Mapping[str, Any]) -> Decision:
-        """Post an item: `external_id`, `payload`, `scores` and what else it has."""
+        """Post an item: `external_id`, `payload`, `scores` (or `blocks`) and what else it has."""
         decision: Decision = self._ask("POST", self._path("items"), _encode(item))
         return decision
 

@@ -302,7 +302,8 @@ class AnnouncementAdmin(ReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Announcement]:
         found: QuerySet[Announcement] = super().get_queryset(request)
-        return found.select_related("stream", "item").defer("item__payload", "item__scores")
+        found = found.select_related("stream", "item")
+        return found.defer("item__payload", "item__scores", "item__blocks")
 
     @admin.display(description=gettext_lazy("data"))
     def data_text(self, announcement: Any) -> "SafeString":

@@ -1,11 +1,13 @@
 """Decisions, verdicts and policies as upstream sees them."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final
 
 import msgspec
 from django.http import HttpResponse
 
+from reviewqueue.announcements import tell_grounds
 from reviewqueue.intake import Taken
 from reviewqueue.models import Verdict
 from routing.core.policy import GATES, CategoryRule
@@ -53,18 +55,20 @@ def answer_taken(taken: Taken) -> dict[str, object]:
 def _answer_reasons(made: Decision | Outcome) -> list[dict[str, object]]:
     """Reasons with their numbers beside their code and message."""
     if isinstance(made, Decision):
-        return [_flat(document) for document in made.reasons]
+        return [flat_reason(document) for document in made.reasons]
     return [{**numbers, "code": code, "message": text} for code, text, numbers in made.reasons]
 
 
-def _flat(reason: dict[str, object]) -> dict[str, object]:
+def flat_reason(reason: Mapping[str, object]) -> dict[str, object]:
     """A stored reason with its numbers beside its code and message."""
     numbers = reason["numbers"]
     beside = numbers if isinstance(numbers, dict) else {}
     return {**beside, "code": reason["code"], "message": reason["message"]}
 
 
-def answer_verdict(verdict: Verdict | None) -> dict[str, object] | None:
+def answer_verdict(
+    verdict: Verdict | None, *, is_grounded: bool = False
+) -> dict[str, object] | None:
     """A verdict that upstream may know, as a `VerdictOut`."""
     if verdict is None:
         return None
@@ -74,6 +78,7 @@ def answer_verdict(verdict: Verdict | None) -> dict[str, object] | None:
         "proposed_name": verdict.proposed_name,
         "comment": verdict.comment,
         "answered_at": verdict.answered_at.isoformat(),
+        **(tell_grounds(verdict) if is_grounded else {}),
     }
 
 
@@ -99,6 +104,7 @@ def answer_policy(policy: Policy) -> dict[str, object]:
             "distrusted": _distrusted(spec),
         },
         "fallback": list(spec.fallback.steps),
+        **({"grounding": spec.grounding.to_json()} if spec.grounding else {}),
         "categories": [_category(spec, known[key]) for key in spec.categories],
     }
 

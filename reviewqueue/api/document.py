@@ -1,7 +1,7 @@
 """What the OpenAPI document says beyond what routes and schemas tell by themselves."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -79,9 +79,14 @@ OWN_HEADERS: Final = {
 TEXTS: Final = {"ETag", "WWW-Authenticate"}
 
 
-def takes(form: type[BaseModel], examples: Examples, *, most: int = 0) -> dict[str, object]:
-    """The part of an operation about its body, which is read raw: one item, or `most` of them."""
-    schema = form.model_json_schema()
+def takes(
+    forms: Sequence[type[BaseModel]], examples: Examples, *, most: int = 0
+) -> dict[str, object]:
+    """The part of an operation about its body, which is read raw: one item, or `most` of them.
+
+    In one of the forms, as the kind of the stream has it.
+    """
+    schema = {"anyOf": [_describe_form(form) for form in forms]}
     content: dict[str, object] = {JSON: {"schema": schema, "examples": _shown(examples)}}
     if most:
         many = {"type": "array", "minItems": 1, "maxItems": most, "items": schema}
@@ -91,6 +96,25 @@ def takes(form: type[BaseModel], examples: Examples, *, most: int = 0) -> dict[s
             "examples": {"lines": {"summary": "A line for each", "value": _lines(examples)}},
         }
     return {"requestBody": {"required": True, "content": content}}
+
+
+def _describe_form(form: type[BaseModel]) -> Any:
+    """The form's schema without references, which would lead to the head of the document."""
+    schema = form.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolve(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        found = node
+        if "$ref" in node:
+            own = {key: value for key, value in node.items() if key != "$ref"}
+            found = parts[node["$ref"].rpartition("/")[2]] | own
+        return {key: resolve(value) for key, value in found.items()}
+
+    return resolve(schema)
 
 
 def answers_like(examples: Mapping[int, Examples], *, etag: bool = False) -> dict[str, object]:

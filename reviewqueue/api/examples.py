@@ -18,7 +18,26 @@ SURE: Final[Body] = {
 }
 MISTYPED: Final[Body] = SURE | {"external_id": "HD-4713", "scores": {"vpn_isue": 0.97}}
 
-POSTS: Final = {"ticket": ("A ticket", TICKET)}
+DRAFTED: Final[Body] = {
+    "external_id": "letter-7-3",
+    "payload": {"sentence": "An import file may have at most 12 MB."},
+    "blocks": [
+        {
+            "id": "files#limits",
+            "title": "Limits of a file",
+            "text": "A file of more than 10 MB is refused.",
+            "score": 0.9,
+            "link": "https://docs.example.org/files#limits",
+            "date": "2026-09-01",
+        },
+        {"id": "files#formats", "title": "Formats", "text": "CSV and JSONL.", "score": 0.5},
+    ],
+    "signals": {"entailment_probability": 0.91, "claim_count": 2},
+    "draft": "letter-7",
+    "position": 3,
+}
+
+POSTS: Final = {"ticket": ("A ticket", TICKET), "sentence": ("A drafted sentence", DRAFTED)}
 TRIED: Final = {
     "scores": ("Scores alone", {"scores": SURE["scores"]}),
     "item": ("A whole item", SURE),
@@ -90,6 +109,61 @@ ACTED_ON: Final[Body] = {
     "uncertain": None,
     "reasons": [],
     "policy_version": 1,
+}
+AMBER: Final[Body] = {
+    "id": DECISION,
+    "external_id": "letter-7-3",
+    "queue": "flagged",
+    "action": "act_and_review",
+    "category": "supported",
+    "predicted": "supported",
+    "confidence": 0.721,
+    "raw_confidence": 0.721,
+    "margin": 0.0,
+    "entropy": 0.0,
+    "alternatives": [],
+    "watch": [],
+    "uncertain": None,
+    "reasons": [
+        {
+            "code": "composite",
+            "message": "entailment 0.91 × 0.60 + gap 0.40 × 0.25 + 1/2 × 0.15 = 0.72",
+            "entailment_probability": 0.91,
+            "claim_count": 2,
+            "gap": 0.4,
+            "gap_share": 0.4,
+            "entailment_part": 0.546,
+            "gap_part": 0.1,
+            "claims_part": 0.075,
+            "composite": 0.721,
+            "block": "files#limits",
+        },
+        {
+            "code": "confidence",
+            "message": "confidence 0.72 under 0.85",
+            "confidence": 0.721,
+            "cut_off": 0.85,
+            "band": "flagged",
+        },
+    ],
+    "policy_version": 1,
+    "badge": "amber",
+    "citation": {
+        "id": "files#limits",
+        "title": "Limits of a file",
+        "link": "https://docs.example.org/files#limits",
+        "date": "2026-09-01",
+    },
+    "contributions": {"entailment_probability": 0.546, "gap": 0.1, "claim_count": 0.075},
+    "warnings": [
+        {
+            "code": "number_not_found",
+            "message": "a number of the sentence stands in no block",
+            "count": 1,
+            "places": "32-34",
+            "not_found": ["12"],
+        }
+    ],
 }
 SETTLED: Final[Body] = HELD | {
     "state": "settled",

@@ -16,15 +16,17 @@ from reviewqueue.api.document import NDJSON, answers_like, takes
 from reviewqueue.api.edge import note_headers
 from reviewqueue.api.problems import POST_REFUSALS, REFUSALS, document_of
 from reviewqueue.api.schemas import BatchOut, DecisionOut, ItemOut
+from reviewqueue.api.sentences import answer_posted, answer_stored
 from reviewqueue.doorbell import ASK_REMOTE_MODELS, ring
 from reviewqueue.intake import ConflictError, IntakeError, Taken, decide_only, read_taken, take_in
-from reviewqueue.posts import ItemPost, TriedPost, check_post
+from reviewqueue.posts import ItemPost, TriedPost
 from reviewqueue.refusals import ProblemError
+from reviewqueue.sentence_posts import SentencePost, TriedSentence, read_post
 from reviewqueue.settlements import published_verdict
 from reviewqueue.strict_json import Element, parse_array, parse_json
 from routing.core.rules import Decision as Outcome
 from routing.items import Post, latest_decisions, state_before_verdict
-from routing.models import Item
+from routing.models import Item, Stream
 
 router = Router(tags=["items"])
 
@@ -32,10 +34,13 @@ router = Router(tags=["items"])
 @router.post(
     "/streams/{stream}/items",
     response={200: DecisionOut, 201: DecisionOut, **POST_REFUSALS},
-    openapi_extra=takes(ItemPost, examples.POSTS)
+    openapi_extra=takes((ItemPost, SentencePost), examples.POSTS)
     | answers_like(
         {
-            201: {"held": ("Held for a person", examples.HELD)},
+            201: {
+                "held": ("Held for a person", examples.HELD),
+                "amber": ("A drafted sentence, shipped and reviewed", examples.AMBER),
+            },
             200: {"again": ("The same body again", examples.HELD)},
         }
     ),
@@ -44,35 +49,35 @@ router = Router(tags=["items"])
 def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """Answers 201 with the decision; the same body again answers 200 with the same decision."""
     found = find_stream(request, stream)
-    post = check_post(parse_json(_read_item(request)))
+    post = read_post(found, parse_json(_read_item(request)))
     answer = take_in(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
     _ring_if_asked([answer])
-    return respond_json(answer_taken(answer), status=201 if answer.created else 200)
+    return respond_json(_answer(found, post, answer), status=201 if answer.created else 200)
 
 
 @router.post(
     "/streams/{stream}/decide",
     response={200: DecisionOut, **POST_REFUSALS},
-    openapi_extra=takes(TriedPost, examples.TRIED)
+    openapi_extra=takes((TriedPost, TriedSentence), examples.TRIED)
     | answers_like({200: {"acted_on": ("Sure enough to act on", examples.ACTED_ON)}}),
     summary="Decide one item and store nothing",
 )
 def try_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """What a post of these scores would be answered now, without an id."""
     found = find_stream(request, stream)
-    post = check_post(parse_json(_read_item(request)), TriedPost)
+    post = read_post(found, parse_json(_read_item(request)), tried=True)
     answer = decide_only(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
-    return respond_json(answer_taken(answer))
+    return respond_json(_answer(found, post, answer))
 
 
 @router.post(
     "/streams/{stream}/items/batch",
     response={200: BatchOut, **POST_REFUSALS},
-    openapi_extra=takes(ItemPost, examples.BATCHES, most=settings.BATCH_MAX_ITEMS)
+    openapi_extra=takes((ItemPost, SentencePost), examples.BATCHES, most=settings.BATCH_MAX_ITEMS)
     | answers_like({200: {"mixed": ("One taken, one refused", examples.BATCH_ANSWER)}}),
     summary="Take many items in",
 )
@@ -87,20 +92,20 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
         try:
             if isinstance(part, ProblemError):
                 raise part
-            posts.append(_check(part))
+            posts.append(_check(found, part))
             places.append(index)
         except ProblemError as problem:
             lines[index] = _refused(index, problem)
     counts = {"taken": 0, "known": 0, "refused": len(lines)}
     answers = take_in(stream=found, posts=posts)
     _ring_if_asked(answers)
-    for index, answer in zip(places, answers, strict=True):
+    for index, post, answer in zip(places, posts, answers, strict=True):
         if isinstance(answer, Taken):
             counts["taken" if answer.created else "known"] += 1
             lines[index] = {
                 "index": index,
                 "status": 201 if answer.created else 200,
-                "decision": answer_taken(answer),
+                "decision": _answer(found, post, answer),
             }
         else:
             counts["refused"] += 1
@@ -138,10 +143,11 @@ def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) ->
     return respond_json(
         {
             **answer_taken(read_taken(decision)),
+            **(answer_stored(decision, item) if found.is_grounded else {}),
             "state": str(state),
             "received_at": item.received_at.isoformat(),
             "fingerprint": bytes(item.fingerprint).hex(),
-            "verdict": answer_verdict(verdict),
+            "verdict": answer_verdict(verdict, is_grounded=found.is_grounded),
         }
     )
 
@@ -150,6 +156,11 @@ def get_item(request: HttpRequest, stream: Path[str], external_id: Path[str]) ->
 def get_item_called_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     """An item with this id, which the address of batches would hide."""
     return get_item(request, stream, "batch")
+
+
+def _answer(stream: Stream, post: Post, taken: Taken) -> dict[str, object]:
+    answer = answer_taken(taken)
+    return answer | answer_posted(taken.made, post) if stream.is_grounded else answer
 
 
 def _read_item(request: HttpRequest) -> bytes:
@@ -193,11 +204,11 @@ def _parse_elements(body: bytes, longest: int) -> Iterator[object]:
         yield _oversize(element.length, longest) or element
 
 
-def _check(part: object) -> Post:
+def _check(stream: Stream, part: object) -> Post:
     """A part of a batch as a post; only an array's elements tell whether they are sound."""
     if isinstance(part, Element):
-        return check_post(part.value, is_sound=part.is_sound)
-    return check_post(part)
+        return read_post(stream, part.value, is_sound=part.is_sound)
+    return read_post(stream, part)
 
 
 def _oversize(length: int, longest: int) -> ProblemError | None:

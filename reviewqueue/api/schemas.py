@@ -36,8 +36,36 @@ class Uncertain(BaseModel):
     candidates: list[Alternative]
 
 
+class CitationOut(BaseModel):
+    """The block that a shipped sentence is to be shown with."""
+
+    id: str
+    title: str
+    link: str
+    date: str | None
+
+
+class ContributionsOut(BaseModel):
+    """What each signal has in the raw confidence, which is their sum."""
+
+    entailment_probability: float
+    gap: float
+    claim_count: float
+
+
+class WarningOut(BaseModel):
+    """What the score does not see; it changes nothing about where the sentence goes."""
+
+    model_config = ConfigDict(extra="allow")
+    code: Literal["stale_source", "number_not_found"]
+    message: str
+
+
 class DecisionOut(BaseModel):
-    """What was decided. `category` is null unless `action` acts."""
+    """What was decided. `category` is null unless `action` acts.
+
+    The last four stand in the answers to drafted sentences alone.
+    """
 
     id: str | None = Field(description="Of the decision; null where nothing was stored.")
     external_id: str
@@ -56,6 +84,18 @@ class DecisionOut(BaseModel):
     reasons: list[ReasonOut] = Field(description="Why it went to this queue and no freer one.")
     policy_version: int
     uncertain: Uncertain | None
+    badge: Literal["green", "amber", "refused"] | None = Field(
+        default=None,
+        description="green: ships; amber: ships and is reviewed; refused: does not ship, unless a "
+        "person it waits for says so.",
+    )
+    citation: CitationOut | None = Field(
+        default=None, description="The best block; null where the sentence does not ship."
+    )
+    contributions: ContributionsOut | None = Field(
+        default=None, description="Null where no block supports the sentence."
+    )
+    warnings: list[WarningOut] | None = Field(default=None)
 
 
 class VerdictOut(BaseModel):
@@ -66,6 +106,28 @@ class VerdictOut(BaseModel):
     proposed_name: str = Field(description="For a category that is wanting.")
     comment: str
     answered_at: str = _time("When the person answered.")  # type: ignore[assignment]
+    block: str | None = Field(
+        default=None,
+        description="Of a drafted sentence, as the next two: the id of the block that supports "
+        "it; null where none was named.",
+    )
+    off_topic: bool | None = Field(
+        default=None, description="Whether what was retrieved is about something else."
+    )
+    claims: list[bool] | None = Field(
+        default=None, description="Of each claim that was posted whether it is supported."
+    )
+
+
+class RetryOut(BaseModel):
+    """What a person asks of upstream for a refused sentence."""
+
+    id: str
+    how: Literal["rewrite", "widen"] = Field(
+        description="rewrite: with another prompt; widen: with a wider retrieval"
+    )
+    note: str
+    requested_at: str
 
 
 class ItemOut(DecisionOut):
@@ -77,6 +139,14 @@ class ItemOut(DecisionOut):
     received_at: str = _time("When it was taken in.")  # type: ignore[assignment]
     fingerprint: str = Field(description="Of the body that was taken in, in hexadecimal.")
     verdict: VerdictOut | None
+    retry_of: str | None = Field(
+        default=None,
+        description="Of a drafted sentence, as the next two: the refused one in whose place it is.",
+    )
+    retried_by: list[str] | None = Field(
+        default=None, description="The sentences that were drafted in its place."
+    )
+    retry: RetryOut | None = None
 
 
 class BatchLine(BaseModel):
@@ -160,6 +230,16 @@ class CategoryOut(BaseModel):
     map: str | None = Field(description="The kind of map that calibrates it; null: none.")
 
 
+class GroundingOut(BaseModel):
+    """How the signals of a drafted sentence are weighed, and the range of the reranker's gap."""
+
+    entailment_weight: float
+    gap_weight: float
+    claims_weight: float
+    gap_low: float
+    gap_high: float
+
+
 class PolicyOut(BaseModel):
     """The policy that decides the next item."""
 
@@ -172,6 +252,9 @@ class PolicyOut(BaseModel):
     reject_action: Literal["refuse", "escalate"]
     calibration: CalibrationOut
     fallback: list[str] = Field(description="What is tried, in order, before a person is asked.")
+    grounding: GroundingOut | None = Field(
+        default=None, description="Of a stream of drafted sentences alone."
+    )
     categories: list[CategoryOut] = Field(description="In the order that breaks ties.")
 
 
@@ -182,6 +265,9 @@ class AnswerOut(BaseModel):
     kind: str = Field(examples=["category"])
     categories: list[str]
     answered_at: str
+    block: str | None = Field(default=None, description="As in a verdict, and the next two.")
+    off_topic: bool | None = None
+    claims: list[bool] | None = None
 
 
 class MachineOut(BaseModel):

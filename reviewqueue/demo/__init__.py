@@ -1,11 +1,15 @@
 """Where the demo's items come from: real classifiers, their real predictions, a fallible reviewer.
 
-`helpdesk` and `digits` each offer `CATEGORIES`, `MODEL_VERSION` and `predictions(seed=...)`.
+`helpdesk` and `digits` each offer `CATEGORIES`, `MODEL_VERSION` and `predictions(seed=...)`;
+`drafts` offers sentences with what was found for them, scored as of a day.
 """
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from routing.items import Grounds
 
 # Of the readings an ambiguous item allows, the one its writer meant is picked this often.
 INTENDED_READING_RATE = 0.6
@@ -28,6 +32,10 @@ class Prediction:
     `scores` holds every category of the stream, cut (not rounded) to 6 decimals, so that they
     never sum to more than 1 but for the last bit of a float. `also` names the other categories
     that would be right where the item is ambiguous.
+
+    A drafted sentence has `signals` and `grounds` too, and its scores only say how likely upstream
+    thinks each answer. `block` is the id of the one that supports it, "" if none does; `off_topic`,
+    that it is supported in something that was not asked.
     """
 
     external_id: str
@@ -36,6 +44,20 @@ class Prediction:
     truth: str
     also: tuple[str, ...]
     model_version: str
+    signals: Mapping[str, float] = field(default_factory=dict)
+    grounds: Grounds | None = None
+    block: str = ""
+    off_topic: bool = False
+
+    @property
+    def text(self) -> str:
+        """What it comes in with: the draft of a sentence, the item by itself."""
+        return self.grounds.draft if self.grounds else self.external_id
+
+    @property
+    def retry_of(self) -> str:
+        """The id of the sentence in whose place it is posted, "" for all else."""
+        return self.grounds.retry_of if self.grounds else ""
 
 
 def simulate_answer(prediction: Prediction, rng: random.Random, error_rate: float) -> str:

@@ -28,6 +28,9 @@ from reviewqueue.intake import IntakeError, take_in
 from reviewqueue.models import Membership, ReviewTask, Verdict
 from reviewqueue.seats import open_audit_seats
 from reviewqueue.verdicts import Answer, record_verdict
+from routing.core.evidence import ENTAILMENT
+from routing.core.grounding import SUPPORTED
+from routing.items import Grounds
 from routing.models import Stream
 
 Queue = ReviewTask.Queue
@@ -46,6 +49,8 @@ _ARRIVALS: Final = (timedelta(hours=9), timedelta(hours=12, minutes=30), timedel
 _AUDITS_OPEN: Final = timedelta(hours=6)
 _MORNING: Final = timedelta(hours=8)
 _ERROR_RATE: Final = 0.03
+# Whether a passage says all of a sentence is harder to tell than what a ticket is about.
+_SENTENCE_ERROR_RATE: Final = 0.08
 _EXPERT_ERROR_RATE: Final = 0.01
 _CANNOT_JUDGE_RATE: Final = 0.01
 _SAYS_AMBIGUOUS_RATE: Final = 0.5
@@ -84,8 +89,11 @@ def plan_eve(
 def _assign(
     predictions: Sequence[Prediction], slots: Sequence[datetime], rng: random.Random
 ) -> list[Arrival]:
+    """Sentences of one draft come in together, all else by itself."""
+    texts = {prediction.text: None for prediction in predictions}
+    slot_of = {text: rng.choice(slots) for text in texts}
     dated = sorted(
-        ((rng.choice(slots), prediction) for prediction in predictions),
+        ((slot_of[prediction.text], prediction) for prediction in predictions),
         key=lambda pair: (pair[0], pair[1].external_id),
     )
     return [
@@ -266,5 +274,28 @@ class Past:
             return Answer(Verdict.Kind.CANNOT_JUDGE)
         if prediction.also and self.rng.random() < _SAYS_AMBIGUOUS_RATE:
             return Answer(Verdict.Kind.AMBIGUOUS, (prediction.truth, *prediction.also))
-        error_rate = _EXPERT_ERROR_RATE if is_expert else _ERROR_RATE
-        return Answer(Verdict.Kind.CATEGORY, (simulate_answer(prediction, self.rng, error_rate),))
+        error_rate = _SENTENCE_ERROR_RATE if prediction.grounds else _ERROR_RATE
+        if is_expert:
+            error_rate = _EXPERT_ERROR_RATE
+        chosen = simulate_answer(prediction, self.rng, error_rate)
+        if prediction.grounds is not None:
+            return answer_sentence(prediction, prediction.grounds, chosen)
+        return Answer(Verdict.Kind.CATEGORY, (chosen,))
+
+
+def answer_sentence(prediction: Prediction, grounds: Grounds, chosen: str) -> Answer:
+    """What somebody says of a sentence whom it is `chosen` for: with the block and the claims.
+
+    Who wrongly takes it for supported names the block that came first; in one that is not
+    supported, the claim that upstream trusts least is wrong.
+    """
+    is_supported = chosen == SUPPORTED
+    block = (prediction.block or str(grounds.blocks[0]["id"])) if is_supported else ""
+    trust = [float(str(claim[ENTAILMENT])) for claim in grounds.claims]
+    return Answer(
+        Verdict.Kind.CATEGORY,
+        (chosen,),
+        block=block,
+        off_topic=prediction.off_topic,
+        claims=[is_supported or each > min(trust) for each in trust] or None,
+    )

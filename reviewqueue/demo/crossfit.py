@@ -25,17 +25,19 @@ def cross_fit(
     *,
     folds: int,
     seed: int,
+    groups: NDArray[Any] | None = None,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Yield (index, scores by label) for every example, fold by fold, as each fit is done.
 
     `features` has n rows, `labels` has shape (n,); `make_model` returns an unfitted scikit-learn
     classifier with `predict_proba`. Scores are cut to 6 decimals. The same seed gives the same
-    folds.
+    folds. With `groups`, of shape (n,), the examples of a group are in one fold.
     """
-    from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415
 
-    splitter = StratifiedKFold(n_splits=folds, shuffle=True, random_state=seed)
-    for train, held_out in splitter.split(features, labels):
+    split_by = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splitter = split_by(n_splits=folds, shuffle=True, random_state=seed)
+    for train, held_out in splitter.split(features, labels, groups):
         model = make_model().fit(features[train], labels[train])
         classes = [str(label) for label in model.classes_]
         probabilities = model.predict_proba(features[held_out]).tolist()

@@ -6,11 +6,12 @@ and a finished one costs nothing.
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import chain, groupby, islice
+from operator import attrgetter
 from typing import Final
 
 from django.utils import timezone
@@ -18,11 +19,12 @@ from django.utils import timezone
 from calibration.jobs import run_once
 from calibration.models import JobRun
 from calibration.runs import measure
-from reviewqueue.demo import Prediction, digits, helpdesk
+from reviewqueue.demo import Prediction, digits, drafts, helpdesk
 from reviewqueue.demo.backfill import JOB, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
 from reviewqueue.demo.disputes import dispute_one
 from reviewqueue.demo.known import mark_some_known
-from reviewqueue.demo.streams import DIGITS, HELPDESK
+from reviewqueue.demo.retrying import retry_some
+from reviewqueue.demo.streams import DIGITS, DRAFTS, HELPDESK
 from reviewqueue.demo.upstream import post_predictions, wait_for_answer
 from reviewqueue.recalibrations import recalibrate_stream
 from routing.models import Stream
@@ -38,7 +40,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many of a stream's items are posted for now and wait since its eve; the rest is past."""
+    """How much of a stream is posted for now, and waits since its eve; the rest is past.
+
+    Counted in items, or in drafts of several sentences.
+    """
 
     present: int
     eve: int
@@ -48,8 +53,8 @@ class Share:
 SHARES: Final = {
     HELPDESK.key: Share(present=70, eve=40, pace_seconds=14.0),
     DIGITS.key: Share(present=200, eve=150, pace_seconds=3.0),
+    DRAFTS.key: Share(present=12, eve=14, pace_seconds=25.0),
 }
-PREDICTIONS: Final = {HELPDESK.key: helpdesk.predictions, DIGITS.key: digits.predictions}
 
 
 def load_demo(*, url: str, api_key: str, only: str = "") -> None:
@@ -67,7 +72,7 @@ def load_demo(*, url: str, api_key: str, only: str = "") -> None:
     # Something to review comes first: the past takes longer.
     arriving = [(stream, _post_present(stream, url, api_key)) for stream in unfinished]
     for stream, rest in arriving:
-        _fill_past(stream, list(rest))
+        _fill_past(stream, rest)
         _measure(stream)
 
 
@@ -86,12 +91,12 @@ def _note(stream: Stream, stage: str) -> JobRun:
     return JobRun.objects.get_or_create(stream=stream, job=JOB, period=stage)[0]
 
 
-def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[Prediction]:
-    """Post the first predictions of the model; returns the others."""
+def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[list[Prediction]]:
+    """Post the first predictions of the model; returns the others, text by text."""
     _note(stream, _BEGUN)
     log.info("%s: training", stream)
-    predictions = PREDICTIONS[stream.key]()
-    present = list(islice(predictions, SHARES[stream.key].present))
+    texts = (list(text) for _, text in groupby(_predict(stream), key=attrgetter("text")))
+    present = list(chain.from_iterable(islice(texts, SHARES[stream.key].present)))
     if not _is_done(stream, _POSTED):
         posted = post_predictions(
             url=url, api_key=api_key, stream_key=stream.key, predictions=present
@@ -105,23 +110,33 @@ def _post_present(stream: Stream, url: str, api_key: str) -> Iterator[Prediction
         at=timezone.now(),
         work=partial(_dispute, stream, present),
     )
-    return predictions
+    return texts
 
 
 def _dispute(stream: Stream, present: list[Prediction]) -> dict[str, object]:
     return {"disputed": dispute_one(stream, present)}
 
 
-def _fill_past(stream: Stream, rest: list[Prediction]) -> None:
+def _predict(stream: Stream) -> Iterator[Prediction]:
+    if stream.key == DRAFTS.key:  # its sources have an age, told from the day of the load
+        return drafts.predictions(today=_note(stream, _BEGUN).done_at.date())
+    return helpdesk.predictions() if stream.key == HELPDESK.key else digits.predictions()
+
+
+def _fill_past(stream: Stream, rest: Iterable[list[Prediction]]) -> None:
+    everything = list(rest)
+    retries = [each for text in everything for each in text if each.retry_of]
+    texts = [text for text in everything if not text[0].retry_of]
     rng = random.Random(stream.key)  # noqa: S311 - spreads items over weeks
-    rng.shuffle(rest)
+    rng.shuffle(texts)
     share = SHARES[stream.key]
+    eve, before = (list(chain(*some)) for some in (texts[: share.eve], texts[share.eve :]))
     now = _note(stream, _BEGUN).done_at
     past = Past(
         stream,
         now=now,
-        arrivals=plan_arrivals(rest[share.eve :], now=now, rng=rng),
-        eve=plan_eve(rest[: share.eve], now=now, rng=rng),
+        arrivals=plan_arrivals(before, now=now, rng=rng),
+        eve=plan_eve(eve, now=now, rng=rng),
         pace_seconds=share.pace_seconds,
     )
     past.unfold(range(_CALIBRATED_AFTER))
@@ -133,7 +148,8 @@ def _fill_past(stream: Stream, rest: list[Prediction]) -> None:
         work=partial(_calibrate, stream, past.start + timedelta(weeks=_CALIBRATED_AFTER)),
     )
     past.unfold(range(_CALIBRATED_AFTER, WEEKS + 1))
-    mark_some_known(stream, rest)
+    mark_some_known(stream, [*eve, *before])
+    retry_some(stream, retries)
 
 
 def _calibrate(stream: Stream, at: datetime) -> dict[str, object]:

@@ -6,6 +6,8 @@ from typing import Final
 
 from reviewqueue.demo import Category as Kind
 from reviewqueue.demo import digits, helpdesk
+from routing.core.grounding import Grounding
+from routing.grounded import draft_grounded_policy, open_grounded_stream
 from routing.models import Category, CategoryRule, Policy, Stream
 from routing.policies import publish_policy
 
@@ -21,18 +23,20 @@ class DemoStream:
     """A stream as the demo creates it; a person may change all of it afterwards.
 
     `stream` and `policy` are fields of their models, `rules` those of the category rules and
-    `audit_rates` and `double_rates` the categories' own rates, all by category key.
+    `audit_rates` and `double_rates` the categories' own rates, all by category key. One of drafted
+    sentences has `grounding`, and the two categories of every such stream.
     """
 
     key: str
     name: str
     description: str
-    categories: Sequence[Kind]
+    categories: Sequence[Kind] = ()
     stream: Fields = field(default_factory=dict)
     policy: Fields = field(default_factory=dict)
     rules: Mapping[str, Fields] = field(default_factory=dict)
     audit_rates: Mapping[str, float] = field(default_factory=dict)
     double_rates: Mapping[str, float] = field(default_factory=dict)
+    grounding: Grounding | None = None
 
 
 HELPDESK: Final = DemoStream(
@@ -104,7 +108,26 @@ WORKED_POLICY: Final = DemoStream(
         "security_incident": {"auto": 0.60, "flagged": 0.60, "watch": 0.34},
     },
 )
-DEMO_STREAMS: Final = (HELPDESK, DIGITS, WORKED_POLICY)
+DRAFTS: Final = DemoStream(
+    key="drafts",
+    name="Drafted answers",
+    description=(
+        "Answers about this product, a sentence at a time, with the passages of its documentation "
+        "that were found for each. The stream is young, so all that nobody looked at is judged, by "
+        "two people each."
+    ),
+    stream={
+        "audit_rate": 1.0,
+        "bulk_label_rate": 0.50,
+        "double_rate": 1.0,
+        "error_budget": 0.05,
+        "freshness_days": 365,
+        "payload_fields": {"question": "text"},
+    },
+    # Set as people do before there are labels: half of this reranker's gaps are over 0.2.
+    grounding=Grounding(gap_low=0.0, gap_high=0.2),
+)
+DEMO_STREAMS: Final = (HELPDESK, DIGITS, DRAFTS, WORKED_POLICY)
 
 
 def create_streams() -> list[Stream]:
@@ -116,17 +139,17 @@ def create_streams() -> list[Stream]:
 
 
 def _create(wanted: DemoStream) -> Stream:
-    stream, created = Stream.objects.get_or_create(
-        key=wanted.key,
-        defaults={
-            "name": wanted.name,
-            "description": wanted.description,
-            "is_demo": True,
-            **wanted.stream,
-        },
-    )
-    if created:
-        _create_policy(stream, wanted, _create_categories(stream, wanted))
+    found = Stream.objects.filter(key=wanted.key).first()
+    if found is not None:
+        return found
+    fields = {"description": wanted.description, "is_demo": True, **wanted.stream}
+    if wanted.grounding is not None:
+        stream = open_grounded_stream(key=wanted.key, name=wanted.name, **fields)
+        draft = draft_grounded_policy(stream=stream, grounding=wanted.grounding)
+        _publish(draft)
+        return stream
+    stream = Stream.objects.create(key=wanted.key, name=wanted.name, **fields)
+    _create_policy(stream, wanted, _create_categories(stream, wanted))
     return stream
 
 
@@ -152,4 +175,8 @@ def _create_policy(stream: Stream, wanted: DemoStream, categories: Mapping[str, 
         CategoryRule(stream=stream, policy=draft, category=categories[key], **fields)
         for key, fields in wanted.rules.items()
     )
+    _publish(draft)
+
+
+def _publish(draft: Policy) -> None:
     publish_policy(policy_id=draft.id, reason="The demo's first policy.", published_by_id=None)

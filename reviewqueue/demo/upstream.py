@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from routing.items import Post
 
 BATCH: Final = 100
 _BODY_FIELDS = ("external_id", "payload", "scores", "model_version")
+_SENTENCE_FIELDS = ("external_id", "payload", "signals", "model_version")
 _TIMEOUT_SECONDS = 60.0
 # The product runs on this machine: a proxy meant for the internet would not find it.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -59,15 +60,19 @@ def make_post(prediction: Prediction) -> Post:
     return Post(
         external_id=prediction.external_id,
         payload=prediction.payload,
-        scores=prediction.scores,
+        scores={} if prediction.grounds else prediction.scores,
         model_version=prediction.model_version,
+        signals=prediction.signals,
+        grounds=prediction.grounds,
     )
 
 
 def make_body(prediction: Prediction) -> dict[str, object]:
     """A prediction as the API takes it."""
     post = make_post(prediction)
-    return {name: getattr(post, name) for name in _BODY_FIELDS}
+    if post.grounds is None:
+        return {name: getattr(post, name) for name in _BODY_FIELDS}
+    return {name: getattr(post, name) for name in _SENTENCE_FIELDS} | asdict(post.grounds)
 
 
 def wait_for_answer(url: str, *, seconds: float) -> None:

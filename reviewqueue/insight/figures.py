@@ -81,6 +81,15 @@ class Step(TypedDict):
     high: float
 
 
+class Measured(TypedDict):
+    """Errors among what the policy in force acts on at once, by past labels."""
+
+    labels: int
+    error: float | None
+    low: float | None
+    high: float | None
+
+
 class Promise(TypedDict):
     """What the audits certify: errors at most `alpha` from `cut_off` up, at 1 - `delta`."""
 
@@ -107,6 +116,7 @@ class WhatIfFigures(TypedDict):
     items_a_week: float
     seconds: dict[str, float]
     promise: Promise | None
+    measured: Measured
     curve: list[Step]
     today: Step | None
 

@@ -5,7 +5,7 @@ the message only says that one may be due. So a page costs the same whatever the
 sheet is made once however many look at it, and streams that nobody looks at cost nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -36,6 +36,14 @@ ASK: Final = """
     ON CONFLICT ON CONSTRAINT insight_sheet_unique DO UPDATE
     SET asked_version = excluded.asked_version, asked_at = excluded.asked_at
     WHERE sheet.asked_version <> excluded.asked_version
+"""
+ASK_FIRST: Final = """
+    INSERT INTO reviewqueue_insightsheet (id, stream_id, kind, version, asked_version,
+        figures, pictures, arrays, error, seconds, asked_at)
+    SELECT gen_random_uuid(), stream, %(kind)s, '', 'first', '{}', '{}', '', '', 0,
+        statement_timestamp()
+    FROM unnest(%(streams)s::uuid[]) AS asked (stream)
+    ON CONFLICT ON CONSTRAINT insight_sheet_unique DO NOTHING
 """
 
 
@@ -74,6 +82,13 @@ def read_sheet(*, stream: Stream, kind: str, with_arrays: bool = False) -> Shown
     if sheet is None or sheet.asked_version != version:
         _ask_for(stream, kind, version)
     return Shown(sheet, is_newest=False)
+
+
+def ask_for_first(*, streams: Sequence[Stream], kind: str) -> None:
+    """Ask for the sheets of streams that never had one, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(ASK_FIRST, {"kind": kind, "streams": [stream.id for stream in streams]})
+    ring(MAKE_INSIGHT_SHEETS)
 
 
 def data_version(stream: Stream) -> str:

@@ -8,9 +8,11 @@ from uuid import UUID
 import numpy as np
 from django.db.models import Q
 
+from calibration.audits import read_rates
 from calibration.core.whatif import Curve, Outcome, whatif_curve
 from calibration.labels import Cohort, count_routed, find_cohort
 from calibration.models import CalibrationRun
+from calibration.outlooks import ACT, look_ahead
 from calibration.proposals import maps_in_force
 from calibration.runs import FITTED_DAYS
 from calibration.samples import Readings, Sample, read_sample
@@ -42,6 +44,13 @@ def make_trials(stream: Stream, at: datetime) -> Made:
     first, items = count_routed(cohort)
     days = (cohort.last_day - first).days + 1 if first else WEEK
     curve = _find_curve(sample, spec, cohort)
+    outlook = look_ahead(
+        sample=sample,
+        policy=spec,
+        rates=read_rates(stream),
+        model_version=cohort.model_version,
+    )
+    acted = outlook.errors[ACT]
     steps = [] if curve is None else _list_steps(curve)
     today = None if curve is None else _as_step(curve.at(spec.cut_offs.auto))
     pace = seconds_per_review(stream=stream, start=at - timedelta(days=FITTED_DAYS), end=at)
@@ -57,6 +66,12 @@ def make_trials(stream: Stream, at: datetime) -> Made:
         "items_a_week": items * WEEK / days,
         "seconds": pace,
         "promise": find_promise(stream, policy_id),
+        "measured": {
+            "labels": acted.labels,
+            "error": acted.error,
+            "low": acted.low,
+            "high": acted.high,
+        },
         "curve": steps,
         "today": today,
     }
@@ -66,7 +81,8 @@ def make_trials(stream: Stream, at: datetime) -> Made:
 
 def find_promise(stream: Stream, policy_id: UUID) -> Promise | None:
     """What the newest certificate under this policy's maps promises, if it does."""
-    runs = CalibrationRun.objects.filter(stream=stream, report__has_key="certificate")
+    told = CalibrationRun.objects.filter(stream=stream, report__has_key="certificate")
+    runs = told.exclude(report__certificate=None)  # a measurement that leaves it to refits
     under = runs.filter(Q(policy_id=policy_id) | Q(draft_id=policy_id)).order_by("-created_at")
     report = under.values_list("report", flat=True).first()
     found: Mapping[str, object] | None = (report or {}).get("certificate")

@@ -163,6 +163,7 @@ def word_happening(each: Happening, who: str, label_of: Callable[[str], str]) ->
         "verdict.overturn_undone": _("%(who)s took the overturn back: %(answer)s stands again"),
         "task.skipped": _("%(who)s passed it on"),
         "task.escalated": _("%(who)s handed it to the experts"),
+        "retry.requested": _("%(who)s asked for the sentence to be drafted again"),
         "task.released": _("An admin gave it back to the queue"),
     }
     found = words.get(each.kind, each.kind.replace(".", " ").replace("_", " "))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 Numbers = Mapping[str, object]
 Label = Callable[[str], str]
@@ -140,6 +141,34 @@ def _capacity_chip(_numbers: Numbers, _label: Label) -> ReasonChip:
     return ReasonChip(_("No seat in hold was free, so it was answered uncertain at once"), "", "")
 
 
+def _composite_chip(numbers: Numbers, _label: Label) -> ReasonChip:
+    """What the raw confidence of a drafted sentence is made of."""
+    parts = [_figure(numbers, f"{name}_part") for name in ("entailment", "gap", "claims")]
+    before = _("Entailment %(entailment).2f, gap %(gap).2f, claims %(claims).2f: together ")
+    names = dict(zip(("entailment", "gap", "claims"), parts, strict=True))
+    return ReasonChip(before % names, f"{_figure(numbers, 'composite'):.2f}", "")
+
+
+def _no_source_chip(_numbers: Numbers, _label: Label) -> ReasonChip:
+    return ReasonChip(_("No block supports the sentence"), "", "")
+
+
+def _stale_chip(numbers: Numbers, _label: Label) -> ReasonChip:
+    after = _(" days old, over the limit of %(limit)d")
+    after %= {"limit": int(_figure(numbers, "limit_days"))}
+    return ReasonChip(_("The cited block is "), f"{_figure(numbers, 'age_days'):.0f}", after)
+
+
+def _not_found_chip(numbers: Numbers, _label: Label) -> ReasonChip:
+    count = int(_figure(numbers, "count"))
+    after = ngettext(
+        " number of the sentence stands in no block",
+        " numbers of the sentence stand in no block",
+        count,
+    )
+    return ReasonChip("", str(count), after)
+
+
 def _opinion_chip(source: str) -> Callable[[Numbers, Label], ReasonChip]:
     """What one source of a second opinion said, or why it said nothing."""
 
@@ -214,6 +243,10 @@ _CHIPS: Final[Mapping[str, Callable[[Numbers, Label], ReasonChip]]] = {
     "mandatory_review": _mandatory_chip,
     "watch": _watch_chip,
     "escalation": _escalation_chip,
+    "composite": _composite_chip,
+    "no_source": _no_source_chip,
+    "stale_source": _stale_chip,
+    "number_not_found": _not_found_chip,
     "fallback_secondary": _opinion_chip("secondary"),
     "fallback_rules": _opinion_chip("rules"),
     "fallback_remote": _opinion_chip("remote"),

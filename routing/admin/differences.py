@@ -37,6 +37,11 @@ FIELD_NAMES = {
     "map": gettext_lazy("Calibration map"),
     "distrusted": gettext_lazy("Distrusted confidence"),
     "reporting_edges": gettext_lazy("Edges of reporting bands"),
+    "entailment_weight": gettext_lazy("Weight of entailment"),
+    "gap_weight": gettext_lazy("Weight of the gap"),
+    "claims_weight": gettext_lazy("Weight of the claims"),
+    "gap_low": gettext_lazy("Smallest gap"),
+    "gap_high": gettext_lazy("Largest gap"),
 }
 
 PARTS = {

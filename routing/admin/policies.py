@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from routing.admin.bands import list_bands
-from routing.admin.differences import DifferencePages
+from routing.admin.differences import FIELD_NAMES, DifferencePages
 from routing.admin.filters import StreamFilter, UnsetFilter
 from routing.admin.keywords import KeywordRuleInline
 from routing.admin.policy_form import CUT_OFFS, PolicyForm
@@ -24,6 +24,7 @@ from routing.admin.shares import Reviewed
 from routing.admin.starting import StartPages
 from routing.admin.versions import VersionPages
 from routing.alarms import alarms_of, word_alarms
+from routing.core.grounding import GAP_RANGE, WEIGHTS
 from routing.core.policy import CutOffs
 from routing.models import Policy
 from routing.policies import load_spec
@@ -36,6 +37,45 @@ else:
 CORE_FIELDS = ("stream", "title")
 WARNINGS_SHOWN = 8
 REASON_SHOWN = 90
+
+
+# What a stream of drafted sentences has instead of gates, second opinions and rules by category.
+GROUNDED_FIELDS: Any = (
+    (
+        gettext_lazy("Cut-offs"),
+        {
+            "description": gettext_lazy(
+                "Calibrated confidence from which a sentence is green (auto) or amber (flagged); "
+                "under the lowest one it is refused."
+            ),
+            "fields": (CUT_OFFS,),
+        },
+    ),
+    (
+        gettext_lazy("Confidence"),
+        {
+            "description": gettext_lazy(
+                "What the signals weigh in the raw confidence; the weights sum to 1. The gap is "
+                "the reranker's score of the best block less that of the fifth, on its own scale."
+            ),
+            "fields": (WEIGHTS, GAP_RANGE),
+        },
+    ),
+    (gettext_lazy("Reject"), {"fields": ("reject_action",)}),
+    (
+        gettext_lazy("Calibration"),
+        {"fields": (("model_versions", "on_other_model", "uncalibrated"),)},
+    ),
+    (
+        gettext_lazy("Fallback"),
+        {
+            "description": gettext_lazy(
+                "For a sentence that would be refused: a person decides instead, or nobody."
+            ),
+            "fields": ("fallback_steps",),
+        },
+    ),
+)
 
 
 class StateFilter(UnsetFilter):
@@ -141,13 +181,15 @@ class PolicyAdmin(
 
     def get_fieldsets(self, request: HttpRequest, obj: Policy | None = None) -> Any:
         found = super().get_fieldsets(request, obj)
+        if obj is not None and obj.stream.is_grounded:
+            found = [(None, {"fields": CORE_FIELDS}), *GROUNDED_FIELDS]
         if obj is None or not self.has_change_permission(request, obj):
             return found
         return [(None, {"fields": (*CORE_FIELDS, "seen")}), *found[1:]]
 
     def get_inlines(self, request: HttpRequest, obj: Policy | None) -> list[Any]:  # noqa: ARG002
-        """Rules need the stream's categories, so they follow the first save."""
-        return list(self.inlines) if obj else []
+        """Rules need the stream's categories, so follow the first save; sentences have none."""
+        return list(self.inlines) if obj and not obj.stream.is_grounded else []
 
     def get_readonly_fields(self, request: HttpRequest, obj: Policy | None = None) -> list[str]:  # noqa: ARG002
         return ["stream"] if obj else []
@@ -163,6 +205,26 @@ class PolicyAdmin(
     def has_view_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
         """Who edits drafts reads what is published."""
         return super().has_view_permission(request, obj) or super().has_change_permission(request)
+
+    @admin.display(description=FIELD_NAMES["entailment_weight"])
+    def entailment_weight(self, policy: Policy) -> str:
+        return _show_number(policy, "entailment_weight")
+
+    @admin.display(description=FIELD_NAMES["gap_weight"])
+    def gap_weight(self, policy: Policy) -> str:
+        return _show_number(policy, "gap_weight")
+
+    @admin.display(description=FIELD_NAMES["claims_weight"])
+    def claims_weight(self, policy: Policy) -> str:
+        return _show_number(policy, "claims_weight")
+
+    @admin.display(description=FIELD_NAMES["gap_low"])
+    def gap_low(self, policy: Policy) -> str:
+        return _show_number(policy, "gap_low")
+
+    @admin.display(description=FIELD_NAMES["gap_high"])
+    def gap_high(self, policy: Policy) -> str:
+        return _show_number(policy, "gap_high")
 
     @admin.display(description=gettext_lazy("auto / flagged / hold from"))
     def cut_offs(self, policy: Policy) -> str:
@@ -259,6 +321,11 @@ class PolicyAdmin(
             for address, view, name in pages
         ]
         return own + super().get_urls()
+
+
+def _show_number(policy: Policy, name: str) -> str:
+    """A number of a published policy's grounding."""
+    return f"{(policy.grounding or {}).get(name, 0.0):g}"
 
 
 def _list_mandatory(policy: Policy) -> list[Reviewed]:

@@ -9,17 +9,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from routing.admin.differences import FIELD_NAMES
+from routing.core.grounding import DEFAULT_GROUNDING, GAP_RANGE, WEIGHTS
 from routing.core.policy import GATES, PolicyError
 from routing.models import Policy, RemoteModel
 from routing.policies import active_keys, build_spec
 
 if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
     PolicyModelForm = forms.ModelForm[Policy]
 else:
     PolicyModelForm = forms.ModelForm
 
-KEPT = ("maps", "source_maps", "distrusted")
+KEPT = ("maps", "source_maps", "distrusted", "grounding")
 CUT_OFFS = ("auto", "flagged", "hold")
+GROUNDING = (*WEIGHTS, *GAP_RANGE)
 
 
 class StepsWidget(forms.MultiWidget):
@@ -51,7 +55,23 @@ class StepsField(forms.MultiValueField):
         return [step for step in data_list if step]
 
 
+def _weigh(name: str, help_text: "str | _StrPromise" = "") -> forms.FloatField:
+    """The field of a number of `Grounding`."""
+    return forms.FloatField(
+        label=FIELD_NAMES[name],
+        required=False,
+        help_text=help_text,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+    )
+
+
 class PolicyForm(PolicyModelForm):
+    entailment_weight = _weigh("entailment_weight")
+    gap_weight = _weigh("gap_weight")
+    claims_weight = _weigh("claims_weight")
+    gap_low = _weigh("gap_low", gettext_lazy("Scores no more apart than this count as 0."))
+    gap_high = _weigh("gap_high", gettext_lazy("Scores this far apart count as 1."))
+
     fallback_steps = StepsField(
         label=FIELD_NAMES["fallback_steps"],
         help_text=gettext_lazy("A person or “uncertain” comes last, or neither."),
@@ -80,6 +100,7 @@ class PolicyForm(PolicyModelForm):
         super().__init__(*args, **kwargs)
         self.stored = "" if self.instance._state.adding else digest_draft(self.instance)
         self.initial["seen"] = self.stored
+        self.initial.update(self.instance.grounding or {})
         if "remote_model" in self.fields:
             field = cast("forms.ModelChoiceField[RemoteModel]", self.fields["remote_model"])
             # A stream's own: none while the stream is not chosen.
@@ -95,9 +116,11 @@ class PolicyForm(PolicyModelForm):
         )
         if stream is None or self.errors:
             return cleaned
+        self.instance.grounding = self._read_grounding(cleaned) if stream.is_grounded else None
         kept = {name: getattr(self.instance, name) for name in KEPT}
         values = {name: cleaned[name] for name in self._meta.fields or () if name in cleaned}
-        values.pop("seen", None)
+        for name in ("seen", *GROUNDING):
+            values.pop(name, None)
         candidate = Policy(**(kept | values | {"stream": stream}))
         candidate.reporting_edges = stream.reporting_edges
         try:
@@ -105,6 +128,12 @@ class PolicyForm(PolicyModelForm):
         except PolicyError as error:
             self._show_error(error)
         return cleaned
+
+    def _read_grounding(self, cleaned: dict[str, Any]) -> dict[str, float]:
+        """The weights of the form; those of before, or the usual ones, where it has none."""
+        usual = self.instance.grounding or DEFAULT_GROUNDING.to_json()
+        given = {name: cleaned.get(name) for name in GROUNDING}
+        return usual | {name: value for name, value in given.items() if value is not None}
 
     def _check_seen(self, seen: str) -> None:
         if self.instance._state.adding or seen == self.stored:
@@ -137,6 +166,7 @@ class PolicyForm(PolicyModelForm):
 def digest_draft(policy: Policy) -> str:
     """What is stored of a draft, its rules included: another save changes it."""
     names = [field.attname for field in Policy._meta.concrete_fields if field.editable]
+    names.append("grounding")
     rows = [
         list(rules.order_by("id").values_list())
         for rules in (policy.rules.all(), policy.keyword_rules.all())

@@ -61,7 +61,8 @@ class PreviewPages(PolicyPages):
         if not all([is_valid, *(formset.is_valid() for formset in formsets)]):
             context: dict[str, Any] = {"problems": _list_problems(form, formsets)}
             return TemplateResponse(request, template, context, status=INVALID)
-        rules, keyword_rules = (formset.kept_rules() for formset in formsets)
+        # A stream of drafted sentences has no rules, and no forms for them.
+        rules, keyword_rules = [formset.kept_rules() for formset in formsets] or ((), ())
         policy.reporting_edges = policy.stream.reporting_edges
         keys = active_keys(policy.stream_id)
         spec = build_spec(policy, keys=keys, rules=rules, keyword_rules=keyword_rules)

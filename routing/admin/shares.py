@@ -40,6 +40,7 @@ CAUSES: Final[dict[Cause, "_StrPromise"]] = {
     Cause.MANDATORY: _("mandatory review"),
     Cause.WATCH: _("watch level"),
     Cause.ESCALATION: _("escalation"),
+    Cause.NO_SOURCE: _("no source"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Where a policy starts: four ready-made ones, each explained, or an empty form."""
+"""Where a policy starts: the ready-made ones, each explained, or an empty form."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from routing.admin.bands import list_bands
 from routing.admin.pages import INVALID, PolicyPages
 from routing.admin.scope import streams_administered_by
-from routing.core.presets import PRESETS, find_preset
+from routing.core.presets import find_preset, list_presets
 from routing.drafts import start_policy
 from routing.models import Category, Stream
 
@@ -24,7 +24,6 @@ class StartForm(forms.Form):
     """A ready-made policy for `stream`, and the categories to watch where it watches any."""
 
     preset = forms.ChoiceField(
-        choices=[(preset.key, preset.name) for preset in PRESETS],
         error_messages={"required": gettext_lazy("Choose one of the ready-made policies.")},
     )
     watched = forms.MultipleChoiceField(
@@ -35,6 +34,9 @@ class StartForm(forms.Form):
 
     def __init__(self, *args: Any, stream: Stream, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["preset"].choices = [  # type: ignore[attr-defined]  # a choice field's
+            (preset.key, preset.name) for preset in list_presets(is_grounded=stream.is_grounded)
+        ]
         active = Category.objects.filter(stream=stream, retired_at__isnull=True)
         self.fields["watched"].choices = list(  # type: ignore[attr-defined]  # a choice field's
             active.order_by("position", "key").values_list("key", "label")
@@ -68,7 +70,12 @@ class StartPages(PolicyPages):
         if request.method == "POST" and form is not None and stream is not None and form.is_valid():
             return self._open_draft(request, stream, form)
         context = self._page(request, _("Start a policy"))
-        context |= {"streams": streams, "stream": stream, "form": form, "cards": _list_cards()}
+        context |= {
+            "streams": streams,
+            "stream": stream,
+            "form": form,
+            "cards": _list_cards(stream),
+        }
         status = INVALID if request.method == "POST" else 200
         return TemplateResponse(request, "admin/routing/policy/start.html", context, status=status)
 
@@ -86,5 +93,6 @@ class StartPages(PolicyPages):
         return HttpResponseRedirect(reverse("admin:routing_policy_change", args=[draft.pk]))
 
 
-def _list_cards() -> list[dict[str, Any]]:
-    return [{"preset": preset, "bands": list_bands(preset.cut_offs)} for preset in PRESETS]
+def _list_cards(stream: Stream | None) -> list[dict[str, Any]]:
+    presets = list_presets(is_grounded=stream is not None and stream.is_grounded)
+    return [{"preset": preset, "bands": list_bands(preset.cut_offs)} for preset in presets]

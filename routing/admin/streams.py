@@ -20,6 +20,7 @@ from routing.admin.scope import record_change, save_and_record, streams_administ
 from routing.admin.suggestions import Suggestion, read_suggestion
 from routing.alarms import alarms_in_force, word_alarms
 from routing.categories import find_gap, is_in_history, record_retirement
+from routing.grounded import DOUBLE_RATE, REPORTING_EDGES, add_answers
 from routing.models import Category, Stream
 
 if TYPE_CHECKING:
@@ -34,13 +35,19 @@ else:
     CategoryFormSetBase = BaseInlineFormSet
 
 
+FIXED = ("key", "kind")
+# A stream of drafted sentences starts with these where nobody chose others.
+GROUNDED_USUALS = {"reporting_edges": list(REPORTING_EDGES), "double_rate": DOUBLE_RATE}
+
+
 class FixedKeyForm(ModelForm):
-    """A form whose `key` is given once."""
+    """A form whose `key` and `kind` are given once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.instance._state.adding and "key" in self.fields:
-            self.fields["key"].disabled = True
+        for name in FIXED:
+            if not self.instance._state.adding and name in self.fields:
+                self.fields[name].disabled = True
 
 
 class CategoryForm(FixedKeyForm):
@@ -101,6 +108,8 @@ class CategoryFormSet(CategoryFormSetBase):
         name_row(form, form.instance.label)
         if not form.instance._state.adding:
             form.initial.update(self.suggestion.of.get(form.instance.key, {}))
+            if self.instance.is_grounded:
+                form.fields["retired"].disabled = True
             return
         form.initial["position"] = self.end
         if index == self.initial_form_count():
@@ -113,6 +122,13 @@ class CategoryFormSet(CategoryFormSetBase):
 
     def clean(self) -> None:
         """Refuse before Django does, whose words do not say what to do instead."""
+        if self.instance.is_grounded and any(
+            form.has_changed() and (form.instance._state.adding or form.cleaned_data.get("DELETE"))
+            for form in self.forms
+        ):
+            raise forms.ValidationError(
+                _("A stream of drafted sentences has its two answers; neither add nor delete one.")
+            )
         refused = [
             _("%(category)s is named by policies, items or verdicts; retire it instead.")
             % {"category": form.instance.label}
@@ -150,6 +166,13 @@ class CategoryInline(CategoryInlineBase):
         suggestion = read_suggestion(request, obj)
         return type(formset.__name__, (formset,), {"suggestion": suggestion})
 
+    def has_add_permission(self, request: HttpRequest, obj: Stream | None = None) -> bool:
+        """The two answers to a drafted sentence are all that there are."""
+        return not (obj and obj.is_grounded) and super().has_add_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Stream | None = None) -> bool:
+        return not (obj and obj.is_grounded) and super().has_delete_permission(request, obj)
+
 
 @admin.register(Stream)
 class StreamAdmin(StreamModelAdmin):
@@ -163,6 +186,7 @@ class StreamAdmin(StreamModelAdmin):
         (None, {"fields": ("name", "key", "kind", "description", "is_demo", "policy_links")}),
         (_("Time"), {"fields": ("time_zone", "lease_minutes", "undo_seconds")}),
         (_("Held items"), {"fields": ("hold_hours", "hold_capacity")}),
+        (_("Grounded drafts"), {"fields": ("freshness_days",)}),
         (
             _("Samples"),
             {
@@ -233,7 +257,13 @@ class StreamAdmin(StreamModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: Stream, form: "forms.ModelForm[Stream]", change: bool
     ) -> None:
+        if not change and obj.is_grounded:
+            for name, value in GROUNDED_USUALS.items():
+                if name not in form.changed_data:
+                    setattr(obj, name, value)
         super().save_model(request, obj, form, change)
+        if not change and obj.is_grounded:
+            add_answers(obj)
         record_change(request=request, form=form, created=not change)
 
     def save_formset(

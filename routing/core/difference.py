@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from routing.core.grounding import Grounding
 from routing.core.keywords import KeywordRule
 from routing.core.maps import CalibrationMap
 from routing.core.policy import GATES, STREAM_WIDE, CategoryRule, Policy
@@ -81,6 +82,7 @@ def _write_out(policy: Policy) -> _Texts:
         "categories": ", ".join(policy.categories),
         "reporting_edges": ", ".join(map(show_number, policy.reporting_edges)),
         "map": _show_map(policy.maps.get(STREAM_WIDE)),
+        **_show_grounding(policy.grounding),
     }
     texts = {(STREAM_WIDE, field): text for field, text in stream.items()}
     for category in policy.categories:
@@ -98,6 +100,12 @@ def _write_out(policy: Policy) -> _Texts:
 
 def _show(value: float | None) -> str:
     return "" if value is None else show_number(value)
+
+
+def _show_grounding(grounding: Grounding | None) -> dict[str, str]:
+    if grounding is None:
+        return {}
+    return {name: show_number(value) for name, value in grounding.to_json().items()}
 
 
 def _show_keyword_rule(rule: KeywordRule) -> str:

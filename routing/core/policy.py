@@ -13,7 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from routing.core.fallback import NO_FALLBACK, Fallback
+from routing.core.fallback import NO_FALLBACK, SOURCES, Fallback
+from routing.core.grounding import ANSWERS, Grounding
 from routing.core.maps import CalibrationMap, FloatArray, PolicyError
 from routing.core.reach import least_confidence_by_entropy, least_confidence_by_margin
 from routing.core.signals import BoolArray, IndexArray, round_signal, show_number, show_value
@@ -78,7 +79,8 @@ class Policy:
     last edge up. `on_other_model` says how far an item of a model version not in `model_versions`
     may go, and matters only where there are maps; `uncalibrated` the same of an item predicted as a
     category that no map applies to. `alternatives` is how many categories a decision lists. Numbers
-    are compared at nine decimals, as signals are.
+    are compared at nine decimals, as signals are. `grounding` makes it a policy for drafted
+    sentences: its categories are the two answers, and what reads scores has no place in it.
     """
 
     version: int
@@ -98,6 +100,7 @@ class Policy:
     reporting_edges: tuple[float, ...] = DEFAULT_EDGES
     alternatives: int = 5
     fallback: Fallback = NO_FALLBACK
+    grounding: Grounding | None = None
     table: PolicyTable = field(init=False, repr=False, compare=False)
     opinions: Mapping[str, "Policy"] = field(init=False, repr=False, compare=False)
 
@@ -107,6 +110,8 @@ class Policy:
         _check_names(self)
         _check_numbers(self)
         _check_distrusted(self)
+        if self.grounding is not None:
+            _check_grounded(self)
         self.fallback.check_categories(self.categories)
         for category in self.categories:
             _check_order(self, category)
@@ -229,6 +234,39 @@ def _check_distrusted(policy: Policy) -> None:
             raise PolicyError(
                 f"distrusted: {category} names band {band}; bands go from 0 to {len(edges)}",
                 field=f"distrusted.{category}",
+            )
+
+
+def _check_grounded(policy: Policy) -> None:
+    """Nothing that needs the probabilities of several categories."""
+    if policy.categories != ANSWERS:
+        raise PolicyError(
+            f"a grounded policy has the categories {' and '.join(ANSWERS)}, in this order, "
+            "and no others",
+            field="categories",
+        )
+    for gate in GATES:
+        if getattr(policy, gate) is not None:
+            raise PolicyError(
+                f"{gate} is set, but drafted sentences have neither margin nor entropy; "
+                "leave it empty",
+                field=gate,
+            )
+    for category, rule in policy.rules.items():
+        for name in ("watch", "mandatory_review"):
+            value = getattr(rule, name)
+            if value is not None and value is not False:
+                raise PolicyError(
+                    f"{category}: {name} is set, but every drafted sentence is predicted to be "
+                    f"{ANSWERS[0]}; move the cut-offs instead",
+                    field=f"rules.{category}.{name}",
+                )
+    for step in policy.fallback.steps:
+        if step in SOURCES:
+            raise PolicyError(
+                f"the fallback asks {step} for scores, which drafted sentences do not have; "
+                "use person or uncertain",
+                field="fallback_steps",
             )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from routing.core.grounding import DEFAULT_GROUNDING, Grounding
 from routing.core.policy import CutOffs
 
 
@@ -19,6 +20,7 @@ class Preset:
     escalate_entropy: float | None = None
     watch: float | None = None
     uncalibrated: str = "warn"
+    grounding: Grounding | None = None
 
 
 PRESETS: Final = (
@@ -59,6 +61,24 @@ PRESETS: Final = (
 )
 
 
+GROUNDED_PRESETS: Final = (
+    Preset(
+        "grounded",
+        "Green, amber, refused",
+        "Ships a sentence from 0.85 with its source, from 0.50 with a control to review it, and "
+        "refuses the rest. Weighs entailment by 0.60, the reranker's gap by 0.25 and the number of "
+        "claims by 0.15.",
+        CutOffs(auto=0.85, flagged=0.50, hold=0.50),
+        grounding=DEFAULT_GROUNDING,
+    ),
+)
+
+
+def list_presets(*, is_grounded: bool) -> tuple[Preset, ...]:
+    """Those for streams of drafted sentences, or those for all others."""
+    return GROUNDED_PRESETS if is_grounded else PRESETS
+
+
 def find_preset(key: str) -> Preset:
     """The preset of this key; KeyError where there is none."""
-    return {preset.key: preset for preset in PRESETS}[key]
+    return {preset.key: preset for preset in (*PRESETS, *GROUNDED_PRESETS)}[key]

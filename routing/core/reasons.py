@@ -42,6 +42,7 @@ class Cause(IntFlag):
     MANDATORY = 128
     WATCH = 256
     ESCALATION = 512
+    NO_SOURCE = 1024
 
 
 class Reason(NamedTuple):
@@ -227,6 +228,10 @@ def _explain_escalation(facts: Facts, items: IndexArray) -> Iterator[_Part]:
     )
 
 
+def _explain_no_source(_facts: Facts, items: IndexArray) -> Iterator[_Part]:
+    yield _Part(items, ["no block supports the sentence"] * len(items), [{}] * len(items))
+
+
 Build = Callable[[Facts, IndexArray], Iterator[_Part]]
 
 # Each rule's stable code and what explains it, in the order of the reasons.
@@ -241,6 +246,7 @@ _RULES: Final[Mapping[Cause, tuple[str, Build]]] = {
     Cause.MANDATORY: ("mandatory_review", _explain_mandatory),
     Cause.WATCH: ("watch", _explain_watch),
     Cause.ESCALATION: ("escalation", _explain_escalation),
+    Cause.NO_SOURCE: ("no_source", _explain_no_source),
 }
 CODES: Final[Mapping[Cause, str]] = {cause: code for cause, (code, _build) in _RULES.items()}
 

@@ -10,6 +10,7 @@ Care grows auto < flagged < hold < reject and a rule only ever moves an item up:
     mandatory review             at least hold
     watch                        at least flagged, though the flagged band be empty
     escalation                   reject, to an expert, a refusal included
+    no source                    reject and refused, where a drafted sentence has a composite of 0
 
 Where a model has at least as much on categories that the policy does not have as on the policy's
 best, its answer is, for all it says, none of the policy's, and nothing may be acted on as if it
@@ -44,7 +45,7 @@ from routing.core.signals import (
 ACTIONS: Final = ("act", "act_and_review", "wait", "refuse", "escalate")
 
 ACT_AND_REVIEW, WAIT, REFUSE, ESCALATE = 1, 2, 3, 4  # indices into ACTIONS
-ENDS_FALLBACK: Final = int(Cause.MANDATORY | Cause.WATCH | Cause.ESCALATION)
+ENDS_FALLBACK: Final = int(Cause.MANDATORY | Cause.WATCH | Cause.ESCALATION | Cause.NO_SOURCE)
 _FLOORS: Final = {"warn": 0, "flagged": FLAGGED, "hold": HOLD}
 
 
@@ -101,6 +102,7 @@ def route(
         Cause.MANDATORY: table.mandatory[predicted],
         Cause.WATCH: np.asarray(watch.any(axis=1), dtype=np.bool_),
         Cause.ESCALATION: _reaches(signals.entropy, policy.escalate_entropy),
+        Cause.NO_SOURCE: _find_unsourced(policy, signals),
     }
     queue, causes = band.copy(), np.zeros(len(signals), dtype=np.int64)
     for cause, where in fired.items():
@@ -110,7 +112,7 @@ def route(
     held |= unmapped & (_find_floor(policy, Cause.UNCALIBRATED) == HOLD)
     return Routes(
         queue=queue,
-        action=_find_actions(policy, queue, fired[Cause.ESCALATION]),
+        action=_find_actions(policy, queue, fired),
         band=band,
         confidence=confidence,
         reporting_band=reporting_band,
@@ -169,7 +171,7 @@ def _find_floor(policy: Policy, cause: Cause) -> int:
         return 0
     if cause is Cause.WATCH:
         return FLAGGED
-    return REJECT if cause is Cause.ESCALATION else HOLD
+    return REJECT if cause in (Cause.ESCALATION, Cause.NO_SOURCE) else HOLD
 
 
 def _find_other_models(policy: Policy, model_versions: Sequence[str]) -> BoolArray:
@@ -222,6 +224,13 @@ def _find_outside(signals: Signals, matrix: ScoreMatrix | None) -> BoolArray:
     return found
 
 
+def _find_unsourced(policy: Policy, signals: Signals) -> BoolArray:
+    """Drafted sentences that nothing speaks for; no map may lift what no block supports."""
+    if policy.grounding is None:
+        return np.zeros(len(signals), dtype=np.bool_)
+    return np.asarray(signals.raw_confidence <= 0.0, dtype=np.bool_)
+
+
 def _reaches(values: FloatArray, level: float | None) -> BoolArray:
     if level is None:
         return np.zeros(len(values), dtype=np.bool_)
@@ -234,6 +243,11 @@ def _take_watch_scores(policy: Policy, signals: Signals, matrix: ScoreMatrix | N
     return round_signal(matrix.values[:, policy.table.watched])
 
 
-def _find_actions(policy: Policy, queue: IndexArray, escalated: BoolArray) -> IndexArray:
+def _find_actions(
+    policy: Policy, queue: IndexArray, fired: Mapping[Cause, BoolArray]
+) -> IndexArray:
+    """Who is uncertain for want of a source is refused: there is nothing that an expert could
+    judge."""
     rejected = ESCALATE if policy.reject_action == "escalate" else REFUSE
-    return np.where(escalated, ESCALATE, np.where(queue == REJECT, rejected, queue))
+    found = np.where(fired[Cause.ESCALATION], ESCALATE, np.where(queue == REJECT, rejected, queue))
+    return np.where(fired[Cause.NO_SOURCE], REFUSE, found)

@@ -1,8 +1,11 @@
 """The rules: from scores and a policy to decisions, each with its reasons.
 
 `decide` is `compute_signals`, then `route`, then the fallback chain for what is left unhandled,
-then capacity, then the reasons. It depends on nothing but what it is given, and all of that is
-stored with a decision, so every stored decision can be made again.
+then capacity, then the reasons. Drafted sentences have evidence instead of scores, and their
+signals are made from that; all the rest is the same.
+
+Both depend on nothing but what they are given, and all of that is stored with a decision, so every
+stored decision can be made again.
 """
 
 from collections.abc import Sequence
@@ -13,6 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from routing.core.chain import Ending, Opinions, RemoteAnswer, follow_chain, turn_away
+from routing.core.evidence import EvidenceTable, ground_signals
+from routing.core.grounded_reasons import explain_composites, explain_warnings
 from routing.core.maps import FloatArray
 from routing.core.policy import HOLD, QUEUES, Policy
 from routing.core.reasons import Cause, Facts, Reason, explain
@@ -67,7 +72,7 @@ class Decision(NamedTuple):
 
 def decide(
     policy: Policy,
-    matrix: ScoreMatrix,
+    matrix: ScoreMatrix | EvidenceTable,
     *,
     model_versions: Sequence[str],
     opinions: Opinions | None = None,
@@ -78,8 +83,13 @@ def decide(
     `model_versions` names the model of each row, "" if unknown; `opinions` what others say on it;
     `full` whether no seat in hold is free for it.
 
-    Raises ValueError when the matrix is not over the policy's categories or the lengths differ.
+    Raises ValueError when the matrix is not over the policy's categories, when a grounded policy
+    gets scores or another one evidence, or the lengths differ.
     """
+    if isinstance(matrix, EvidenceTable):
+        return _decide_grounded(policy, matrix, model_versions, opinions=opinions, full=full)
+    if policy.grounding is not None:
+        raise ValueError("a grounded policy decides from evidence; give it no scores")
     signals = compute_signals(matrix)
     routes = route(policy, signals, matrix, model_versions)
     endings = follow_chain(policy, routes, opinions=opinions)
@@ -89,6 +99,33 @@ def decide(
     for place, ending in endings.items():
         decisions[place] = _end(decisions[place], ending)
     return decisions
+
+
+def _decide_grounded(
+    policy: Policy,
+    table: EvidenceTable,
+    model_versions: Sequence[str],
+    *,
+    opinions: Opinions | None,
+    full: Sequence[bool] | None,
+) -> list[Decision]:
+    """Decide on drafted sentences: what a composite is made of comes first among the reasons, the
+    warnings, which move nothing, come last."""
+    if policy.grounding is None:
+        raise ValueError("the policy is not grounded; give it scores")
+    signals, composite = ground_signals(policy.grounding, table)
+    routes = route(policy, signals, None, model_versions)
+    endings = follow_chain(policy, routes, opinions=opinions)
+    if full is not None:
+        _mind_capacity(routes, endings, full)
+    decisions = _describe(policy, signals, routes, None, model_versions)
+    for place, ending in endings.items():
+        decisions[place] = _end(decisions[place], ending)
+    first = explain_composites(policy.grounding, table, composite)
+    return [
+        made._replace(reasons=(*made_of, *made.reasons, *explain_warnings(row)))
+        for made, made_of, row in zip(decisions, first, table.rows, strict=True)
+    ]
 
 
 def _mind_capacity(routes: Routes, endings: dict[int, Ending], full: Sequence[bool]) -> None:
@@ -105,7 +142,7 @@ def _describe(
     policy: Policy,
     signals: Signals,
     routes: Routes,
-    matrix: ScoreMatrix,
+    matrix: ScoreMatrix | None,
     model_versions: Sequence[str],
 ) -> list[Decision]:
     reasons = explain(
@@ -119,7 +156,7 @@ def _describe(
             causes=routes.causes,
             watch=routes.watch,
             watch_scores=routes.watch_scores,
-            outside=matrix.outside,
+            outside=matrix.outside if matrix is not None else {},
         )
     )
     columns = (
@@ -130,7 +167,7 @@ def _describe(
         routes.confidence.tolist(),
         signals.margin.tolist(),
         signals.entropy.tolist(),
-        _rank(matrix, policy.alternatives),
+        repeat(()) if matrix is None else _rank(matrix, policy.alternatives),
         _list_watched(policy, routes),
         reasons,
         _list_acted_on(policy, signals, routes),

@@ -24,6 +24,7 @@ class Announcement(models.Model):
         ROUTED = "item.routed", _("an item was routed")
         SETTLED = "item.settled", _("an item was settled by a person")
         OVERTURNED = "item.overturned", _("a published verdict was replaced")
+        RETRY_REQUESTED = "item.retry_requested", _("a refused sentence is to be drafted again")
         AUDIT_OVERTURNED = "audit.overturned", _("an audit contradicts an automatic action")
         POLICY_PUBLISHED = "policy.published", _("a policy was published")
         DRIFT_ALARM = "drift.alarm", _("the drift watch raised an alarm")

@@ -139,6 +139,8 @@ class Policy(models.Model):
         related_name="+",
         help_text=_("Asked for a second opinion while the item waits."),
     )
+    # Weights and range of the gap, see `routing.core.grounding`; null where items have scores.
+    grounding = models.JSONField(null=True, blank=True, editable=False)
     source_maps = models.JSONField(default=dict, blank=True, editable=False)
     maps = models.JSONField(default=dict, blank=True, editable=False)
     distrusted = models.JSONField(default=list, blank=True, editable=False)

@@ -32,6 +32,18 @@ class Item(models.Model):
     signals = models.JSONField(default=dict)
     secondary = models.JSONField(default=dict)
     metadata = models.JSONField(default=dict)
+    # Of a drafted sentence, null of other items: what was retrieved for it, long, and never needed
+    # to decide; the claims that it was taken apart into; and what is decided from instead.
+    blocks = models.JSONField(null=True)
+    claims = models.JSONField(null=True)
+    evidence = models.JSONField(null=True)
+    # The text that the sentence is of, in upstream's words, and its place there.
+    draft = models.CharField(max_length=200, blank=True, db_default="", default="")
+    position = models.PositiveIntegerField(null=True)
+    # The refused sentence in whose place this one was drafted.
+    retry_of = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="retries", db_index=False
+    )
     model_version = models.CharField(max_length=100, blank=True)
     priority = models.SmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True)
@@ -57,6 +69,18 @@ class Item(models.Model):
             models.Index(fields=["stream", "-received_at"], name="item_stream_received"),
             # The next page of an export.
             models.Index(fields=["stream", "id"], name="item_of_stream"),
+            # The sentences of a draft, in their order.
+            models.Index(
+                fields=["stream", "draft", "position", "id"],
+                name="item_of_draft",
+                condition=~Q(draft=""),
+            ),
+            # What was drafted in the place of a refused sentence.
+            models.Index(
+                fields=["retry_of", "id"],
+                name="item_retries",
+                condition=Q(retry_of__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -71,13 +71,19 @@ class Stream(models.Model):
 
     class Kind(models.TextChoices):
         CLASSIFICATION = "classification", _("classification")
+        GROUNDED = "grounded", _("grounded drafts")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     key = models.SlugField(
         max_length=60, help_text=_("Stands in the API's addresses; never changes.")
     )
     name = models.CharField(max_length=120)
-    kind = models.CharField(max_length=20, choices=Kind, default=Kind.CLASSIFICATION)
+    kind = models.CharField(
+        max_length=20,
+        choices=Kind,
+        default=Kind.CLASSIFICATION,
+        help_text=_("What its items are; never changes."),
+    )
     description = models.TextField(blank=True)
     time_zone = models.CharField(
         max_length=60,
@@ -180,6 +186,15 @@ class Stream(models.Model):
         validators=[MinValueValidator(1)],
         help_text=_("A held item is due so long after it was posted, unless its post says when."),
     )
+    freshness_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+        help_text=_(
+            "For grounded drafts: a sentence whose cited block is older than so many days is "
+            "marked. Empty: no block is too old."
+        ),
+    )
     reporting_edges = ArrayField(
         models.FloatField(),
         default=default_edges,
@@ -225,6 +240,11 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_grounded(self) -> bool:
+        """Whether its items are drafted sentences with their sources."""
+        return self.kind == Stream.Kind.GROUNDED
 
     @property
     def undo_window(self) -> timedelta:

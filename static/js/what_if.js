@@ -1,30 +1,29 @@
-// Sliders beside the fields of the what-if page: each moves its field and follows it.
+// Sliders beside the fields of the what-if page: each moves its field and follows it. The page may
+// come after this script, once it is counted, so the document listens.
 "use strict";
 
 (() => {
-  const form = document.querySelector("[data-what-if]");
-  if (!form) return;
-
-  form.addEventListener("input", (event) => {
+  document.addEventListener("input", (event) => {
     const moved = event.target;
+    const form = moved.closest("[data-what-if]");
+    if (!form) return;
     if (moved.dataset.slides) {
       document.getElementById(moved.dataset.slides).value = moved.value;
     } else if (moved.value !== "") {
       const slider = form.querySelector(`[data-slides="${CSS.escape(moved.id)}"]`);
       if (slider) slider.value = moved.value;
     }
-  });
+  }, true); // before the form's own request reads the fields
 
-  // A category that is added brings fields of its own, so the page comes whole.
-  form.addEventListener("htmx:configRequest", (event) => {
+  // To choose a category moves nothing yet; to add it brings fields of its own, so the page comes
+  // whole.
+  document.addEventListener("htmx:configRequest", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-what-if]")) return;
     const cause = event.detail.triggeringEvent;
-    const whole = cause && cause.submitter && "wholePage" in cause.submitter.dataset;
-    if (whole) {
-      event.preventDefault();
-      form.submit();
-      return;
-    }
-    delete event.detail.parameters.add;
-    if (event.detail.formData) event.detail.formData.delete("add");
+    const adds = cause && cause.submitter && "wholePage" in cause.submitter.dataset;
+    if (adds || (cause && cause.target.name === "add")) event.preventDefault();
+    if (adds) form.submit();
+    event.detail.formData.delete("add");
   });
 })();

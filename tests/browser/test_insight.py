@@ -61,6 +61,7 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
         "drift": f"{ROOT}drift/",
         "reviewers": f"{ROOT}reviewers/",
         "runs": f"{ROOT}runs/",
+        "budgets": "/insight/budgets/",
     }
     signed_in.goto(RELIABILITY)
     found = {"waiting": violations(signed_in)}
@@ -83,7 +84,6 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
 def test_cut_off_is_moved_by_keyboard_and_kept_in_the_address(signed_in: Page) -> None:
     signed_in.goto(WHAT_IF)
     work()
-    signed_in.goto(WHAT_IF)
     field = signed_in.get_by_label("Auto from", exact=True).and_(
         signed_in.get_by_role("spinbutton")
     )
@@ -112,6 +112,7 @@ def test_category_is_added_with_what_was_moved_before(signed_in: Page) -> None:
     signed_in.goto(WHAT_IF)
     work()
     signed_in.goto(f"{WHAT_IF}?auto=0.97")
+    expect(signed_in.locator("#outlook-heading")).to_contain_text("Acts on 0.0% at once")
     signed_in.get_by_label("One category apart").select_option(KEYS[1])
     signed_in.get_by_role("button", name="Add").click()
     field = signed_in.locator(f"[name='auto:{KEYS[1]}']")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from calibration.labels import count_routed, find_cohort
 from calibration.samples import Sample, read_sample
@@ -16,6 +17,7 @@ from tests.calibration.cohorts import (
     make_audited_stream,
     post_items,
 )
+from tests.grounded_scenes import AMBER, GREEN, REFUSED, make_grounded_stream, post_sentence
 from tests.scenes import KEYS, publish
 
 pytestmark = pytest.mark.django_db
@@ -72,3 +74,16 @@ def test_routed_items_are_counted_from_their_first_day(stream: Stream) -> None:
     post_items(stream, 3, confidence=0.95)
     cohort = find_cohort(stream=stream, at=NOON, days=30)
     assert count_routed(cohort) == (NOON.date(), 3)
+
+
+def test_sample_of_drafted_sentences_routes_as_the_decisions_did(db: None) -> None:
+    drafts = make_grounded_stream()
+    for name, signals in (("green", GREEN), ("amber", AMBER), ("refused", REFUSED)):
+        post_sentence(drafts, name, signals=signals)
+    policy = current_spec(drafts.id)[1]
+    cohort = find_cohort(stream=drafts, at=timezone.now(), days=30)
+    readings = read_sample(cohort=cohort, policy=policy).items
+    routes = route(policy, readings.signals(), readings.matrix(policy), [""] * len(readings))
+    decided = Decision.objects.order_by("-decided_at", "-id").values_list("action", flat=True)
+    assert [ACTIONS[place] for place in routes.action.tolist()] == list(decided)
+    assert len(decided) == 3

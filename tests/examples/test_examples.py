@@ -9,7 +9,9 @@ from pytest_django.live_server_helper import LiveServer
 
 from reviewqueue.access import issue_api_key
 from reviewqueue.embedded.processes import PROJECT
+from reviewqueue.retries import request_retry
 from routing.models import Item, Stream
+from tests.grounded_scenes import make_grounded_stream
 from tests.scenes import make_bare_stream, publish, publish_worked_policy
 
 
@@ -60,4 +62,35 @@ def test_language_model(live_server: LiveServer) -> None:
         "LLM-2 wait vpn_issue: confidence 0.52 under 0.72; margin 0.08 under 0.30; "
         "entropy 0.74 over 0.45",
         "LLM-3 wait security_incident: entropy 0.68 over 0.45; security_incident 0.69 reaches 0.34",
+    ]
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_drafting_engine_and_its_retries(live_server: LiveServer) -> None:
+    stream = make_grounded_stream("drafts", freshness_days=365)
+    url = str(live_server.url)
+    first = [
+        "1 green: A file of up to 20 MB can be imported. [files#limits]",
+        "2 amber: CSV files and JSON lines can be imported, and so can Label Studio's JSON. "
+        "[files#formats]",
+        "3 refused: (no confident source)",
+        "4 refused: (no confident source)",
+    ]
+    for _ in range(2):
+        assert run_example("drafts.py", stream, url).splitlines() == first
+
+    for place, how in ((3, "widen"), (4, "rewrite")):
+        item = Item.objects.get(external_id=f"example-letter-{place}")
+        request_retry(item_id=item.id, person=None, how=how)
+    for _ in range(2):
+        third, fourth = run_example("drafts.py", stream, url).splitlines()[2:]
+        assert third.startswith(
+            "3 amber: For 24 hours after a renewal messages carry both signatures. "
+            "[webhooks#secret] (the cited block is "
+        )
+        assert fourth == "4 green: An import that was stopped is run again. [files#stopped]"
+    again = Item.objects.filter(retry_of__isnull=False).order_by("position")
+    assert list(again.values_list("external_id", "retry_of__external_id", "draft")) == [
+        ("example-letter-3-again", "example-letter-3", "example-letter"),
+        ("example-letter-4-again", "example-letter-4", "example-letter"),
     ]

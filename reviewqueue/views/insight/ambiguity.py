@@ -157,7 +157,8 @@ def _describe(request: PersonRequest, stream: Stream, sheet: InsightSheet) -> di
 
 def _may_edit(request: PersonRequest, stream: Stream) -> bool:
     user = request.user
-    if not (user.is_staff and user.has_perm("routing.change_stream")):
+    # The two answers to a drafted sentence are no taxonomy to be mended.
+    if stream.is_grounded or not (user.is_staff and user.has_perm("routing.change_stream")):
         return False
     return streams_administered_by(user).filter(id=stream.id).exists()
 

@@ -29,8 +29,11 @@ def test_document_lists_every_call(db: None) -> None:
         assert operation["security"] == [{"BearerKey": []}]
     item = calls["POST /api/v1/streams/{stream}/items"]["requestBody"]["content"]
     schema = item["application/json"]["schema"]
-    assert schema["required"] == ["external_id", "payload", "scores"]
-    assert schema["additionalProperties"] is False
+    scored, drafted = schema["anyOf"]
+    assert scored["required"] == ["external_id", "payload", "scores"]
+    assert drafted["required"] == ["external_id", "payload", "blocks"]
+    assert scored["additionalProperties"] is drafted["additionalProperties"] is False
+    assert drafted["properties"]["blocks"]["items"]["title"] == "BlockPost"
 
 
 def test_page_is_served_from_here_alone(db: None) -> None:

@@ -92,6 +92,7 @@ def test_trials_hold_sample_volume_and_curve(stream: Stream) -> None:
     figures = cast(WhatIfFigures, made.figures)
     assert (figures["sampled"], figures["labels"], figures["items"]) == (100, 100, 100)
     assert (figures["items_a_week"], figures["seconds"], figures["promise"]) == (700.0, {}, None)
+    assert (figures["measured"]["labels"], figures["measured"]["error"]) == (60, 0.1)
     assert figures["today"] is not None
     assert figures["today"]["share"] == pytest.approx(0.6)
     assert figures["today"]["error"] == pytest.approx(0.1)
@@ -132,5 +133,16 @@ def test_promise_is_that_of_the_policy_whose_maps_were_certified(stream: Stream)
     assert find_promise(stream, draft.id) == expected
     third = publish(stream, auto=0.8)
     assert find_promise(stream, third.id) is None
+    CalibrationRun.objects.create(
+        stream=stream,
+        kind=CalibrationRun.Kind.TABLE,
+        reason="a test",
+        policy=draft,
+        window_start=NOON,
+        window_end=NOON,
+        labels=400,
+        report={"certificate": None},
+    )
+    assert find_promise(stream, draft.id) == expected
     certify(stream, third, None, None)
     assert find_promise(stream, third.id) is None

@@ -10,6 +10,31 @@ from tests import scenes
     ("reason", "words"),
     [
         (
+            {
+                "code": "composite",
+                "numbers": {
+                    "entailment_part": 0.546,
+                    "gap_part": 0.1,
+                    "claims_part": 0.075,
+                    "composite": 0.721,
+                },
+            },
+            "Entailment 0.55, gap 0.10, claims 0.07: together 0.72",
+        ),
+        ({"code": "no_source", "numbers": {}}, "No block supports the sentence"),
+        (
+            {"code": "stale_source", "numbers": {"age_days": 412, "limit_days": 365}},
+            "The cited block is 412 days old, over the limit of 365",
+        ),
+        (
+            {"code": "number_not_found", "numbers": {"count": 1, "places": "1-2"}},
+            "1 number of the sentence stands in no block",
+        ),
+        (
+            {"code": "number_not_found", "numbers": {"count": 2, "places": "1-2 4-5"}},
+            "2 numbers of the sentence stand in no block",
+        ),
+        (
             {"code": "confidence", "numbers": {"confidence": 0.8996, "cut_off": 0.9}},
             "Confidence 89.96% under 90%",
         ),

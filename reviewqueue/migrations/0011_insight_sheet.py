@@ -9,7 +9,7 @@ import routing.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewqueue", "0009_seal_webhooks"),
+        ("reviewqueue", "0010_grounded_verdicts"),
         ("routing", "0009_announcement"),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewqueue", "0010_insight_sheet"),
+        ("reviewqueue", "0011_insight_sheet"),
     ]
 
     operations = [
