@@ -75,6 +75,16 @@ def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
     return Stream.objects.filter(id__in=analysed.values("stream_id"))
 
 
+def reviewers_visible_to(user: User, stream: Stream) -> QuerySet[User]:
+    """The people of a stream whose figures as reviewers the user may see.
+
+    Stream admins answer for people's work and see everybody's; all others see their own.
+    """
+    if streams_administered_by(user).filter(id=stream.id).exists():
+        return User.objects.all()
+    return User.objects.filter(id=user.pk)
+
+
 @dataclass(frozen=True, slots=True)
 class Seats:
     """The queues of one stream that a user may work; and whether its insight pages are open."""

@@ -15,7 +15,17 @@ from reviewqueue.views import (
     undoing,
     watch,
 )
-from reviewqueue.views.insight import budgets, cells, pages, reliability, runs, what_if
+from reviewqueue.views.insight import (
+    ambiguity,
+    budgets,
+    cells,
+    drift,
+    pages,
+    reliability,
+    reviewers,
+    runs,
+    what_if,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -63,6 +73,42 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/what-if/curve.csv",
         what_if.curve,
         name="insight-what-if-curve",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/",
+        ambiguity.ambiguity,
+        name="insight-ambiguity",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/pairs.csv",
+        ambiguity.pairs,
+        name="insight-ambiguity-pairs",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/forward",
+        ambiguity.forward,
+        name="insight-ambiguity-forward",
+    ),
+    path("streams/<slug:stream_key>/insight/drift/", drift.drift, name="insight-drift"),
+    path(
+        "streams/<slug:stream_key>/insight/drift/evidence.csv",
+        drift.course,
+        name="insight-drift-course",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/drift/weeks.csv",
+        drift.weeks,
+        name="insight-drift-weeks",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reviewers/",
+        reviewers.reviewers,
+        name="insight-reviewers",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reviewers/table.csv",
+        reviewers.table,
+        name="insight-reviewers-table",
     ),
     path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
     path(

@@ -57,18 +57,22 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
         "what if": WHAT_IF,
         "moved": f"{WHAT_IF}?auto=0.7&flagged=0.7&add={KEYS[1]}",
         "wrong": f"{WHAT_IF}?auto=2",
+        "ambiguity": f"{ROOT}ambiguity/",
+        "drift": f"{ROOT}drift/",
+        "reviewers": f"{ROOT}reviewers/",
         "runs": f"{ROOT}runs/",
         "budgets": "/insight/budgets/",
     }
     signed_in.goto(RELIABILITY)
     found = {"waiting": violations(signed_in)}
-    signed_in.goto(WHAT_IF)
+    for page in ("what-if", "ambiguity", "drift", "reviewers"):
+        signed_in.goto(f"{ROOT}{page}/")
     work()
     over = {}
     for name, address in pages.items():
         signed_in.set_viewport_size({"width": 1280, "height": 800})
         signed_in.goto(address)
-        for details in signed_in.locator("details.terms").all():
+        for details in signed_in.locator("main details").all():
             details.evaluate("(element) => { element.open = true; }")
         found[name] = violations(signed_in)
         signed_in.set_viewport_size({"width": 360, "height": 740})
