@@ -66,9 +66,8 @@ _LINES: Final = """
     ), said AS MATERIALIZED (
         SELECT verdict.item_id,
             bool_or(verdict.blind) FILTER (WHERE published_at > statement_timestamp()) AS undoable,
-            json_agg(json_build_object('kind', verdict.kind, 'categories', categories,
-                    'proposed_name', proposed_name, 'comment', comment, 'blind', verdict.blind,
-                    'in_bulk', batch IS NOT NULL, 'answered_at', answered_at) ORDER BY verdict.id)
+            json_agg(CASE WHEN %(is_grounded)s THEN json_build_object({verdict}, {grounds})
+                    ELSE json_build_object({verdict}) END ORDER BY verdict.id)
                 FILTER (WHERE published_at <= statement_timestamp() AND task.known_id IS NULL)
                 AS verdicts
         FROM reviewqueue_verdict AS verdict
@@ -145,7 +144,14 @@ _SENTENCE: Final = """concat(',"signals":', CASE WHEN page.blind THEN 'null' ELS
 _LABEL: Final = """concat('{"kind":"', label.kind, '","categories":', to_json(label.categories),
     ',"pi":', coalesce(label.pi::text, 'null'), ',"blind":', label.blind::text,
     ',"source":"', label.source, '","settled_at":', to_json(label.settled_at), '}')"""
-PAGE_LINES: Final = _LINES.format(decision=_DECISION, label=_LABEL, sentence=_SENTENCE)
+_VERDICT: Final = """'kind', verdict.kind, 'categories', categories,
+    'proposed_name', proposed_name, 'comment', comment, 'blind', verdict.blind,
+    'in_bulk', batch IS NOT NULL, 'answered_at', answered_at"""
+# What a verdict on a sentence rests on.
+_GROUNDS: Final = "'block', nullif(block, ''), 'off_topic', off_topic, 'claims', verdict.claims"
+PAGE_LINES: Final = _LINES.format(
+    decision=_DECISION, label=_LABEL, sentence=_SENTENCE, verdict=_VERDICT, grounds=_GROUNDS
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,7 @@ def _read_page(
         "state": selection.state,
         "since": selection.since,
         "include_blind": selection.include_blind,
+        "is_grounded": selection.stream.is_grounded,
     }
     statement = _COPY.format(lines=PAGE_LINES)
     with transaction.atomic(), connection.cursor() as cursor:

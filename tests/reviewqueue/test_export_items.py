@@ -316,6 +316,7 @@ def test_only_decisions_are_looked_up_item_by_item() -> None:
         "state": "",
         "since": None,
         "include_blind": False,
+        "is_grounded": False,
     }
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE routing_item, routing_decision, reviewqueue_reviewtask")

@@ -1,8 +1,11 @@
 """Verdicts on drafted sentences."""
 
+import json
+
 import pytest
 
 from reviewqueue.claims import claim_next
+from reviewqueue.exports import Selection, export_lines
 from reviewqueue.messages import read_message
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.overturns import overturn_verdict, undo_overturn
@@ -55,6 +58,19 @@ def test_verdict_names_the_block_and_judges_the_claims(drafts: Stream) -> None:
         "categories": ["supported"],
         "block": "files#limits",
         "off_topic": True,
+        "claims": [True, True],
+    }
+
+
+def test_export_tells_what_a_verdict_rests_on(drafts: Stream) -> None:
+    judge(drafts, Answer("category", ("supported",), block="files#limits", claims=(True, True)))
+
+    [line] = [json.loads(line) for line in b"".join(export_lines(Selection(drafts))).splitlines()]
+
+    [said] = line["verdicts"]
+    assert {name: said[name] for name in ("block", "off_topic", "claims")} == {
+        "block": "files#limits",
+        "off_topic": False,
         "claims": [True, True],
     }
 
