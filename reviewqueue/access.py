@@ -115,6 +115,13 @@ def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
     return _queues(user, list(roles))
 
 
+def may_ask_for_retries(user: User, stream: Stream) -> bool:
+    """Whether the user may ask for a refused sentence to be drafted again: who reviews the stream
+    or looks after it."""
+    administers = streams_administered_by(user).filter(id=stream.id)
+    return bool(queues_workable_by(user, stream)) or administers.exists()
+
+
 _STREAM: Final = Columns(Stream, "stream")
 _ROLES: Final = """ARRAY(
     SELECT role FROM reviewqueue_membership

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
+from reviewqueue.views import (
+    alike,
+    batch,
+    drafts,
+    home,
+    items,
+    mine,
+    overturn,
+    retry,
+    review,
+    undoing,
+    watch,
+)
 from reviewqueue.views.insight import (
     ambiguity,
     budgets,
@@ -20,8 +32,11 @@ urlpatterns = [
     path("streams/<slug:stream_key>/mine/", mine.mine, name="mine"),
     path("streams/<slug:stream_key>/watch/", watch.watch, name="watch"),
     path("streams/<slug:stream_key>/watch/<uuid:decision_id>/", watch.watched_item, name="watched"),
+    path("streams/<slug:stream_key>/drafts/", drafts.drafts, name="drafts"),
+    path("streams/<slug:stream_key>/draft/", drafts.draft, name="draft"),
     path("items/", items.find_item, name="find-item"),
     path("streams/<slug:stream_key>/items/<uuid:item_id>/", items.item, name="item"),
+    path("streams/<slug:stream_key>/items/<uuid:item_id>/retry/", retry.retry, name="retry"),
     path("streams/<slug:stream_key>/flagged/batch/", batch.batch, name="batch"),
     path("streams/<slug:stream_key>/flagged/batch/confirm", batch.confirm, name="batch-confirm"),
     path("streams/<slug:stream_key>/flagged/batch/renew", batch.heartbeat, name="batch-renew"),
