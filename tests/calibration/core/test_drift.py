@@ -175,7 +175,7 @@ def test_broken_state_names_what_is_wrong() -> None:
 def test_traced_evidence_ends_where_the_test_does() -> None:
     random = np.random.default_rng(8)
     confidence = random.uniform(0.9, 1.0, 300)
-    correct = (random.random(300) < confidence - 0.1).astype(float)
+    correct = (random.random(300) < confidence - 0.3).astype(float)
     state = start_drift_test(largest_risk=0.1)
     after = observe_audits(state, correct=correct, confidence=confidence)
     more, fewer = trace_evidence(correct=correct, confidence=confidence, largest_risk=0.1)
