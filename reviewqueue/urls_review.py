@@ -3,7 +3,15 @@
 from django.urls import path
 
 from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
-from reviewqueue.views.insight import budgets, cells, pages, reliability, runs, what_if
+from reviewqueue.views.insight import (
+    budgets,
+    cells,
+    pages,
+    reliability,
+    runs,
+    shipping,
+    what_if,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -48,6 +56,12 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/what-if/curve.csv",
         what_if.curve,
         name="insight-what-if-curve",
+    ),
+    path("streams/<slug:stream_key>/insight/budget/", shipping.budget, name="insight-budget"),
+    path(
+        "streams/<slug:stream_key>/insight/budget/cut-offs.csv",
+        shipping.prices,
+        name="insight-budget-prices",
     ),
     path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
     path(

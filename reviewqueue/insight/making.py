@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
+from reviewqueue.insight.budget import make_budget
 from reviewqueue.insight.reliability import make_month, make_quarter
 from reviewqueue.insight.sheets import Made
 from reviewqueue.insight.trials import make_trials
@@ -32,6 +33,7 @@ MAKERS: Final[Mapping[str, Callable[[Stream, datetime], Made]]] = {
     Kind.MONTH: make_month,
     Kind.QUARTER: make_quarter,
     Kind.WHAT_IF: make_trials,
+    Kind.BUDGET: make_budget,
 }
 
 TAKE_NEXT: Final = """

@@ -1,0 +1,23 @@
+"""A sheet for the error budget page of drafted sentences."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("reviewqueue", "0011_insight_sheet")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="insightsheet",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("reliability_30", "reliability of 30 days"),
+                    ("reliability_90", "reliability of 90 days"),
+                    ("what_if", "what-if"),
+                    ("budget", "error budget"),
+                ],
+                max_length=20,
+            ),
+        ),
+    ]
