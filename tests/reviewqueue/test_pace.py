@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from calibration.labels import find_cohort
 from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask
-from reviewqueue.pace import seconds_per_review
+from reviewqueue.pace import Work, measure_label_work, seconds_per_review
 from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.models import Stream
@@ -76,3 +77,18 @@ def test_recalibration_reports_hours_at_the_measured_pace(stream: Stream, rita: 
     answer_next(rita, stream, "hold", active=timedelta(seconds=36))
     run = recalibrate_stream(stream=stream, at=timezone.now(), reason="a rollout")
     assert run.report["review"]["hours_now"] == pytest.approx(5 * 36 / 3600)
+
+
+def test_work_behind_labels_is_the_time_of_their_verdicts(stream: Stream, rita: User) -> None:
+    post_items(stream, 4, confidence=0.55, at=timezone.now())
+    for seconds in (1800, 360, 0):
+        task = answer_next(rita, stream, "hold", active=timedelta(seconds=seconds))
+    cohort = find_cohort(stream=stream, at=timezone.now(), days=90)
+    cap = stream.lease.total_seconds()
+    expected = (min(1800.0, cap) + min(360.0, cap)) / 3600.0
+    found = measure_label_work(cohort)
+    assert (found[False].verdicts, found[False].untimed) == (3, 1)
+    assert found[False].hours == pytest.approx(expected)
+    assert found[True] == Work(0, 0.0, 0)
+    undo_verdict(verdict_id=task.verdicts.get().id, reviewer=rita)
+    assert measure_label_work(cohort)[False].verdicts == 2

@@ -14,8 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 from calibration.models import GroundTruth
 from reviewqueue.insight_models import InsightSheet
 from reviewqueue.intake import Taken, take_in
+from routing.grounded import open_grounded_stream
 from routing.models import Decision, Stream
-from routing.models import Policy as PolicyRow
 from tests import scenes
 from tests.calibration.cohorts import make_audited_stream
 from tests.grounded_scenes import AMBER, GREEN, REFUSED, make_grounded_stream, make_sentence
@@ -106,9 +106,9 @@ def test_rate_stands_by_badge_and_in_total(plain: Client) -> None:
     page = ready_page(plain)
     assert "120 labels of 120 sentences" in text_of(page)
     assert rows_of(page, "ships") == {
-        "Green": "60 50.0% 60 5.0% 1.7–13.7% 9.0% gap −4.0 within the budget",
+        "Green": "60 50.0% 60 5.0% 1.7–13.7% 15.0% gap −10.0 within the budget",
         "Amber": "40 33.3% 40 30.0% 18.1–45.4% 27.9% gap +2.1 not decided yet about 22 more labels",
-        "In total": "100 83.3% 100 15.0% 9.3–23.3% 16.6% gap −1.6 not decided yet "
+        "In total": "100 83.3% 100 15.0% 9.3–23.3% 20.2% gap −5.2 not decided yet "
         "about 146 more labels",
     }
 
@@ -154,7 +154,7 @@ def test_stream_without_a_budget_says_so(stream: Stream, plain: Client) -> None:
     Stream.objects.filter(id=stream.id).update(error_budget=None)
     page = ready_page(plain)
     assert "The stream has no error budget, so no cut-off is named." in page
-    assert rows_of(page, "ships")["Green"] == "60 50.0% 60 5.0% 1.7–13.7% 9.0% gap −4.0 –"
+    assert rows_of(page, "ships")["Green"] == "60 50.0% 60 5.0% 1.7–13.7% 15.0% gap −10.0 –"
 
 
 def test_sentences_that_nobody_judged_have_no_rate(plain: Client) -> None:
@@ -167,12 +167,10 @@ def test_sentences_that_nobody_judged_have_no_rate(plain: Client) -> None:
     assert plain.get(PICTURE).status_code == 404
 
 
-def test_stream_without_a_policy_says_so(stream: Stream, plain: Client) -> None:
-    bare = scenes.make_person("root", is_superuser=True)
-    other = make_stream("other")
-    PolicyRow.objects.filter(stream=other).update(version=None)
+def test_stream_without_a_policy_says_so(db: None) -> None:
+    open_grounded_stream(key="other", name="Other")
     client = Client()
-    client.force_login(bare)
+    client.force_login(scenes.make_person("root", is_superuser=True))
     page = client.get("/streams/other/insight/budget/").content.decode()
     assert "No policy is published yet" in page
 
