@@ -5,7 +5,8 @@ scores were mapped as they are now, or as many of these as there are. Counted fr
 was routed; no label is needed, so this moves before the drift test can.
 """
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -30,8 +31,48 @@ BY_QUEUE: Final = (
     FRAME.format(columns="queue, sum(count)") + "WHERE model_version = %(version)s GROUP BY queue"
 )
 
+BY_DAY: Final = (
+    FRAME.format(columns="day, bin, queue, sum(count)")
+    + "WHERE model_version = %(version)s GROUP BY day, bin, queue"
+)
+
 Window = tuple[date, date]
 Counts = dict[int | str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """How far seven days have moved from the reference window; `first` is their first day."""
+
+    first: date
+    items: float
+    scores: Stability
+    queues: Stability
+
+
+def measure_weeks(
+    *, stream: Stream, stretch: Stretch, at: datetime, weeks: int
+) -> tuple[Window | None, list[Week]]:
+    """The reference window and the last `weeks` weeks against it, the oldest first; one query.
+
+    Weeks without an item are left out; there are none while the stretch has had no week yet.
+    """
+    windows = _find_windows(stream, stretch, at)
+    if windows is None:
+        return None, []
+    reference, (_first, last) = windows
+    start = last - timedelta(days=RECENT_DAYS * weeks - 1)
+    days = _count_days(stream, stretch.model_version, (min(start, reference[0]), last))
+    before = _sum_days(days, reference)
+    found = []
+    for number in range(weeks):
+        first = start + timedelta(days=RECENT_DAYS * number)
+        now = _sum_days(days, (first, first + timedelta(days=RECENT_DAYS - 1)))
+        items = sum(now[1].values())
+        if items:
+            scores = _compare(before[0], now[0], groups=GROUPS)
+            found.append(Week(first, items, scores, _compare(before[1], now[1])))
+    return reference, found
 
 
 def measure_shift(*, stream: Stream, at: datetime) -> JobRun | None:
@@ -80,6 +121,32 @@ def _count(query: str, stream: Stream, model_version: str, window: Window) -> Co
             {"stream": stream.id, "first": first, "last": last, "version": model_version},
         )
         return {key: float(count) for key, count in cursor.fetchall()}
+
+
+def _count_days(
+    stream: Stream, model_version: str, window: Window
+) -> list[tuple[date, int, str, float]]:
+    """Items by day, bin and queue."""
+    first, last = window
+    with connection.cursor() as cursor:
+        cursor.execute(
+            BY_DAY,
+            {"stream": stream.id, "first": first, "last": last, "version": model_version},
+        )
+        return [(day, number, queue, float(count)) for day, number, queue, count in cursor]
+
+
+def _sum_days(
+    days: Sequence[tuple[date, int, str, float]], window: Window
+) -> tuple[Counts, Counts]:
+    """Items of the window by bin, and by queue."""
+    bins: Counts = {}
+    queues: Counts = {}
+    for day, number, queue, count in days:
+        if window[0] <= day <= window[1]:
+            bins[number] = bins.get(number, 0.0) + count
+            queues[queue] = queues.get(queue, 0.0) + count
+    return bins, queues
 
 
 def _compare(before: Counts, now: Counts, *, groups: int | None = None) -> Stability:

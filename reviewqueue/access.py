@@ -75,6 +75,16 @@ def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
     return Stream.objects.filter(id__in=analysed.values("stream_id"))
 
 
+def reviewers_visible_to(user: User, stream: Stream) -> QuerySet[User]:
+    """The people of a stream whose figures as reviewers the user may see.
+
+    Stream admins answer for people's work and see everybody's; all others see their own.
+    """
+    if streams_administered_by(user).filter(id=stream.id).exists():
+        return User.objects.all()
+    return User.objects.filter(id=user.pk)
+
+
 @dataclass(frozen=True, slots=True)
 class Seats:
     """The queues of one stream that a user may work; and whether its insight pages are open."""
@@ -103,6 +113,13 @@ def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
     """The queues of one stream that the user may work, in the order they are shown."""
     roles = Membership.objects.filter(user=user, stream=stream).values_list("role", flat=True)
     return _queues(user, list(roles))
+
+
+def may_ask_for_retries(user: User, stream: Stream) -> bool:
+    """Whether the user may ask for a refused sentence to be drafted again: who reviews the stream
+    or looks after it."""
+    administers = streams_administered_by(user).filter(id=stream.id)
+    return bool(queues_workable_by(user, stream)) or administers.exists()
 
 
 _STREAM: Final = Columns(Stream, "stream")

@@ -116,8 +116,29 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.0f}%"
 
 
+def count_agreement_by_person(
+    *, stream: Stream, start: datetime, end: datetime
+) -> dict[int, tuple[int, int]]:
+    """By user id on how many items they gave the other's answer, and how many both judged.
+
+    The items are those of `measure_agreement`.
+    """
+    counted: dict[int, tuple[int, int]] = {}
+    for (one, first), (other, second) in _read_answers(stream, start, end):
+        for person in (one, other):
+            agreed, pairs = counted.get(person, (0, 0))
+            counted[person] = agreed + (first == second), pairs + 1
+    return counted
+
+
 def _read_pairs(stream: Stream, start: datetime, end: datetime) -> list[tuple[Rating, Rating]]:
-    """The two answers of each item, in two queries; seat 2 says when."""
+    return [(one[1], other[1]) for one, other in _read_answers(stream, start, end)]
+
+
+def _read_answers(
+    stream: Stream, start: datetime, end: datetime
+) -> list[tuple[tuple[int, Rating], tuple[int, Rating]]]:
+    """The two answers of each item with who gave them, in two queries; seat 2 says when."""
     items = list(
         ReviewTask.objects.filter(
             stream=stream,
@@ -135,9 +156,9 @@ def _read_pairs(stream: Stream, start: datetime, end: datetime) -> list[tuple[Ra
         first_answers(items)
         .exclude(kind=Verdict.Kind.CANNOT_JUDGE)
         .order_by("item_id", "task__seat")
-        .values_list("item_id", "kind", "categories")
+        .values_list("item_id", "reviewer_id", "kind", "categories")
     )
-    said: dict[object, list[Rating]] = {}
-    for item_id, kind, categories in rows:
-        said.setdefault(item_id, []).append((kind, frozenset(categories)))
+    said: dict[object, list[tuple[int, Rating]]] = {}
+    for item_id, reviewer, kind, categories in rows:
+        said.setdefault(item_id, []).append((reviewer, (kind, frozenset(categories))))
     return [(found[0], found[1]) for found in said.values() if len(found) == len(FIRST_SEATS)]

@@ -90,11 +90,19 @@ def signed_in(view: "PersonView[P]") -> "View[P]":
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)  # type: ignore[arg-type]
-        back = _page_of(request)
-        login = redirect_to_login(back, resolve_url(settings.LOGIN_URL))
-        return HttpResponseClientRedirect(login.url) if is_htmx(request) else login
+        login = redirect_to_login(_page_of(request), resolve_url(settings.LOGIN_URL)).url
+        address = f"{login}&ended=1" if _was_signed_in(request) else login
+        if is_htmx(request):
+            return HttpResponseClientRedirect(address)
+        return HttpResponseRedirect(address)
 
     return wrapper
+
+
+def _was_signed_in(request: HttpRequest) -> bool:
+    """Whether a session ended under somebody's hands, whom the log-in then tells so."""
+    from_a_page = is_htmx(request) or request.method != "GET"
+    return from_a_page or settings.SESSION_COOKIE_NAME in request.COOKIES
 
 
 def _page_of(request: HttpRequest) -> str:

@@ -24,6 +24,9 @@ class InsightSheet(models.Model):
         MONTH = "reliability_30", _("reliability of 30 days")
         QUARTER = "reliability_90", _("reliability of 90 days")
         WHAT_IF = "what_if", _("what-if")
+        AMBIGUITY = "ambiguity", _("ambiguity map")
+        DRIFT = "drift", _("drift")
+        REVIEWERS = "reviewers", _("reviewers")
         BUDGET = "budget", _("error budget")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -6,12 +6,13 @@ itself. The database does not keep the order of a payload's fields, so for the r
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reviewqueue.addresses import read_address
 from reviewqueue.blocks import Block, draw_blocks, is_flat_rows
 from reviewqueue.conversations import list_entries
 from reviewqueue.prose import label_of
+from reviewqueue.sentences import SENTENCE
 from reviewqueue.trees import DATA_IMAGE, Json, Node, draw_tree, write_leaf
 from routing.models import Item, Stream
 
@@ -67,7 +68,12 @@ class Paper:
 
 
 def read_item(item: Item, *, stream: Stream) -> Paper:
-    """The item's payload, arranged as its stream says, under its id where it has no title."""
+    """The item's payload, arranged as its stream says, under its id where it has no title.
+
+    A drafted sentence is its own title, and the rest of its payload stands under it.
+    """
+    if stream.is_grounded:
+        return _read_sentence(item, stream)
     return read_payload(
         item.payload,
         layout=stream.payload_fields,
@@ -79,10 +85,30 @@ def read_item(item: Item, *, stream: Stream) -> Paper:
 
 def read_title(item: Item, *, stream: Stream) -> str:
     """The heading of `read_item`, without the rest."""
+    if stream.is_grounded:
+        return _title_of_sentence(item)
     payload, layout = item.payload, stream.payload_fields
     kinds = {name: _choose_kind(name, value, layout) for name, value in payload.items()}
     field = _find_title(payload, kinds, layout)
     return _shorten(write_leaf(payload[field]) if field else item.external_id)
+
+
+def _read_sentence(item: Item, stream: Stream) -> Paper:
+    rest = {name: value for name, value in item.payload.items() if name != SENTENCE}
+    kinds = {name: kind_of(name, value) for name, value in rest.items()} | stream.payload_fields
+    paper = read_payload(
+        rest,
+        layout={name: "fact" if kind == "title" else kind for name, kind in kinds.items()},
+        fallback_title=item.external_id,
+        order=stream.payload_order,
+        image_hosts=stream.image_hosts,
+    )
+    title = _title_of_sentence(item)
+    return replace(paper, title=title, titled=True, fields=draw_tree(dict(item.payload)))
+
+
+def _title_of_sentence(item: Item) -> str:
+    return _shorten(str(item.payload.get(SENTENCE, "")).strip() or item.external_id)
 
 
 def read_payload(

@@ -4,8 +4,11 @@ from django.contrib import admin
 from django.urls import include, path
 
 from reviewqueue.api import api
+from reviewqueue.api.edge import refuse_root
 
 urlpatterns = [
+    path("api/v1", refuse_root),
+    path("api/v1/", refuse_root),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

@@ -2,12 +2,27 @@
 
 from django.urls import path
 
-from reviewqueue.views import alike, batch, home, items, mine, overturn, review, undoing, watch
+from reviewqueue.views import (
+    alike,
+    batch,
+    drafts,
+    home,
+    items,
+    mine,
+    overturn,
+    retry,
+    review,
+    undoing,
+    watch,
+)
 from reviewqueue.views.insight import (
+    ambiguity,
     budgets,
     cells,
+    drift,
     pages,
     reliability,
+    reviewers,
     runs,
     shipping,
     what_if,
@@ -18,8 +33,11 @@ urlpatterns = [
     path("streams/<slug:stream_key>/mine/", mine.mine, name="mine"),
     path("streams/<slug:stream_key>/watch/", watch.watch, name="watch"),
     path("streams/<slug:stream_key>/watch/<uuid:decision_id>/", watch.watched_item, name="watched"),
+    path("streams/<slug:stream_key>/drafts/", drafts.drafts, name="drafts"),
+    path("streams/<slug:stream_key>/draft/", drafts.draft, name="draft"),
     path("items/", items.find_item, name="find-item"),
     path("streams/<slug:stream_key>/items/<uuid:item_id>/", items.item, name="item"),
+    path("streams/<slug:stream_key>/items/<uuid:item_id>/retry/", retry.retry, name="retry"),
     path("streams/<slug:stream_key>/flagged/batch/", batch.batch, name="batch"),
     path("streams/<slug:stream_key>/flagged/batch/confirm", batch.confirm, name="batch-confirm"),
     path("streams/<slug:stream_key>/flagged/batch/renew", batch.heartbeat, name="batch-renew"),
@@ -62,6 +80,42 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/budget/cut-offs.csv",
         shipping.prices,
         name="insight-budget-prices",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/",
+        ambiguity.ambiguity,
+        name="insight-ambiguity",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/pairs.csv",
+        ambiguity.pairs,
+        name="insight-ambiguity-pairs",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/ambiguity/forward",
+        ambiguity.forward,
+        name="insight-ambiguity-forward",
+    ),
+    path("streams/<slug:stream_key>/insight/drift/", drift.drift, name="insight-drift"),
+    path(
+        "streams/<slug:stream_key>/insight/drift/evidence.csv",
+        drift.course,
+        name="insight-drift-course",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/drift/weeks.csv",
+        drift.weeks,
+        name="insight-drift-weeks",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reviewers/",
+        reviewers.reviewers,
+        name="insight-reviewers",
+    ),
+    path(
+        "streams/<slug:stream_key>/insight/reviewers/table.csv",
+        reviewers.table,
+        name="insight-reviewers-table",
     ),
     path("streams/<slug:stream_key>/insight/runs/", runs.runs, name="insight-runs"),
     path(

@@ -284,11 +284,18 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
     policy.published_by_id = published_by_id
     policy.published_at = timezone.now()
     policy.save()
+    _tell_of_publication(stream, policy, base, spec)
+    return policy
+
+
+def _tell_of_publication(
+    stream: Stream, policy: Policy, base: PolicySpec | None, spec: PolicySpec
+) -> None:
     record_event(
         stream_id=stream.id,
         kind="policy.published",
         subject_id=policy.id,
-        actor_id=published_by_id,
+        actor_id=policy.published_by_id,
         version=policy.version,
         based_on=str(policy.based_on_id) if policy.based_on_id else None,
         differences=[asdict(each) for each in find_differences(base, spec)],
@@ -307,11 +314,10 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
             stream_id=stream.id,
             kind="policy.mandatory_lifted",
             subject_id=policy.id,
-            actor_id=published_by_id,
+            actor_id=policy.published_by_id,
             categories=list(lifted),
             reason=policy.reason,
         )
-    return policy
 
 
 def active_keys(stream_id: UUID) -> tuple[str, ...]:

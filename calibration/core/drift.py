@@ -171,6 +171,29 @@ def observe_audits(
     )
 
 
+def trace_evidence(
+    *,
+    correct: npt.ArrayLike,
+    confidence: npt.ArrayLike,
+    largest_risk: float,
+    slack: float = SLACK,
+) -> tuple[FloatArray, FloatArray]:
+    """(n,) evidence of more and of fewer errors than promised after each of n audits.
+
+    The last ones are those of `observe_audits` from a start with this largest risk.
+    """
+    promise = as_probabilities("confidence", confidence)
+    error = 1.0 - as_outcomes("correct", correct, promise.size)
+    sides = []
+    for factors in _bet(error, promise, largest_risk=largest_risk, slack=slack):
+        capital = np.zeros(_STAKES.size)
+        course = np.zeros(promise.size)
+        for number, factor in enumerate(factors, 1):
+            capital, course[number - 1] = _advance(capital, number, factor)
+        sides.append(course)
+    return sides[0], sides[1]
+
+
 def first_alarms(
     *,
     correct: npt.ArrayLike,

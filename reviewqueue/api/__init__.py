@@ -8,7 +8,7 @@ from ninja import NinjaAPI, Path, Router
 
 from reviewqueue.api.bearer import BearerKey
 from reviewqueue.api.document import DESCRIPTION, complete_document
-from reviewqueue.api.edge import unknown_address
+from reviewqueue.api.edge import only_read, unknown_address
 from reviewqueue.api.items import router as items
 from reviewqueue.api.outcomes import router as outcomes
 from reviewqueue.api.problems import respond
@@ -38,6 +38,7 @@ api = DescribedApi(
     description=DESCRIPTION,
     auth=BearerKey(),
     urls_namespace="api",
+    docs_decorator=only_read,
 )
 api.add_router("", items)
 api.add_router("", streams)

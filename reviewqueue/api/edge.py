@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 
 from reviewqueue.api.problems import CONTENT_TYPE, respond
 from reviewqueue.refusals import ProblemError
@@ -15,6 +17,7 @@ from reviewqueue.refusals import ProblemError
 PREFIX: Final = "/api/"
 # Joined from its parts an address may lose its last slash.
 BARE: Final = "/api"
+ROOT: Final = "/api/v1"
 NOTED: Final = "reviewqueue.headers"
 
 
@@ -72,7 +75,20 @@ def _problem_of(request: HttpRequest, response: HttpResponse) -> ProblemError | 
     return None
 
 
+def only_read(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Other methods than GET and HEAD answer 405; Django's CSRF page would come before it."""
+    return csrf_exempt(require_safe(view))
+
+
+@csrf_exempt
+def refuse_root(request: HttpRequest) -> HttpResponse:
+    """The API's own address, slash or none: Django would redirect, or ask for a token."""
+    return respond(unknown_address(request))
+
+
 def unknown_address(request: HttpRequest) -> ProblemError:
     """The problem of an address that leads nowhere."""
-    slash = " Perhaps without the slash at its end?" if request.path_info.endswith("/") else ""
+    path = request.path_info
+    leads_on = path.endswith("/") and path.count("/") > ROOT.count("/") + 1
+    slash = " Perhaps without the slash at its end?" if leads_on else ""
     return ProblemError("not_found", f"There is no such address; /api/v1/docs lists all.{slash}")

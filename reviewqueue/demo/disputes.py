@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from reviewqueue.demo import Prediction
-from reviewqueue.demo.backfill import create_simulated_people
+from reviewqueue.demo.backfill import answer_sentence, create_simulated_people
 from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Stream
@@ -25,13 +25,17 @@ READING: Final = timedelta(seconds=20)
 def dispute_one(stream: Stream, predictions: Sequence[Prediction]) -> bool:
     """Let two simulated people answer one held item differently; whether there was one to take.
 
+    Of drafted sentences, none of which is held, a flagged one.
+
     One that is judged twice anyway if there is such, else a second seat is opened for it. The last
     in the queue is taken: the first are somebody's to read now.
     """
     known = {each.external_id: each for each in predictions}
+    queue = Queue.FLAGGED if stream.is_grounded else Queue.HOLD
     held = (
         ReviewTask.objects.open()
-        .filter(stream=stream, queue=Queue.HOLD, blind=False, item__external_id__in=known)
+        .filter(stream=stream, queue=queue, item__external_id__in=known)
+        .filter(blind=stream.is_grounded)  # the flagged are judged singly in no other way
         .select_related("item")
         .select_for_update(skip_locked=True, of=("self",))
         .order_by("priority", "-due_at", "-id")
@@ -43,10 +47,10 @@ def dispute_one(stream: Stream, predictions: Sequence[Prediction]) -> bool:
         return False
     name = max(seats, key=lambda each: len(seats[each]))
     chosen = seats[name] if len(seats[name]) > 1 else [seats[name][0], _second(seats[name][0])]
-    people = create_simulated_people(stream)[Queue.HOLD]
+    people = create_simulated_people(stream)[queue]
     answers = _two_readings(known[name])
     for task, person, category in zip(chosen, people, answers, strict=False):
-        _answer(task, person, category)
+        _answer(task, person, _word(known[name], category))
     return True
 
 
@@ -56,6 +60,12 @@ def _two_readings(prediction: Prediction) -> tuple[str, str]:
         key: score for key, score in prediction.scores.items() if key != prediction.truth
     }
     return prediction.truth, max(others, key=lambda key: others[key])
+
+
+def _word(prediction: Prediction, category: str) -> Answer:
+    if prediction.grounds is None:
+        return Answer("category", (category,))
+    return answer_sentence(prediction, prediction.grounds, category)
 
 
 def _second(task: ReviewTask) -> ReviewTask:
@@ -73,7 +83,7 @@ def _second(task: ReviewTask) -> ReviewTask:
     )
 
 
-def _answer(task: ReviewTask, person: "User", category: str) -> None:
+def _answer(task: ReviewTask, person: "User", answer: Answer) -> None:
     token = uuid4()
     ReviewTask.objects.open().filter(id=task.id).update(
         state=ReviewTask.State.CLAIMED,
@@ -86,7 +96,7 @@ def _answer(task: ReviewTask, person: "User", category: str) -> None:
         task_id=task.id,
         lease_token=token,
         reviewer=person,
-        answer=Answer("category", (category,)),
+        answer=answer,
         active_ms=int(READING / timedelta(milliseconds=1)),
         at=timezone.now(),
     )

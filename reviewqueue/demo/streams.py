@@ -118,7 +118,7 @@ DRAFTS: Final = DemoStream(
     ),
     stream={
         "audit_rate": 1.0,
-        "bulk_label_rate": 0.60,
+        "bulk_label_rate": 0.50,
         "double_rate": 1.0,
         "error_budget": 0.05,
         "freshness_days": 365,

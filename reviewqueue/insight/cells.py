@@ -72,7 +72,7 @@ def read_cell(
             window = window.filter(Q(settled_at__lt=start) | Q(settled_at=start, id__lt=before))
     window = window.order_by("-settled_at", "-id")
     last = window.values_list("id", "settled_at")[LOOKED_AT - 1 : LOOKED_AT].first()
-    found = _may_be_shown(window, viewer, stream).filter(_within(stream, cell))
+    found = may_be_shown(window, viewer, stream).filter(_within(stream, cell))
     if last is not None:
         found = found.filter(settled_at__gte=last[1])
     if right is not None:
@@ -83,9 +83,13 @@ def read_cell(
     return CellPage(tuple(rows[:PAGE]), older)
 
 
-def _may_be_shown(
+def may_be_shown(
     labels: QuerySet[GroundTruth], viewer: "User", stream: Stream
 ) -> QuerySet[GroundTruth]:
+    """Those of the stream's labels whose answers, the machine's and people's, the viewer may see.
+
+    They are told already, and nobody judges the item any more.
+    """
     open_seats = ReviewTask.objects.unanswered().filter(
         stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id")
     )

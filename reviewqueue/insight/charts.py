@@ -50,7 +50,7 @@ def reliability_diagram(points: Sequence[Band], *, floor: float) -> Document:
             },
         ],
     }
-    return _document({"vconcat": [diagram, _volume(points, floor)], "spacing": 10})
+    return as_document({"vconcat": [diagram, _volume(points, floor)], "spacing": 10})
 
 
 def small_diagram(points: Sequence[Band]) -> Document:
@@ -58,7 +58,7 @@ def small_diagram(points: Sequence[Band]) -> Document:
     floor = axis_floor(points)
     judged = [point for point in points if point["accuracy"] is not None]
     ticks = {"values": [floor, 1.0], "format": ".0%", "grid": False, "title": None}
-    return _document(
+    return as_document(
         {
             "width": SMALL,
             "height": SMALL,
@@ -110,7 +110,7 @@ def automation_curve(steps: Sequence[Step], today: Step | None) -> Document:
                 "encoding": {**here, "text": {"field": "words"}},
             },
         ]
-    return _document({"width": 640, "height": 240, "layer": layers})
+    return as_document({"width": 640, "height": 240, "layer": layers})
 
 
 def price_chart(figures: BudgetFigures) -> Document:
@@ -329,7 +329,7 @@ def _axis(title: str, *, rule: bool = True) -> Document:
     return {"title": title, "format": ".0%", "tickCount": 5, "grid": rule}
 
 
-def _document(content: Document) -> Document:
+def as_document(content: Document) -> Document:
     """A whole document in the product's look."""
     return {
         "$schema": SCHEMA,

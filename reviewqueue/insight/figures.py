@@ -121,6 +121,185 @@ class WhatIfFigures(TypedDict):
     today: Step | None
 
 
+class PairFigures(TypedDict):
+    """Two categories that get mixed up; by their keys, the taxonomy's earlier one first.
+
+    `labels` errors between them are `share` of all errors, `first_as_second` where the model said
+    the second for the first. `lift` with its interval is null where no label says anything. People
+    called `named` items ambiguous between them; on `close` items the two are the top two, which is
+    `close_share` of those with either on top. Examples are item ids.
+    """
+
+    first: str
+    second: str
+    labels: int
+    share: float
+    first_as_second: float
+    second_as_first: float
+    lift: float | None
+    low: float | None
+    high: float | None
+    named: int
+    close: int
+    close_share: float
+    examples_first: list[str]
+    examples_second: list[str]
+
+
+class ClusterFigures(TypedDict):
+    """A cluster of low-confidence items: its words, a name for it, and what is known of it.
+
+    `guesses` are the model's most frequent answers with their counts; `members` are item ids, the
+    typical ones first.
+    """
+
+    name: str
+    terms: list[str]
+    size: int
+    labelled: int
+    none_fits: int
+    guesses: list[tuple[str, int]]
+    members: list[str]
+
+
+class ProposalFigures(TypedDict):
+    """A name that people proposed where no category fits, and the items."""
+
+    name: str
+    items: list[str]
+
+
+class AmbiguityFigures(TypedDict):
+    """Of the ambiguity map.
+
+    `labels` were read, of which `errors` name another category and `fits_none` none; `items` were
+    looked at for close pairs, the `shy` least confident ones for clusters, `alone` of which are in
+    none. `map` lists the categories of the heat map.
+    """
+
+    version: int
+    model: str
+    first: str
+    last: str
+    labels: int
+    errors: int
+    fits_none: int
+    items: int
+    shy: int
+    alone: int
+    reason: str
+    pairs: list[PairFigures]
+    clusters: list[ClusterFigures]
+    proposals: list[ProposalFigures]
+    map: list[str]
+
+
+class DriftTest(TypedDict):
+    """The drift test of one category, or under an empty key of all: what it saw and its evidence.
+
+    `promised` is how many errors the confidences allowed for.
+    """
+
+    category: str
+    audits: int
+    errors: int
+    promised: float
+    more: float
+    fewer: float
+    threshold: float
+    alarmed_more: bool
+    alarmed_fewer: bool
+
+
+class WeekFigures(TypedDict):
+    """A week's stability index of scores and of queue shares; null under 100 items."""
+
+    first: str
+    items: float
+    scores: float | None
+    scores_verdict: str
+    queues: float | None
+    queues_verdict: str
+
+
+class DriftEvent(TypedDict):
+    """What happened, numbered as on the time axis; `at` is the stream's own clock.
+
+    `kind` says what `what` and `detail` are: policy (version, title), model (version), declared
+    (reason), retired (category), alarm (category, side).
+    """
+
+    number: int
+    at: str
+    kind: str
+    what: str
+    detail: str
+
+
+class DriftFigures(TypedDict):
+    """Of the drift page: of the stretch of unchanged maps that began with `version`.
+
+    `course` holds when, evidence of more errors and of fewer; `reference` is the first and the last
+    day that weeks are compared with, empty before there is any.
+    """
+
+    version: int
+    model: str
+    since: str
+    first: str
+    last: str
+    tests: list[DriftTest]
+    course: list[tuple[str, float, float]]
+    reference: list[str]
+    weeks: list[WeekFigures]
+    events: list[DriftEvent]
+
+
+class RateFigures(TypedDict):
+    """`successes` of `n` with the share and its 95% interval, null without any."""
+
+    successes: int
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class PersonFigures(TypedDict):
+    """One reviewer: median active seconds of the newest `timed` verdicts, and two shares.
+
+    `agreed` is with whoever judged the same item apart, `known` on items whose answer is known.
+    """
+
+    user: int
+    name: str
+    timed: int
+    pace: float | None
+    pace_low: float | None
+    pace_high: float | None
+    agreed: RateFigures
+    known: RateFigures
+
+
+class MeasureFigures(TypedDict):
+    """A measure of agreement with its interval; null where it is not defined."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class ReviewersFigures(TypedDict):
+    """Of the reviewers page: whole days from `first` to `last`, people by name."""
+
+    first: str
+    last: str
+    pairs: int
+    measures: list[MeasureFigures]
+    people: list[PersonFigures]
+
+
 class Ships(TypedDict):
     """What ships: items and their share of all; the rate of wrong ones, with its 95% interval.
 

@@ -13,7 +13,10 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from reviewqueue.insight.budget import make_budget
+from reviewqueue.insight.drifting import make_drift
+from reviewqueue.insight.mixups import make_ambiguity
 from reviewqueue.insight.reliability import make_month, make_quarter
+from reviewqueue.insight.reviewers import make_reviewers
 from reviewqueue.insight.sheets import Made
 from reviewqueue.insight.trials import make_trials
 from reviewqueue.insight_models import InsightSheet
@@ -34,6 +37,9 @@ MAKERS: Final[Mapping[str, Callable[[Stream, datetime], Made]]] = {
     Kind.QUARTER: make_quarter,
     Kind.WHAT_IF: make_trials,
     Kind.BUDGET: make_budget,
+    Kind.AMBIGUITY: make_ambiguity,
+    Kind.DRIFT: make_drift,
+    Kind.REVIEWERS: make_reviewers,
 }
 
 TAKE_NEXT: Final = """

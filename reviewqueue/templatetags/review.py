@@ -5,6 +5,8 @@ from functools import cache
 
 from django import template
 from django.forms import BoundField, CheckboxInput
+from django.template.base import VariableNode
+from django.template.defaulttags import ForNode, IfNode
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,6 +15,7 @@ from django.utils.translation import gettext as _
 
 register = template.Library()
 
+VARYING = (VariableNode, IfNode, ForNode)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -47,6 +50,11 @@ def constant(parser: template.base.Parser, _token: template.base.Token) -> Const
     """Draw what stands up to `endconstant` once; words, icons and addresses, no variables."""
     nodelist = parser.parse(("endconstant",))
     parser.delete_first_token()
+    # Drawn without the page's variables, these would be empty on every page.
+    if any(nodelist.get_nodes_by_type(kind) for kind in VARYING):
+        raise template.TemplateSyntaxError(
+            "{% constant %} holds a variable, an if or a for; leave that outside."
+        )
     return ConstantNode(nodelist)
 
 

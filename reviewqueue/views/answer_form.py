@@ -10,22 +10,31 @@ from django.utils.translation import gettext_lazy
 
 from reviewqueue.models import Verdict
 from reviewqueue.verdicts import AMBIGUOUS_AT_LEAST, Answer
+from routing.core.grounding import SUPPORTED
 
 Kind = Verdict.Kind
 NAMELESS_KINDS = (Kind.NONE_FITS, Kind.CANNOT_JUDGE)
 COMMENT_LONGEST = 4000
+MOST_CLAIMS = 100
 MODES = (Kind.CATEGORY, Kind.NONE_FITS, Kind.AMBIGUOUS)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the answer form shows: what was chosen and typed, and what is wrong with it."""
+    """What the answer form shows: what was chosen and typed, and what is wrong with it.
+
+    Of a drafted sentence `block` is the id of the chosen one, "" for none in particular, None while
+    nothing was said; `claims` are in the order of the item's.
+    """
 
     mode: str = Kind.CATEGORY
     categories: tuple[str, ...] = ()
     proposed_name: str = ""
     comment: str = ""
     active_ms: int = 0
+    block: str | None = None
+    off_topic: bool = False
+    claims: tuple[bool | None, ...] = ()
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -37,6 +46,9 @@ def entry_of(verdict: Verdict) -> Entry:
         proposed_name=verdict.proposed_name,
         comment=verdict.comment,
         active_ms=verdict.active_ms,
+        block=verdict.block,
+        off_topic=verdict.off_topic,
+        claims=tuple(verdict.claims or ()),
     )
 
 
@@ -92,6 +104,9 @@ class JudgementForm(forms.Form):
     proposed_name = forms.CharField(max_length=120, required=False)
     comment = forms.CharField(max_length=COMMENT_LONGEST, required=False)
     active_ms = forms.IntegerField(min_value=0, required=False)
+    block = forms.CharField(max_length=200, required=False)
+    off_topic = forms.BooleanField(required=False)
+    claim_count = forms.IntegerField(min_value=0, max_value=MOST_CLAIMS, required=False)
 
     def clean(self) -> dict[str, object]:
         """How many categories each kind of answer needs."""
@@ -104,6 +119,11 @@ class JudgementForm(forms.Form):
             self.add_error("categories", words if not count else _("Choose one category only."))
         if kind == Kind.AMBIGUOUS and count < AMBIGUOUS_AT_LEAST:
             self.add_error("categories", _("Tick at least two categories that would do."))
+        said = self._claims()
+        if kind == Kind.CATEGORY and None in said and any(one is not None for one in said):
+            self.add_error(
+                "claim_count", _("Say of each claim whether it is supported, or of none.")
+            )
         return cleaned
 
     def answer(self) -> Answer:
@@ -115,7 +135,21 @@ class JudgementForm(forms.Form):
             categories=() if kind in NAMELESS_KINDS else tuple(data["categories"]),
             proposed_name=data["proposed_name"] if kind == Kind.NONE_FITS else "",
             comment=data["comment"],
+            # What is not supported is so by no block, whichever was chosen before.
+            block=data["block"] if SUPPORTED in data["categories"] else "",
+            off_topic=data["off_topic"],
+            claims=self._judged_claims() if kind == Kind.CATEGORY else None,
         )
+
+    def _judged_claims(self) -> tuple[bool, ...] | None:
+        """What was said of each claim; None where nothing was, or there are none."""
+        return tuple(one for one in self._claims() if one is not None) or None
+
+    def _claims(self) -> tuple[bool | None, ...]:
+        """Of each claim whether it is supported; None where nothing was said."""
+        count = self.cleaned_data.get("claim_count") or 0
+        said = {"yes": True, "no": False}
+        return tuple(said.get(str(self.data.get(f"claim-{n}", ""))) for n in range(count))
 
     def entry(self, *, errors: dict[str, str] | None = None) -> Entry:
         """What was posted, valid or not, for the page to keep."""
@@ -128,6 +162,9 @@ class JudgementForm(forms.Form):
             proposed_name=str(data.get("proposed_name", "")),
             comment=str(data.get("comment", "")),
             active_ms=self.cleaned_data.get("active_ms") or 0,
+            block=str(data["block"]) if "block" in data else None,
+            off_topic=bool(data.get("off_topic")),
+            claims=self._claims(),
             errors=found | (errors or {}),
         )
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from reviewqueue.views.badges import SHOWN_APART, Grounds, describe_grounds
 from reviewqueue.views.reason_chips import ReasonChip, percent_apart, word_reason
 from routing.core.policy import CutOffs, Policy
 from routing.models import Category, Decision
@@ -87,7 +88,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine's answer. Blind screens never hold one.
+    """The machine's answer. Blind screens never hold one. `grounds` are those of a sentence.
 
     `retired_at`: since when nobody can choose its category any more.
     """
@@ -101,6 +102,13 @@ class Machine:
     bands: Scale
     reasons: tuple[ReasonChip, ...]
     retired_at: datetime | None = None
+    grounds: Grounds | None = None
+
+    @property
+    def offered(self) -> str:
+        """The key of what a reviewer may confirm; empty for a sentence that it refused."""
+        refused = self.grounds is not None and not self.grounds.badge.ships
+        return "" if refused else self.key
 
 
 def arrange_choices(
@@ -164,8 +172,13 @@ def describe_machine(
         calibrated=calibrated,
         support=_("policy %(version)d") % {"version": policy.version},
         bands=draw_scale(decision.confidence, cut_offs),
-        reasons=tuple(word_reason(reason, label_of=label_of) for reason in decision.reasons),
+        reasons=tuple(
+            word_reason(reason, label_of=label_of)
+            for reason in decision.reasons
+            if reason.get("code") not in SHOWN_APART
+        ),
         retired_at=retired_at,
+        grounds=describe_grounds(decision, policy.grounding) if policy.grounding else None,
     )
 
 

@@ -15,10 +15,13 @@ from reviewqueue.blocks import Block
 from reviewqueue.models import ReviewTask
 from reviewqueue.payloads import read_item
 from reviewqueue.views.answer_panel import is_calibrated
+from reviewqueue.views.badges import SHOWN_APART, Grounds, describe_grounds
 from reviewqueue.views.batch_form import PICKED, Names, RowEntry, name_categories
 from reviewqueue.views.items import address_of
 from reviewqueue.views.reason_chips import ReasonChip, percent_apart, word_reason
+from reviewqueue.views.sentence_sheet import Source, draw_cited
 from reviewqueue.views.watch_lines import excerpt_of
+from routing.core.grounding import ANSWERS
 from routing.models import Category, Decision, Item, Stream
 from routing.policies import published_spec
 
@@ -42,6 +45,7 @@ class Row:
 
     `address`: the item's own page.
     `source`: whose second opinion is acted on, if it is not the item's own scores.
+    `grounds`, `cited`: of a drafted sentence, what it rests on and the block that it cites.
     """
 
     id: UUID
@@ -59,6 +63,8 @@ class Row:
     second: Alternative | None
     alternatives: tuple[Alternative, ...]
     reasons: tuple[ReasonChip, ...]
+    grounds: Grounds | None
+    cited: Source | None
     opened_at: datetime
     due_at: datetime
     overdue: bool
@@ -91,6 +97,7 @@ class Table:
     groups: tuple[Group, ...]
     names: Names
     words: str
+    is_grounded: bool = False
     active_ms: int = 0
 
     @property
@@ -127,6 +134,7 @@ def draw_table(
         names=names,
         words=word_send([row.entry for group in groups for row in group.rows]),
         active_ms=active_ms,
+        is_grounded=stream.is_grounded,
     )
 
 
@@ -205,6 +213,8 @@ def _draw_row(
         second=alternatives[0] if alternatives else None,
         alternatives=alternatives,
         reasons=_word_reasons(decision, label_of),
+        grounds=describe_grounds(decision, policy.grounding) if policy.grounding else None,
+        cited=draw_cited(item, decision) if stream.is_grounded else None,
         opened_at=task.opened_at,
         due_at=task.due_at,
         overdue=task.due_at < timezone.now(),
@@ -214,7 +224,11 @@ def _draw_row(
 
 
 def _word_reasons(decision: Decision, label_of: Callable[[str], str]) -> tuple[ReasonChip, ...]:
-    return tuple(word_reason(reason, label_of=label_of) for reason in decision.reasons)
+    return tuple(
+        word_reason(reason, label_of=label_of)
+        for reason in decision.reasons
+        if reason.get("code") not in SHOWN_APART
+    )
 
 
 def _place(
@@ -233,8 +247,12 @@ def _place(
 def _rank_others(
     item: Item, machine: str, taxonomy: Mapping[str, Category], entry: RowEntry
 ) -> tuple[Alternative, ...]:
-    """The best active categories that the machine did not act on; 1 is its own answer's key."""
-    ranked = sorted(item.scores.items(), key=lambda pair: -pair[1])
+    """The best active categories that the machine did not act on; 1 is its own answer's key.
+
+    Of a sentence, which has no scores, the answer that is left.
+    """
+    scores = item.scores if item.evidence is None else dict.fromkeys(ANSWERS, 0.0)
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     others = [
         (taxonomy[key], score)
         for key, score in ranked
@@ -244,7 +262,7 @@ def _rank_others(
         Alternative(
             key=category.key,
             label=category.label,
-            score=f"{score:.2f}",
+            score=f"{score:.2f}" if item.evidence is None else "",
             hotkey=str(number),
             checked=entry.answer == f"{PICKED}{category.key}" and not entry.other,
         )

@@ -26,8 +26,12 @@ from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.answer_panel import Machine, describe_machine
+from reviewqueue.views.drafts import address_of_draft
+from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.progress import read_labels_of, word_answer
+from reviewqueue.views.retry import read_retry
 from reviewqueue.views.screens import QueueName, name_queue
+from reviewqueue.views.sentence_sheet import draw_sheet
 from reviewqueue.views.watch_lines import name_queue_of
 from routing.items import state_before_verdict
 from routing.models import Decision, Item, Stream
@@ -55,6 +59,7 @@ class HappeningLine:
     at: datetime
     words: str
     comment: str
+    grounds: tuple[str, ...]
     queue: QueueName | None
     is_blind: bool
 
@@ -82,14 +87,26 @@ def item(request: PersonRequest, stream_key: str, item_id: UUID) -> HttpResponse
         "stream": stream,
         "item": found,
         "paper": read_item(found, stream=stream),
+        **(_read_grounds(request.user, stream, found, history) if stream.is_grounded else {}),
         "may_see": history.may_see,
         "state": _word_state(found, history, label_of),
         "decisions": [_draw_decision(each, label_of) for each in history.decisions],
-        "happenings": draw_happenings(request.user, history, label_of),
+        "happenings": draw_happenings(request.user, found, history, label_of),
         "overturn": _find_overturn(request.user, history),
         "known_address": _known_address(request.user, stream, found, history),
     }
     return draw_in_stream(request, stream, lambda: render(request, "review/history.html", context))
+
+
+def _read_grounds(viewer: User, stream: Stream, item: Item, history: History) -> dict[str, object]:
+    """What stands on the page of a drafted sentence besides."""
+    decision = history.decisions[0] if history.decisions else None
+    block = history.standing.block if history.standing else ""
+    return {
+        "sheet": draw_sheet(item, decision=decision, block=block or None),
+        "retry": read_retry(viewer, stream, item, decision),
+        "draft_address": address_of_draft(stream, item.draft) if item.draft else "",
+    }
 
 
 @require_safe
@@ -127,7 +144,7 @@ def _draw_decision(decision: Decision, label_of: Callable[[str], str]) -> Decisi
 
 
 def draw_happenings(
-    viewer: User, history: History, label_of: Callable[[str], str]
+    viewer: User, item: Item, history: History, label_of: Callable[[str], str]
 ) -> list[HappeningLine]:
     """What happened, in words; whose name it was only for those who may know it."""
     actors = {each.actor_id for each in history.happenings if each.actor_id is not None}
@@ -145,6 +162,7 @@ def draw_happenings(
             at=each.at,
             words=word_happening(each, who(each.actor_id), label_of),
             comment="" if each.verdict is None else each.verdict.comment,
+            grounds=() if each.verdict is None else word_grounds(each.verdict, item),
             queue=name_queue(each.queue) if each.kind == OPENED else None,
             is_blind=each.kind == "verdict.recorded" and bool(each.verdict and each.verdict.blind),
         )
@@ -183,7 +201,10 @@ def _word_state(item: Item, history: History, label_of: Callable[[str], str]) ->
     if state_before_verdict(decision.action) == Item.State.WAITING:
         return State(_("Waiting for a person"), "", is_settled=False)
     if decision.action == Decision.Action.REFUSE:
-        return State(_("Refused"), _("answered “uncertain”"), is_settled=False)
+        words = _("answered “uncertain”")
+        if item.evidence is not None:
+            words = _("“no confident source” stands in its place")
+        return State(_("Refused"), words, is_settled=False)
     return State(_("Acted on"), label_of(decision.category), is_settled=False)
 
 

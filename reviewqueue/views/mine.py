@@ -20,9 +20,11 @@ from reviewqueue.models import Verdict
 from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import draw_in_stream
+from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.home import read_last
 from reviewqueue.views.items import address_of
 from reviewqueue.views.progress import read_labels_of, title_of, word_answer
+from reviewqueue.views.sentence_sheet import Sheet, draw_sheet
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -79,7 +81,9 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "answer": word_answer(found, label_of),
         "machine": label_of(found.task.decision.predicted) if may_see_machine else "",
         "item_address": address_of(stream, found.item_id),
+        "grounds": word_grounds(found, found.item),
         "paper": read_item(found.item, stream=stream),
+        "sheet": _draw_sheet(found, may_see_machine=may_see_machine),
         "neighbours": _find_neighbours(request.user, found),
         "may_undo": not window_over and not taken_back,
         "may_overturn": window_over and may_be_overturned(found),
@@ -87,6 +91,13 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "taken_back": _word_taken_back(found, label_of),
     }
     return draw_in_stream(request, stream, lambda: render(request, "review/verdict.html", context))
+
+
+def _draw_sheet(found: Verdict, *, may_see_machine: bool) -> Sheet | None:
+    if not found.stream.is_grounded:
+        return None
+    decision = found.task.decision if may_see_machine else None
+    return draw_sheet(found.item, decision=decision, block=found.block or None)
 
 
 def _word_taken_back(found: Verdict, label_of: Callable[[str], str]) -> str:

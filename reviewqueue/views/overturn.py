@@ -26,8 +26,10 @@ from reviewqueue.pictures import draw_in_stream
 from reviewqueue.verdicts import VerdictError
 from reviewqueue.views.answer_form import Entry, OverturnForm
 from reviewqueue.views.answer_panel import arrange_choices, describe_machine
+from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.items import address_of
 from reviewqueue.views.progress import word_answer
+from reviewqueue.views.sentence_sheet import draw_sheet
 from routing.models import Category, Stream
 from routing.policies import published_spec
 
@@ -101,8 +103,9 @@ def _show(
 
     if status == LOST and not late:
         late = _("It can still be undone, was changed meanwhile, or is not what settled the item.")
-    machine = None
+    machine, shown = None, None
     if disclose(viewer=request.user, stream=stream, item=item).machine:
+        shown = decision
         machine = describe_machine(
             decision, policy=published_spec(decision.policy_id), label_of=label_of
         )
@@ -120,11 +123,15 @@ def _show(
             "machine": machine,
             "choices": arrange_choices(
                 [category for category in categories if category.retired_at is None],
-                scores=item.scores if machine else None,
+                scores=item.scores if machine and not stream.is_grounded else None,
                 chosen=entry.categories,
             ),
             "form": entry,
+            "sheet": draw_sheet(item, decision=shown, block=entry.block, claims=entry.claims)
+            if stream.is_grounded
+            else None,
         },
+        "grounds": word_grounds(verdict, item),
         "late": late,
         "keeps_input": not late or request.method == "POST",
     }

@@ -24,9 +24,10 @@ from reviewqueue.views.answer_panel import (
     describe_machine,
 )
 from reviewqueue.views.progress import LastVerdict, Progress, read_surroundings
+from reviewqueue.views.sentence_sheet import Sheet, cited_block, draw_sheet
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
-from routing.models import Stream
+from routing.models import Item, Stream
 from routing.policies import published_spec
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Screen:
     answers: tuple[GivenAnswer, ...] = ()
     task: TaskCard | None = None
     paper: Paper | None = None
+    sheet: Sheet | None = None
     machine: Machine | None = None
     choices: Choices | None = None
     form: Entry | None = None
@@ -163,11 +165,11 @@ def show_task(
     )
     if entry is None:
         # An adjudicator weighs two answers: neither they nor the machine's are chosen beforehand.
-        entry = Entry(categories=() if machine is None or answers else (machine.key,))
+        entry = _propose(item, machine) if machine and not answers else Entry()
     paper = read_item(item, stream=stream)
     choices = arrange_choices(
         taxonomy.active,
-        scores=None if blind else item.scores,
+        scores=None if blind or stream.is_grounded else item.scores,
         chosen=entry.categories,
         keys_taken=TAKING_KEYS if answers else "",
     )
@@ -181,11 +183,12 @@ def show_task(
         last=around.last,
         task=card_of(task),
         paper=paper,
+        sheet=_draw_sheet(task, entry) if stream.is_grounded else None,
         machine=machine,
         choices=choices,
         answers=answers,
         form=entry,
-        primary_words=_word_primary(entry, choices, machine),
+        primary_words=_word_primary(entry, choices, machine, is_sentence=stream.is_grounded),
         late=late,
         passed_on=read_passed_on(task),
     )
@@ -233,16 +236,39 @@ def card_of(task: ReviewTask) -> TaskCard:
     )
 
 
-def _word_primary(entry: Entry, choices: Choices, machine: Machine | None) -> str:
+def _propose(item: Item, machine: Machine) -> Entry:
+    """The machine's answer, to be confirmed; of a sentence that it refused there is none."""
+    if not machine.offered:
+        return Entry()
+    block = None if machine.grounds is None else cited_block(item)
+    return Entry(categories=(machine.offered,), block=block)
+
+
+def _draw_sheet(task: ReviewTask, entry: Entry) -> Sheet:
+    return draw_sheet(
+        task.item,
+        decision=None if task.blind else task.decision,
+        block=entry.block,
+        claims=entry.claims,
+    )
+
+
+def _word_primary(
+    entry: Entry, choices: Choices, machine: Machine | None, *, is_sentence: bool
+) -> str:
     """The main button's words; the script keeps them true while the answer changes."""
     if entry.mode == Verdict.Kind.NONE_FITS:
         return _("Send: no category fits")
     if entry.mode == Verdict.Kind.AMBIGUOUS:
         return _("Send: ambiguous, %(n)d would do") % {"n": len(choices.chosen)}
     if not choices.chosen:
-        return _("Choose a category")
+        return _("Choose a category") if not is_sentence else _("Supported or not?")
     chosen = choices.chosen[0]
-    if machine is not None and machine.key == chosen.key:
+    confirms = machine is not None and machine.offered == chosen.key
+    if is_sentence:
+        words = _("Confirm: %(name)s") if confirms else _("Send: %(name)s")
+        return words % {"name": chosen.label}
+    if confirms:
         return _("Confirm %(name)s") % {"name": chosen.label}
     return _("Choose %(name)s") % {"name": chosen.label}
 
@@ -254,6 +280,12 @@ def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnsw
         return " ".join([next_item, *said])
     if machine is None:
         return _("Next item: %(title)s. Judged blind.") % {"title": paper.title}
+    if machine.grounds is not None:
+        return _("Next item: %(title)s. %(badge)s, %(figure)s per cent.") % {
+            "title": paper.title,
+            "badge": machine.grounds.badge.label,
+            "figure": machine.figure,
+        }
     return _("Next item: %(title)s. Machine's answer: %(label)s, %(figure)s per cent.") % {
         "title": paper.title,
         "label": _("%(label)s, retired") % {"label": machine.label}

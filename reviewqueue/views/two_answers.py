@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import first_answers
+from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.progress import word_answer
+from routing.models import Item
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -28,10 +30,19 @@ class GivenAnswer:
     categories: tuple[str, ...]
     proposed_name: str
     comment: str
+    block: str = ""
+    off_topic: bool = False
+    claims: tuple[bool, ...] = ()
+    grounds: tuple[str, ...] = ()
 
     @property
     def keys(self) -> str:
         return " ".join(self.categories)
+
+    @property
+    def claims_said(self) -> str:
+        """What was said of each claim, as the fields of the form have it."""
+        return " ".join("yes" if one else "no" for one in self.claims)
 
 
 def read_given_answers(
@@ -53,7 +64,7 @@ def read_given_answers(
     found = sorted(answers, key=lambda verdict: sha256(verdict.id.bytes).digest())
     names = (_("One reviewer"), _("Another reviewer"))
     return tuple(
-        _describe(verdict, who, key, label_of=label_of, active=active)
+        _describe(verdict, who, key, item=task.item, label_of=label_of, active=active)
         for verdict, who, key in zip(found, names, TAKING_KEYS, strict=False)
     )
 
@@ -63,6 +74,7 @@ def _describe(
     who: str,
     hotkey: str,
     *,
+    item: Item,
     label_of: Callable[[str], str],
     active: Collection[str],
 ) -> GivenAnswer:
@@ -75,4 +87,8 @@ def _describe(
         categories=tuple(verdict.categories),
         proposed_name=verdict.proposed_name,
         comment=verdict.comment,
+        block=verdict.block,
+        off_topic=verdict.off_topic,
+        claims=tuple(verdict.claims or ()),
+        grounds=word_grounds(verdict, item),
     )

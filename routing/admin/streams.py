@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.admin.rows import name_row
 from routing.admin.scope import record_change, save_and_record, streams_administered_by
+from routing.admin.suggestions import Suggestion, read_suggestion
 from routing.alarms import alarms_in_force, word_alarms
 from routing.categories import find_gap, is_in_history, record_retirement
 from routing.grounded import DOUBLE_RATE, REPORTING_EDGES, add_answers
@@ -100,13 +101,19 @@ class CategoryForm(FixedKeyForm):
 class CategoryFormSet(CategoryFormSetBase):
     """A stream's categories; one that history names is kept."""
 
+    suggestion = Suggestion()
+
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)
         name_row(form, form.instance.label)
-        if form.instance._state.adding:
-            form.initial["position"] = self.end
-        elif self.instance.is_grounded:
-            form.fields["retired"].disabled = True
+        if not form.instance._state.adding:
+            form.initial.update(self.suggestion.of.get(form.instance.key, {}))
+            if self.instance.is_grounded:
+                form.fields["retired"].disabled = True
+            return
+        form.initial["position"] = self.end
+        if index == self.initial_form_count():
+            form.initial.update(self.suggestion.new)
 
     @cached_property
     def end(self) -> int:
@@ -149,6 +156,15 @@ class CategoryInline(CategoryInlineBase):
         *("audit_rate", "double_rate", "cost_error", "cost_delay", "retired"),
     )
     verbose_name_plural = _("categories, in the order of the taxonomy")
+
+    def get_formset(
+        self, request: HttpRequest, obj: Stream | None = None, **kwargs: Any
+    ) -> type[CategoryFormSetBase]:
+        formset: type[CategoryFormSetBase] = super().get_formset(request, obj, **kwargs)
+        if obj is None:
+            return formset
+        suggestion = read_suggestion(request, obj)
+        return type(formset.__name__, (formset,), {"suggestion": suggestion})
 
     def has_add_permission(self, request: HttpRequest, obj: Stream | None = None) -> bool:
         """The two answers to a drafted sentence are all that there are."""

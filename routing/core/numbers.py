@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import product
 from typing import Final, NamedTuple
 
 LONGEST_DIGITS: Final = 40
@@ -102,16 +103,11 @@ class _Day:
     month: int | None = None
     day: int | None = None
 
-    def says(self, other: "_Day") -> bool:
-        """Whether this tells all that `other` does, and the same."""
-        return all(
-            theirs is None or theirs == own
-            for own, theirs in (
-                (self.year, other.year),
-                (self.month, other.month),
-                (self.day, other.day),
-            )
-        )
+    def told(self) -> "Iterator[_Day]":
+        """Every day of which this tells all, itself among them."""
+        for year, month, day in product((self.year, None), (self.month, None), (self.day, None)):
+            if year or month or day:
+                yield _Day(year, month, day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +128,17 @@ class _Stock:
 
     values: dict[Decimal, set[str]] = field(default_factory=dict)
     days: set[_Day] = field(default_factory=set)
+    days_told: set[_Day] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
 
-    def add(self, number: _Number) -> None:
+    def add(self, number: _Number, *, years: bool = True) -> None:
+        """`years`: whether a date counts as the bare number of its year besides."""
         for value in number.values:
             self.values.setdefault(value, set()).add(number.currency)
         self.days.update(number.days)
         for day in number.days:
-            if day.year is not None:
+            self.days_told.update(day.told())
+            if years and day.year is not None:
                 self.values.setdefault(Decimal(day.year), set()).add("")
         if number.text:
             self.texts.add(number.text)
@@ -148,9 +147,19 @@ class _Stock:
         if number.text:
             return number.text in self.texts
         if number.days:
-            return any(own.says(day) for own in self.days for day in number.days)
+            return not self.days_told.isdisjoint(number.days)
         found = {currency for value in number.values for currency in self.values.get(value, ())}
         return bool(found) and (not number.currency or bool(found & {number.currency, ""}))
+
+    def is_told_by(self, number: _Number) -> bool:
+        """Whether `number` says all that one of these does."""
+        if number.text:
+            return number.text in self.texts
+        if any(told in self.days for day in number.days for told in day.told()):
+            return True
+        years = {Decimal(day.year) for day in number.days if day.year is not None}
+        found = {one for value in number.values | years for one in self.values.get(value, ())}
+        return "" in found or number.currency in found or (bool(found) and not number.currency)
 
 
 def find_unsupported(sentence: str, sources: Iterable[str]) -> list[Span]:
@@ -163,6 +172,15 @@ def find_unsupported(sentence: str, sources: Iterable[str]) -> list[Span]:
         for number in _read(source):
             stock.add(number)
     return [number.span for number in asked if not stock.has(number)]
+
+
+def find_shared(sentence: str, source: str) -> list[Span]:
+    """Where numbers stand in `source` that a number of `sentence` says too, in order."""
+    asked = _Stock()
+    for number in _read(sentence):
+        if not number.is_word_one:
+            asked.add(number, years=False)
+    return [number.span for number in _read(source) if asked.is_told_by(number)]
 
 
 def _read(text: str) -> Iterator[_Number]:

@@ -4,6 +4,9 @@
 
 (function () {
   const name = (form) => `draft-${form.dataset.task}`;
+  // What belongs to a drafted sentence: its block, its claims, off topic.
+  const kept = (form) => [...form.elements].filter((box) => box.matches("[data-kept]"));
+  const sign = (box) => `${box.name}=${box.value}`;
   let sent = "";
 
   function keep(form) {
@@ -11,6 +14,7 @@
       mode: form.dataset.mode,
       categories: [...form.querySelectorAll("input[name=categories]:checked")].map((box) => box.value),
       proposed: form.querySelector("#proposed-name").value,
+      kept: kept(form).filter((box) => box.checked).map(sign),
       comment: form.querySelector("#comment").value,
     };
     try { window.sessionStorage.setItem(name(form), JSON.stringify(draft)); } catch (refused) { /* no storage */ }
@@ -33,6 +37,7 @@
     for (const box of form.querySelectorAll("input[name=categories]")) {
       box.checked = draft.categories.includes(box.value);
     }
+    for (const box of kept(form)) box.checked = draft.kept.includes(sign(box));
     form.querySelector("#proposed-name").value = draft.proposed;
     form.querySelector("#comment").value = draft.comment;
     if (draft.comment) form.querySelector("[data-comment]").open = true;
@@ -40,8 +45,8 @@
   }
 
   function changed(event) {
-    const form = event.target.closest("#answer");
-    if (form && !event.target.matches("[data-search]")) keep(form);
+    const form = event.target.form;
+    if (form && form.id === "answer" && !event.target.matches("[data-search]")) keep(form);
   }
 
   document.addEventListener("input", changed);

@@ -63,6 +63,7 @@
     // Without the focus in its field the name is taken as it is, and the keys stay awake.
     setMode(of, button.dataset.take, { focus: false });
     for (const box of boxes(of)) box.checked = wanted.includes(box.value);
+    button.dispatchEvent(new CustomEvent("review:take", { bubbles: true }));
     refresh(of);
   }
 

@@ -119,6 +119,16 @@ def test_the_main_action_is_in_sight_on_a_phone(stream: Stream, signed_in: Page)
     assert 0 <= box["y"] <= 740 - box["height"]
 
 
+def test_the_status_bar_of_an_empty_queue_is_at_the_foot_of_a_phone(
+    stream: Stream, signed_in: Page
+) -> None:
+    signed_in.set_viewport_size({"width": 360, "height": 740})
+    open_review(signed_in)
+    box = signed_in.locator(".statusbar").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] == 740
+
+
 @pytest.mark.parametrize("width", [360, 1280])
 def test_long_category_names_stay_within_their_buttons(
     stream: Stream, signed_in: Page, width: int

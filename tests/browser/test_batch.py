@@ -189,6 +189,19 @@ def test_home_says_within_its_table_what_the_queue_is_made_of(
     assert parts.evaluate("each => each.scrollWidth - each.clientWidth") == 0
 
 
+def test_long_category_leaves_room_for_the_button_of_its_group(
+    stream: Stream, signed_in: Page
+) -> None:
+    stream.categories.filter(key="vpn_issue").update(
+        label="Balance not updated after bank transfer"
+    )
+    post_rows(stream, 2)
+    signed_in.set_viewport_size({"width": 360, "height": 740})
+    open_review(signed_in, BATCH)
+    count = signed_in.locator(".group > .nowrap")
+    assert count.evaluate("each => each.scrollWidth - each.clientWidth") == 0
+
+
 @pytest.mark.parametrize("width", [360, 720, 1024, 1440])
 def test_nothing_scrolls_sideways(stream: Stream, signed_in: Page, width: int) -> None:
     names = [f"{number}-" + "y" * 120 for number in range(3)]

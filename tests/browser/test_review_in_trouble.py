@@ -53,6 +53,7 @@ def test_expired_session_returns_with_the_input(
     Session.objects.all().delete()
     signed_in.keyboard.press("Control+Enter")
     signed_in.wait_for_url("**/accounts/login/**")
+    expect(signed_in.get_by_role("status")).to_contain_text("Your session has ended.")
     signed_in.fill("[name=login]", reviewer.username)
     signed_in.fill("[name=password]", scenes.PASSWORD)
     signed_in.keyboard.press("Enter")

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from calibration.frames import fold_deltas
 from calibration.models import DriftWatch, JobRun
-from calibration.shifts import measure_shift
+from calibration.shifts import measure_shift, measure_weeks
+from calibration.watches import find_stretch
 from routing.models import Stream
 from tests.calibration.cohorts import make_audited_stream, post_items
 
@@ -97,3 +98,21 @@ def test_other_models_items_are_left_out(stream: Stream) -> None:
     post_day(stream, 9, auto=160, held=40)
     measure_shift(stream=stream, at=at)
     assert DriftWatch.objects.get().shift["queues"]["value"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_weeks_are_compared_with_the_first_ones(stream: Stream) -> None:
+    post_day(stream, 0, auto=160, held=40)
+    post_day(stream, 31, auto=160, held=40)
+    post_day(stream, 40, auto=40, held=160)
+    at = published(stream) + timedelta(days=41)
+    stretch = find_stretch(stream=stream, model_version="model-1")
+    assert stretch is not None
+    reference, weeks = measure_weeks(stream=stream, stretch=stretch, at=at, weeks=2)
+    first = published(stream).date()
+    assert reference == (first, first + timedelta(days=27))
+    assert [(week.items, week.scores.verdict, week.queues.verdict) for week in weeks] == [
+        (200.0, "stable", "stable"),
+        (200.0, "shifted", "shifted"),
+    ]
+    early = published(stream) + timedelta(days=1)
+    assert measure_weeks(stream=stream, stretch=stretch, at=early, weeks=2) == (None, [])

@@ -8,7 +8,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from reviewqueue import agreements
-from reviewqueue.agreements import measure_agreement, word_recent_agreement
+from reviewqueue.agreements import (
+    count_agreement_by_person,
+    measure_agreement,
+    word_recent_agreement,
+)
 from reviewqueue.verdicts import Answer, undo_verdict
 from routing.models import Stream
 from tests.reviewqueue.test_claims import claim, post_held
@@ -105,3 +109,12 @@ def test_reads_stay_bounded(
     now = timezone.now()
     with django_assert_num_queries(3):
         assert measure_agreement(stream=stream, start=now - DAY, end=now + DAY).pairs == 2
+
+
+def test_agreement_is_counted_for_each_of_the_two(
+    stream: Stream, reviewer: User, second_reviewer: User
+) -> None:
+    judge_pairs(stream, (reviewer, second_reviewer), (VPN, VPN), (UNLOCK, VPN))
+    now = timezone.now()
+    counted = count_agreement_by_person(stream=stream, start=now - DAY, end=now + DAY)
+    assert counted == {reviewer.pk: (1, 2), second_reviewer.pk: (1, 2)}

@@ -9,7 +9,7 @@ from django.utils import timezone
 from calibration.labels import find_cohort
 from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask
-from reviewqueue.pace import Work, measure_label_work, seconds_per_review
+from reviewqueue.pace import Pace, Work, measure_label_work, measure_pace, seconds_per_review
 from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.models import Stream
@@ -77,6 +77,22 @@ def test_recalibration_reports_hours_at_the_measured_pace(stream: Stream, rita: 
     answer_next(rita, stream, "hold", active=timedelta(seconds=36))
     run = recalibrate_stream(stream=stream, at=timezone.now(), reason="a rollout")
     assert run.report["review"]["hours_now"] == pytest.approx(5 * 36 / 3600)
+
+
+def test_median_pace_has_an_interval_from_six_verdicts_on(stream: Stream, rita: User) -> None:
+    post_items(stream, 7, confidence=0.55)
+    end = timezone.now() + timedelta(days=1)
+    start = end - timedelta(days=2)
+    for number in range(5):
+        answer_next(rita, stream, "hold", active=timedelta(seconds=10 * number + 10))
+    found = measure_pace(stream=stream, user=rita, start=start, end=end)
+    assert found == Pace(verdicts=5, median=30.0, low=None, high=None)
+    for seconds in (60, 70):
+        answer_next(rita, stream, "hold", active=timedelta(seconds=seconds))
+    found = measure_pace(stream=stream, user=rita, start=start, end=end)
+    # With 7 verdicts the extremes hold the median 98.4% of the time, the next ones 87.5%.
+    assert found == Pace(verdicts=7, median=40.0, low=10.0, high=70.0)
+    assert measure_pace(stream=stream, user=rita, start=end, end=end).verdicts == 0
 
 
 def test_work_behind_labels_is_the_time_of_their_verdicts(stream: Stream, rita: User) -> None:

@@ -81,10 +81,13 @@ def test_policy_constraints(db: None, fields: dict[str, float], constraint: str)
 
 
 def test_one_version_number_per_stream(stream: Stream) -> None:
-    with pgtrigger.ignore("routing.Policy:published_is_immutable"):
-        second = publish(stream)
-        with pytest.raises(IntegrityError, match="policy_version_unique"), transaction.atomic():
-            Policy.objects.filter(id=second.id).update(version=1)
+    second = publish(stream)
+    with (
+        pgtrigger.ignore("routing.Policy:published_is_immutable"),
+        pytest.raises(IntegrityError, match="policy_version_unique"),
+        transaction.atomic(),
+    ):
+        Policy.objects.filter(id=second.id).update(version=1)
 
 
 def test_category_key_is_unique_in_its_stream(stream: Stream) -> None:

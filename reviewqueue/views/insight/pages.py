@@ -30,6 +30,9 @@ Kind = InsightSheet.Kind
 PAGES: Final[Sequence[tuple[str, "_StrPromise"]]] = (
     ("insight-reliability", gettext_lazy("Reliability")),
     ("insight-what-if", gettext_lazy("What-if")),
+    ("insight-ambiguity", gettext_lazy("Ambiguity")),
+    ("insight-drift", gettext_lazy("Drift")),
+    ("insight-reviewers", gettext_lazy("Reviewers")),
     ("insight-runs", gettext_lazy("Runs")),
 )
 # Of streams of drafted sentences alone.
@@ -131,7 +134,8 @@ def show_picture(
     kind = sheet.kind.replace("_", "-")
     return Picture(
         name=name,
-        # Drawn by ourselves from numbers and our own words; nothing of upstream is in it.
+        # Drawn by ourselves from numbers, our own words and labels of categories; the engine
+        # escapes words, and nothing of upstream is in it.
         body=mark_safe(for_page(svg)),  # noqa: S308
         width=width,
         height=height,

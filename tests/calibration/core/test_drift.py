@@ -17,6 +17,7 @@ from calibration.core.drift import (
     first_alarms,
     observe_audits,
     start_drift_test,
+    trace_evidence,
 )
 from calibration.core.errors import CalibrationError
 
@@ -169,3 +170,14 @@ def test_broken_state_names_what_is_wrong() -> None:
         DriftState.from_json(
             document | {"more": {"capital": [1.0], "evidence": 1.0, "peak": 1.0, "alarm_at": None}}
         )
+
+
+def test_traced_evidence_ends_where_the_test_does() -> None:
+    random = np.random.default_rng(8)
+    confidence = random.uniform(0.9, 1.0, 300)
+    correct = (random.random(300) < confidence - 0.1).astype(float)
+    state = start_drift_test(largest_risk=0.1)
+    after = observe_audits(state, correct=correct, confidence=confidence)
+    more, fewer = trace_evidence(correct=correct, confidence=confidence, largest_risk=0.1)
+    assert (more[-1], fewer[-1]) == (after.more.evidence, after.fewer.evidence)
+    assert (more.max(), int((more >= 40.0).argmax()) + 1) == (after.more.peak, after.more.alarm_at)

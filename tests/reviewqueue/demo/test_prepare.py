@@ -68,6 +68,7 @@ def test_prepare_creates_published_demo_streams_that_the_key_reaches(path: Path)
     assert key is not None
     assert [stream.key for stream in Stream.objects.order_by("key")] == [
         "digits",
+        "drafts",
         "helpdesk",
         "helpdesk-policy",
     ]
@@ -85,8 +86,8 @@ def test_prepare_again_changes_nothing(path: Path) -> None:
     hashes = list(User.objects.order_by("id").values_list("password", flat=True))
     assert prepare_demo(path=path, url=URL) == note
     assert list(User.objects.order_by("id").values_list("password", flat=True)) == hashes
-    assert (ApiKey.objects.count(), User.objects.count(), Policy.objects.count()) == (1, 4, 3)
-    assert Membership.objects.count() == 3 * 4
+    assert (ApiKey.objects.count(), User.objects.count(), Policy.objects.count()) == (1, 4, 4)
+    assert Membership.objects.count() == 4 * 4
 
 
 def test_prepare_again_keeps_what_an_admin_changed(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The log-in, the account's pages and the error pages, in the product's look."""
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 
 from tests import scenes
@@ -18,6 +19,24 @@ def test_wrong_password_is_told_at_the_form(db: None) -> None:
     page = Client().post("/accounts/login/", {"login": "rita", "password": "no"}).content.decode()
     assert 'role="alert"' in page
     assert 'value="rita"' in page
+
+
+def test_session_that_ended_is_told_at_the_log_in(db: None) -> None:
+    client = Client()
+    client.force_login(scenes.make_person("rita"))
+    Session.objects.all().delete()
+
+    page = client.get("/", follow=True)
+
+    assert page.redirect_chain == [("/accounts/login/?next=/&ended=1", 302)]
+    assert "Your session has ended." in page.content.decode()
+
+
+def test_first_visit_is_told_of_no_session(db: None) -> None:
+    page = Client().get("/", follow=True)
+
+    assert page.redirect_chain == [("/accounts/login/?next=/", 302)]
+    assert "session" not in page.content.decode()
 
 
 def test_nobody_signs_up(db: None) -> None:

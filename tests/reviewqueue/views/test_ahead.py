@@ -223,7 +223,7 @@ def test_nobody_logged_in_is_sent_to_the_log_in(tasks: list[ReviewTask]) -> None
         response = Client().post(f"/tasks/{tasks[0].id}/{action}")
         assert (response.status_code, response.headers["Location"]) == (
             302,
-            "/accounts/login/?next=/",
+            "/accounts/login/?next=/&ended=1",
         )
 
 

@@ -62,6 +62,13 @@ def test_table_groups_by_category_largest_first(stream: Stream, plain: Client) -
     assert "Confirm 3" in page
 
 
+def test_keys_are_those_of_the_table(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a")
+    hold, table = (plain.get(path).content for path in ("/streams/helpdesk/hold/", PATH))
+    assert [b"Next row, row before" in page for page in (hold, table)] == [False, True]
+    assert [b"Choose a category</dt>" in page for page in (hold, table)] == [True, False]
+
+
 def test_row_leads_to_its_items_page(stream: Stream, plain: Client) -> None:
     post_flagged(stream, "a")
     page = plain.get(PATH).content.decode()

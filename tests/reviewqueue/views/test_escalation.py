@@ -162,7 +162,7 @@ def test_nobody_undoes_the_escalation_of_another(
     path = f"/tasks/{task.id}/take-back"
     assert [client.post(path).status_code for client in (colleague, expert, stranger)] == [404] * 3
     assert htmx.get(path).status_code == 405
-    assert Client().post(path).headers["Location"] == "/accounts/login/?next=/"
+    assert Client().post(path).headers["Location"] == "/accounts/login/?next=/&ended=1"
     task.refresh_from_db()
     assert (task.queue, task.state) == ("escalated", "open")
 

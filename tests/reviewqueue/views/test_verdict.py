@@ -262,14 +262,14 @@ def test_expired_session_leads_to_the_log_in_and_back(stream: Stream) -> None:
     client = Client(headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver{HOLD}"})
     response = client.post(f"/tasks/{task.id}/verdict", {"kind": "category"})
     assert response.status_code == 200
-    assert response.headers["HX-Redirect"] == f"/accounts/login/?next={HOLD}"
+    assert response.headers["HX-Redirect"] == f"/accounts/login/?next={HOLD}&ended=1"
 
 
 def test_session_of_another_site_does_not_choose_the_way_back(stream: Stream) -> None:
     task = scenes.post(stream, "HD-1")
     client = Client(headers={"HX-Request": "true", "HX-Current-URL": "http://foreign.example/x"})
     response = client.post(f"/tasks/{task.id}/skip")
-    assert response.headers["HX-Redirect"] == "/accounts/login/?next=/"
+    assert response.headers["HX-Redirect"] == "/accounts/login/?next=/&ended=1"
 
 
 def test_asking_a_verdict_with_get_is_refused(stream: Stream, plain: Client) -> None:

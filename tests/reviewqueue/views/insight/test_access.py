@@ -16,10 +16,18 @@ PAGES = (
     CELL,
     f"{ROOT}what-if/",
     f"{ROOT}what-if/curve.csv",
+    f"{ROOT}ambiguity/",
+    f"{ROOT}ambiguity/pairs.csv",
+    f"{ROOT}drift/",
+    f"{ROOT}drift/evidence.csv",
+    f"{ROOT}drift/weeks.csv",
     f"{ROOT}runs/",
     f"{ROOT}reliability-30/raw.svg",
 )
+# Open to whoever may see the stream; what is in it is their own.
+OWN = (f"{ROOT}reviewers/", f"{ROOT}reviewers/table.csv")
 DRAFT = f"{ROOT}what-if/draft"
+FORWARD = f"{ROOT}ambiguity/forward"
 
 
 def client_of(user: User) -> Client:
@@ -52,28 +60,36 @@ def test_superuser_sees_every_page(stream: Stream, ready: None) -> None:
 def test_lower_roles_are_refused(stream: Stream, ready: None) -> None:
     for role in ("reviewer", "adjudicator", "expert"):
         client = client_of(scenes.make_person(f"a {role}", stream, role))
-        assert (statuses(client), client.post(DRAFT).status_code) == ({403}, 403)
+        posted = {client.post(address).status_code for address in (DRAFT, FORWARD)}
+        assert (statuses(client), posted) == ({403}, {403})
+
+
+def test_lower_roles_see_their_own_figures(stream: Stream, ready: None) -> None:
+    client = client_of(scenes.make_person("rita", stream, "reviewer"))
+    assert {client.get(page).status_code for page in OWN} == {200}
 
 
 def test_stranger_finds_nothing(stream: Stream, ready: None) -> None:
     other = scenes.make_stream("other")
     client = client_of(scenes.make_person("sam", other, "analyst"))
-    assert (statuses(client), client.post(DRAFT).status_code) == ({404}, 404)
+    posted = {client.post(address).status_code for address in (DRAFT, FORWARD)}
+    assert (statuses(client), posted) == ({404}, {404})
+    assert {client.get(page).status_code for page in OWN} == {404}
 
 
 def test_anonymous_goes_to_the_log_in(stream: Stream) -> None:
-    for page in PAGES:
+    for page in (*PAGES, *OWN):
         response = Client().get(page)
         assert response.status_code == 302
         assert response["Location"].startswith("/accounts/login/?next=")
 
 
 def test_pages_are_only_read(plain: Client) -> None:
-    assert {plain.post(page).status_code for page in (*PAGES, ROOT)} == {405}
+    assert {plain.post(page).status_code for page in (*PAGES, *OWN, ROOT)} == {405}
 
 
-def test_draft_is_only_posted(plain: Client) -> None:
-    assert plain.get(DRAFT).status_code == 405
+def test_what_changes_something_is_only_posted(plain: Client) -> None:
+    assert {plain.get(address).status_code for address in (DRAFT, FORWARD)} == {405}
 
 
 def test_root_leads_to_the_first_page(plain: Client) -> None:
