@@ -27,6 +27,7 @@ class InsightSheet(models.Model):
         AMBIGUITY = "ambiguity", _("ambiguity map")
         DRIFT = "drift", _("drift")
         REVIEWERS = "reviewers", _("reviewers")
+        BUDGET = "budget", _("error budget")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.CASCADE, related_name="+")

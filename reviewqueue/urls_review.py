@@ -24,6 +24,7 @@ from reviewqueue.views.insight import (
     reliability,
     reviewers,
     runs,
+    shipping,
     what_if,
 )
 
@@ -73,6 +74,12 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/what-if/curve.csv",
         what_if.curve,
         name="insight-what-if-curve",
+    ),
+    path("streams/<slug:stream_key>/insight/budget/", shipping.budget, name="insight-budget"),
+    path(
+        "streams/<slug:stream_key>/insight/budget/cut-offs.csv",
+        shipping.prices,
+        name="insight-budget-prices",
     ),
     path(
         "streams/<slug:stream_key>/insight/ambiguity/",

@@ -28,7 +28,7 @@ BLOCKS = (
         "date": None,
     },
 )
-# Composites of .91, .721 and .31 with the blocks above, whose gap is .4.
+# Composites of .85, .721 and .31 with the blocks above, whose gap is .4.
 GREEN = {"entailment_probability": 1.0, "claim_count": 1}
 AMBER = {"entailment_probability": 0.91, "claim_count": 2}
 REFUSED = {"entailment_probability": 0.1, "claim_count": 1}

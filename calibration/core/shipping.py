@@ -7,10 +7,19 @@ The false-confidence rate is the share of shipped sentences that people judge un
 over the strata h of what ships, e = 1 for a sentence judged unsupported; with the interval of
 `estimates`. The promise beside it is one less the mean confidence of what ships. Completeness is
 the share of all sentences that ship. By a cut-off, what ships is what has at least its confidence.
+
+Labels that would settle whether a rate p keeps a budget b are those at which Wilson's interval,
+the inverse of the score test, no longer holds b (Wilson, JASA 22, 1927):
+
+    n = d z^2 b (1 - b) / (p - b)^2
+
+d is the design effect, by which the interval at hand is wider than that of so many plain labels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +33,14 @@ from calibration.core.estimates import (
     as_vector,
     estimate_proportion,
     inclusion_weights,
+    wilson_interval,
 )
 from routing.core.signals import round_signal
 
 BoolArray = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.integer]
+
+Z: Final = 1.959964  # of a 95% interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,30 @@ class Price:
 
     cut_off: float
     shipped: Shipped
+
+
+def count_needed(shipped: Shipped, budget: float) -> int | None:
+    """Further labels that would settle whether `budget` is kept, if the rate stays as it is.
+
+    0 where it is settled. Without a label, those that it takes if none of them is wrong. None where
+    no number would do, since the rate is the budget itself or the budget is 0.
+    """
+    if not 0.0 < budget < 1.0:
+        return None
+    rate, low, high = shipped.rate, shipped.low, shipped.high
+    if rate is None or low is None or high is None:
+        return ceil(Z * Z * (1.0 - budget) / budget)
+    if low > budget or high <= budget:
+        return 0
+    if rate == budget:
+        return None
+    plain_low, plain_high = wilson_interval(rate * shipped.n, shipped.n)
+    width, plain = (
+        (high - rate, plain_high - rate) if rate < budget else (rate - low, rate - plain_low)
+    )
+    effect = max(1.0, (width / plain) ** 2) if plain > 0.0 else 1.0
+    wanted = effect * Z * Z * budget * (1.0 - budget) / (rate - budget) ** 2
+    return max(1, ceil(wanted) - shipped.n)
 
 
 def measure_strata(sentences: Sentences, strata: Sequence[int]) -> Shipped:

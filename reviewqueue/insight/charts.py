@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from reviewqueue.insight.drawing import INKS
-from reviewqueue.insight.figures import Band, Step
+from reviewqueue.insight.figures import Band, BudgetFigures, Step
 
 Document = dict[str, Any]
 
@@ -18,6 +18,8 @@ SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 FONT: Final = "-apple-system, Segoe UI, Noto Sans, Helvetica, Arial, sans-serif"
 SIDE: Final = 300
 SMALL: Final = 132
+# The rate of fewer labels would only stretch its interval over the chart.
+FEWEST_PRICED: Final = 20
 TONES: Final = ("calibrated", "over", "under", "few")
 _COLOURS: Final = [INKS["auto"], INKS["flagged"], INKS["watch"], INKS["bar"]]
 _SHAPES: Final = ["circle", "triangle-down", "triangle-up", "square"]
@@ -109,6 +111,44 @@ def automation_curve(steps: Sequence[Step], today: Step | None) -> Document:
             },
         ]
     return as_document({"width": 640, "height": 240, "layer": layers})
+
+
+def price_chart(figures: BudgetFigures) -> Document:
+    """By refusal cut-off the share that ships and the wrong ones among it, with their interval.
+
+    The budget is a line across, the cut-off in force one upright. Errors of fewer labels than a
+    rate may be told by are left out.
+    """
+    values: list[Document] = [
+        {"cut_off": price["cut_off"], **price["ships"]} for price in figures["prices"]
+    ]
+    judged = [value for value in values if value["labels"] >= FEWEST_PRICED]
+    x: Document = {
+        "field": "cut_off",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "axis": {**_axis(_("Refused under this confidence")), "format": ".1f", "grid": False},
+    }
+    share: Document = {"type": "quantitative", "scale": {"domain": [0, 1]}}
+    share["axis"] = _axis(_("Share"))
+    layers: list[Document] = [
+        {
+            "data": {"values": judged},
+            "mark": {"type": "area", "color": INKS["reject"], "fillOpacity": 0.16},
+            "encoding": {"x": x, "y": {"field": "low", **share}, "y2": {"field": "high"}},
+        },
+        *_named_line(values, x, {"field": "completeness", **share}, _("ship"), INKS["bar-strong"]),
+        *_named_line(judged, x, {"field": "rate", **share}, _("wrong of these"), INKS["reject"]),
+    ]
+    in_force = [value for value in values if value["cut_off"] == figures["cut_off"]]
+    words = _("in force: %(cut_off)s") % {"cut_off": f"{figures['cut_off']:.2f}"}
+    layers += _rule(in_force, {"x": x}, {"x": x, "y": {"value": 8}}, words, dx=6)
+    if figures["budget"] is not None:
+        across = {"y": {"field": "budget", **share}}
+        at = [{"budget": figures["budget"]}]
+        words = _("budget %(share)s") % {"share": f"{100.0 * figures['budget']:.4g}%"}
+        layers += _rule(at, across, {**across, "x": {"value": 4}}, words, dy=-8)
+    return _document({"width": 640, "height": 260, "layer": layers})
 
 
 def axis_floor(points: Sequence[Band]) -> float:
@@ -225,6 +265,53 @@ def _volume(points: Sequence[Band], floor: float) -> Document:
             },
         },
     }
+
+
+def _named_line(
+    values: Sequence[Document], x: Document, y: Document, name: str, colour: str
+) -> list[Document]:
+    """A line with its name at the left end, which a legend would make one look up."""
+    known = [value for value in values if value[y["field"]] is not None]
+    return [
+        {
+            "data": {"values": known},
+            "mark": {"type": "line", "color": colour, "strokeWidth": 2},
+            "encoding": {"x": x, "y": y},
+        },
+        {
+            "data": {"values": known[:1]},
+            "mark": {
+                "type": "text",
+                "text": name,
+                "align": "left",
+                "dx": 6,
+                "dy": 14,
+                "color": colour,
+            },
+            "encoding": {"x": x, "y": y},
+        },
+    ]
+
+
+def _rule(
+    at: Sequence[Document],
+    line: Document,
+    label: Document,
+    words: str,
+    *,
+    dx: int = 0,
+    dy: int = 0,
+) -> list[Document]:
+    mark = {"type": "rule", "color": INKS["text-2"], "strokeDash": [4, 4], "strokeWidth": 1}
+    named = {"type": "text", "text": words, "align": "left", "color": INKS["text-2"]}
+    return [
+        {"data": {"values": list(at)}, "mark": mark, "encoding": line},
+        {
+            "data": {"values": list(at)},
+            "mark": {**named, "dx": dx, "dy": dy},
+            "encoding": label,
+        },
+    ]
 
 
 def _scaled(field: str, floor: float, axis: Document | None) -> Document:

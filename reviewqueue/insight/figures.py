@@ -300,6 +300,77 @@ class ReviewersFigures(TypedDict):
     people: list[PersonFigures]
 
 
+class Ships(TypedDict):
+    """What ships: items and their share of all; the rate of wrong ones, with its 95% interval.
+
+    `promised` is the error rate that the confidences promise; `needed` the labels still wanted
+    until it is settled whether the budget is kept, null where none would do or there is no budget.
+    """
+
+    items: float
+    completeness: float | None
+    labels: int
+    promised: float | None
+    rate: float | None
+    low: float | None
+    high: float | None
+    needed: int | None
+
+
+class PricedCutOff(TypedDict):
+    """What would ship from one confidence up."""
+
+    cut_off: float
+    ships: Ships
+
+
+class Spent(TypedDict):
+    """Verdicts that labels took and their active hours; `untimed` of them told no time."""
+
+    verdicts: int
+    hours: float
+    untimed: int
+
+
+class Warned(TypedDict):
+    """Labels of shipped sentences by verdict: all of them, and those with each warning."""
+
+    labels: int
+    stale_source: int
+    off_topic: int
+    number_not_found: int
+    none: int
+
+
+class BudgetFigures(TypedDict):
+    """Of the error budget page of drafted sentences.
+
+    `bands` are by queue; `cut_off` is the one in force, under which sentences are refused.
+    `kept_from` is the lowest cut-off at which the budget is kept, the whole interval included, and
+    `met_from` the lowest at which the rate itself is within it. `spent` is on first answers and on
+    adjudications, `warned` on sentences judged wrong and right.
+    """
+
+    policy: str
+    version: int
+    model: str
+    first: str
+    last: str
+    labels: int
+    items: float
+    open: int
+    budget: float | None
+    cut_off: float
+    bands: dict[str, Ships]
+    total: Ships
+    prices: list[PricedCutOff]
+    kept_from: float | None
+    met_from: float | None
+    spent: dict[str, Spent]
+    warned: dict[str, Warned]
+    measured: Measured
+
+
 def rank_categories(categories: Mapping[str, Sequence[Band]]) -> list[str]:
     """Keys by what is known to be worst: certain before possible, over before under.
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
+from reviewqueue.insight.budget import make_budget
 from reviewqueue.insight.drifting import make_drift
 from reviewqueue.insight.mixups import make_ambiguity
 from reviewqueue.insight.reliability import make_month, make_quarter
@@ -35,6 +36,7 @@ MAKERS: Final[Mapping[str, Callable[[Stream, datetime], Made]]] = {
     Kind.MONTH: make_month,
     Kind.QUARTER: make_quarter,
     Kind.WHAT_IF: make_trials,
+    Kind.BUDGET: make_budget,
     Kind.AMBIGUITY: make_ambiguity,
     Kind.DRIFT: make_drift,
     Kind.REVIEWERS: make_reviewers,

@@ -26,7 +26,8 @@ VERSION: Final = """
             WHERE stream_id = %(stream)s ORDER BY received_at DESC LIMIT 1),
         (SELECT id FROM calibration_calibrationrun
             WHERE stream_id = %(stream)s ORDER BY created_at DESC LIMIT 1),
-        CURRENT_DATE
+        CURRENT_DATE,
+        (SELECT error_budget FROM routing_stream WHERE id = %(stream)s)
 """
 ASK: Final = """
     INSERT INTO reviewqueue_insightsheet AS sheet (id, stream_id, kind, version, asked_version,
@@ -92,7 +93,7 @@ def ask_for_first(*, streams: Sequence[Stream], kind: str) -> None:
 
 
 def data_version(stream: Stream) -> str:
-    """A name for the stream's data as it is now: policy, newest label, items by the hour, run."""
+    """A name for the stream's data as it is now: policy, label, items by the hour, run, budget."""
     with connection.cursor() as cursor:
         cursor.execute(VERSION, {"stream": stream.id})
         parts = cursor.fetchone()

@@ -8,13 +8,16 @@ from reviewqueue.insight.making import make_next
 from routing.models import Stream
 from tests import scenes
 from tests.browser.test_accessibility import violations
+from tests.grounded_scenes import make_grounded_stream
 from tests.reviewqueue.views.insight.conftest import add_labels
+from tests.reviewqueue.views.insight.test_shipping import judge_all
 from tests.scenes import KEYS
 
 ROOT = "/streams/helpdesk/insight/"
 RELIABILITY = f"{ROOT}reliability/"
 CELL = f"{RELIABILITY}items/?maps=raw&lower=0.7&upper=0.8"
 WHAT_IF = f"{ROOT}what-if/"
+DRAFTS = "/streams/drafts/insight/budget/"
 
 
 @pytest.fixture
@@ -36,6 +39,13 @@ def work() -> None:
         pass
 
 
+def add_drafts(person: User) -> None:
+    """A stream of judged sentences that the person may analyse."""
+    drafts = make_grounded_stream(error_budget=0.2, audit_rate=1.0, bulk_label_rate=1.0)
+    judge_all(drafts)
+    scenes.join(person, drafts, "analyst")
+
+
 def test_page_shows_itself_once_it_is_counted(signed_in: Page) -> None:
     signed_in.goto(RELIABILITY)
     expect(signed_in.get_by_role("heading", name="This is being counted")).to_be_visible()
@@ -47,7 +57,7 @@ def test_page_shows_itself_once_it_is_counted(signed_in: Page) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_have_no_violations_and_nothing_scrolls_sideways(
-    signed_in: Page, complaints: list[str], theme: str
+    signed_in: Page, reviewer: User, complaints: list[str], theme: str
 ) -> None:
     complaints.append("422")
     signed_in.emulate_media(color_scheme="dark" if theme == "dark" else "light")
@@ -62,11 +72,14 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
         "reviewers": f"{ROOT}reviewers/",
         "runs": f"{ROOT}runs/",
         "budgets": "/insight/budgets/",
+        "drafts": DRAFTS,
     }
     signed_in.goto(RELIABILITY)
     found = {"waiting": violations(signed_in)}
     for page in ("what-if", "ambiguity", "drift", "reviewers"):
         signed_in.goto(f"{ROOT}{page}/")
+    add_drafts(reviewer)
+    signed_in.goto(DRAFTS)
     work()
     over = {}
     for name, address in pages.items():

@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from calibration.labels import find_cohort
 from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask
-from reviewqueue.pace import Pace, measure_pace, seconds_per_review
+from reviewqueue.pace import Pace, Work, measure_label_work, measure_pace, seconds_per_review
 from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.models import Stream
@@ -92,3 +93,18 @@ def test_median_pace_has_an_interval_from_six_verdicts_on(stream: Stream, rita: 
     # With 7 verdicts the extremes hold the median 98.4% of the time, the next ones 87.5%.
     assert found == Pace(verdicts=7, median=40.0, low=10.0, high=70.0)
     assert measure_pace(stream=stream, user=rita, start=end, end=end).verdicts == 0
+
+
+def test_work_behind_labels_is_the_time_of_their_verdicts(stream: Stream, rita: User) -> None:
+    post_items(stream, 4, confidence=0.55, at=timezone.now())
+    for seconds in (1800, 360, 0):
+        task = answer_next(rita, stream, "hold", active=timedelta(seconds=seconds))
+    cohort = find_cohort(stream=stream, at=timezone.now(), days=90)
+    cap = stream.lease.total_seconds()
+    expected = (min(1800.0, cap) + min(360.0, cap)) / 3600.0
+    found = measure_label_work(cohort)
+    assert (found[False].verdicts, found[False].untimed) == (3, 1)
+    assert found[False].hours == pytest.approx(expected)
+    assert found[True] == Work(0, 0.0, 0)
+    undo_verdict(verdict_id=task.verdicts.get().id, reviewer=rita)
+    assert measure_label_work(cohort)[False].verdicts == 2

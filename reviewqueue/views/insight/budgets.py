@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import JSONField
+from django.db.models import JSONField, Q
 from django.db.models.fields.json import KeyTransform
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -20,12 +20,13 @@ from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.insight.figures import Measured
 from reviewqueue.insight.sheets import ask_for_first
 from reviewqueue.insight_models import InsightSheet
-from reviewqueue.views.insight.pages import NOTHING, as_percent, as_range
+from reviewqueue.views.insight.pages import NOTHING, as_percent, as_range, judge_rate
 from routing.core.signals import show_number
 from routing.models import Policy, Stream
 
 Certificate = Mapping[str, float | None]
 WHAT_IF: Final = InsightSheet.Kind.WHAT_IF
+BUDGET: Final = InsightSheet.Kind.BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +109,26 @@ def _read_certificates(
 
 
 def _read_measured(streams: Sequence[Stream]) -> dict[UUID, Measured]:
-    """What the what-if sheets measured; those that never were made are asked for."""
+    """What the sheets measured; those that never were made are asked for.
+
+    Of drafted sentences by the budget sheet, since amber ones ship too, else by the what-if sheet.
+    """
+    by_kind = {
+        kind: [stream for stream in streams if stream.is_grounded == (kind == BUDGET)]
+        for kind in (WHAT_IF, BUDGET)
+    }
+    is_its_own = Q(stream__in=by_kind[WHAT_IF], kind=WHAT_IF) | Q(
+        stream__in=by_kind[BUDGET], kind=BUDGET
+    )
     rows = (
-        InsightSheet.objects.filter(stream__in=streams, kind=WHAT_IF)
+        InsightSheet.objects.filter(is_its_own)
         .annotate(said=KeyTransform("measured", "figures", output_field=JSONField()))
         .values_list("stream_id", "said")
     )
     found = dict(rows)
-    missing = [stream for stream in streams if stream.id not in found]
-    if missing:
-        ask_for_first(streams=missing, kind=WHAT_IF)
+    for kind, own in by_kind.items():
+        if missing := [stream for stream in own if stream.id not in found]:
+            ask_for_first(streams=missing, kind=kind)
     return {stream_id: said for stream_id, said in found.items() if said}
 
 
@@ -133,7 +144,9 @@ def _draw(
     needed = certificate.get("audits_needed")
     return BudgetLine(
         name=stream.name,
-        address=reverse("insight-what-if", args=[stream.key]),
+        address=reverse(
+            "insight-budget" if stream.is_grounded else "insight-what-if", args=[stream.key]
+        ),
         promised=NOTHING if stream.error_budget is None else _share(stream.error_budget),
         implied=""
         if policy is None or stream.error_budget is not None
@@ -148,7 +161,11 @@ def _draw(
         interval="" if measured is None else as_range(measured["low"], measured["high"]),
         labels=0 if measured is None else measured["labels"],
         needed=_word_needed(certificate, needed),
-        state=_judge(stream.error_budget, measured),
+        state=judge_rate(
+            stream.error_budget,
+            None if measured is None else measured["low"],
+            None if measured is None else measured["high"],
+        ),
     )
 
 
@@ -160,14 +177,6 @@ def _word_needed(certificate: Certificate, needed: float | None) -> str:
     if needed is None:
         return _("more errors than that were seen")
     return _("about %(n)s more audits") % {"n": f"{needed:,.0f}"}
-
-
-def _judge(budget: float | None, measured: Measured | None) -> str:
-    if budget is None or measured is None or measured["low"] is None or measured["high"] is None:
-        return ""
-    if measured["low"] > budget:
-        return "broken"
-    return "kept" if measured["high"] <= budget else "open"
 
 
 def _share(value: float) -> str:

@@ -35,6 +35,10 @@ PAGES: Final[Sequence[tuple[str, "_StrPromise"]]] = (
     ("insight-reviewers", gettext_lazy("Reviewers")),
     ("insight-runs", gettext_lazy("Runs")),
 )
+# Of streams of drafted sentences alone.
+GROUNDED_PAGES: Final[Sequence[tuple[str, "_StrPromise"]]] = (
+    ("insight-budget", gettext_lazy("Error budget")),
+)
 VERDICTS: Final[Mapping[str, "_StrPromise"]] = {
     "calibrated": gettext_lazy("calibrated"),
     "overconfident_certain": gettext_lazy("overconfident, certain"),
@@ -105,7 +109,8 @@ def describe_page(request: HttpRequest, stream: Stream, shown: Shown | None) -> 
         "is_demo": stream.is_demo,
         "stream": stream,
         "tabs": [
-            Tab(str(name), reverse(page, args=[stream.key]), page == here) for page, name in PAGES
+            Tab(str(name), reverse(page, args=[stream.key]), page == here)
+            for page, name in (*PAGES, *(GROUNDED_PAGES if stream.is_grounded else ()))
         ],
         "shown": shown,
         "address": request.path,
@@ -167,6 +172,15 @@ def as_range(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
     return f"{100.0 * low:.1f}–{as_percent(high)}"
+
+
+def judge_rate(budget: float | None, low: float | None, high: float | None) -> str:
+    """Whether a budget is kept by an interval of errors: kept, broken, or open; empty without."""
+    if budget is None or low is None or high is None:
+        return ""
+    if low > budget:
+        return "broken"
+    return "kept" if high <= budget else "open"
 
 
 def _as_file(content: str, name: str, content_type: str) -> HttpResponse:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from calibration.core.errors import CalibrationError
-from calibration.core.shipping import Sentences, measure_strata, price_cut_offs
+from calibration.core.estimates import wilson_interval
+from calibration.core.shipping import (
+    Sentences,
+    Shipped,
+    count_needed,
+    measure_strata,
+    price_cut_offs,
+)
 
 GREEN, AMBER, REFUSED = 0, 1, 2
 
@@ -106,3 +113,37 @@ def test_codes_of_another_length_are_refused_by_name() -> None:
 
     with pytest.raises(CalibrationError, match="stratum: has 2 codes for 1 rows"):
         Sentences(one, one, one, np.array([0, 0]), one, one, np.array([0]))
+
+
+def shipped_of(n: int, wrong: int, *, stretch: float = 1.0) -> Shipped:
+    """A full review's count; `stretch` widens its interval, as an uneven draw does."""
+    rate = wrong / n
+    low, high = wilson_interval(wrong, n)
+    return Shipped(
+        1_000.0, 1.0, n, 0.1, rate, rate - stretch * (rate - low), rate + stretch * (high - rate)
+    )
+
+
+def test_labels_needed_are_those_that_settle_it() -> None:
+    # 1.96^2 * .2 * .8 / .1^2 = 61.5
+    assert count_needed(shipped_of(50, 5), 0.2) == 12
+    assert wilson_interval(6.1, 61)[1] > 0.2
+    assert wilson_interval(6.2, 62)[1] <= 0.2
+    assert count_needed(shipped_of(62, 6), 0.2) == 0
+    assert count_needed(shipped_of(50, 25), 0.2) == 0
+
+
+def test_labels_needed_grow_with_the_design_effect() -> None:
+    assert count_needed(shipped_of(50, 5, stretch=2.0**0.5), 0.2) == 123 - 50
+
+
+def test_labels_needed_where_there_are_none_are_those_of_no_error() -> None:
+    nothing = Shipped(1_000.0, 1.0, 0, 0.1, None, None, None)
+
+    # 1.96^2 * .8 / .2 = 15.4
+    assert count_needed(nothing, 0.2) == 16
+
+
+def test_no_number_of_labels_settles_a_rate_that_is_the_budget() -> None:
+    assert count_needed(shipped_of(50, 10), 0.2) is None
+    assert count_needed(shipped_of(50, 0), 0.0) is None
