@@ -60,33 +60,38 @@ def heat_map(names: Sequence[str], cells: Sequence[Mapping[str, object]]) -> Doc
                     "mark": {"type": "point", "size": 6, "filled": True, "color": INKS["axis"]},
                     "encoding": {"x": said, "y": people},
                 },
-                {
-                    "data": {"values": list(cells)},
-                    "mark": {
-                        "type": "rect",
-                        "fill": INKS["bar-strong"],
-                        "stroke": INKS["surface"],
-                    },
-                    "encoding": {
-                        "x": said,
-                        "y": people,
-                        "fillOpacity": {
-                            "field": "share",
-                            "type": "quantitative",
-                            "scale": {"domainMin": 0, "range": [0.08, DARKEST]},
-                            "legend": None,
-                        },
-                    },
-                },
-                {
-                    "data": {"values": list(cells)},
-                    "mark": {"type": "text", "fontSize": 11, "color": INKS["text"]},
-                    "encoding": {
-                        "x": said,
-                        "y": people,
-                        "text": {"field": "share", "type": "quantitative", "format": ".1%"},
-                    },
-                },
+                *_draw_shares(cells, {"x": said, "y": people}),
             ],
         }
     )
+
+
+def _draw_shares(cells: Sequence[Mapping[str, object]], place: Document) -> list[Document]:
+    """Each cell as deep as its share, with the share in words."""
+    return [
+        {
+            "data": {"values": list(cells)},
+            "mark": {
+                "type": "rect",
+                "fill": INKS["bar-strong"],
+                "stroke": INKS["surface"],
+            },
+            "encoding": {
+                **place,
+                "fillOpacity": {
+                    "field": "share",
+                    "type": "quantitative",
+                    "scale": {"domainMin": 0, "range": [0.08, DARKEST]},
+                    "legend": None,
+                },
+            },
+        },
+        {
+            "data": {"values": list(cells)},
+            "mark": {"type": "text", "fontSize": 11, "color": INKS["text"]},
+            "encoding": {
+                **place,
+                "text": {"field": "share", "type": "quantitative", "format": ".1%"},
+            },
+        },
+    ]

@@ -122,23 +122,22 @@ def shift_timeline(weeks: Sequence[WeekFigures], events: Sequence[DriftEvent]) -
                     "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1},
                     "encoding": {"x": _time(), "y": y, "color": colour, "shape": shape},
                 },
-                *(
-                    {
-                        "data": {"values": [each]},
-                        "mark": {
-                            "type": "text",
-                            "align": "left",
-                            "dx": 8,
-                            "dy": dy,
-                            "color": INKS["text-2"],
-                        },
-                        "encoding": {"x": _time(), "y": y, "text": {"field": "words"}},
-                    }
-                    for each, dy in zip(last, _apart(last), strict=True)
-                ),
+                *_name_lines(last, y),
             ],
         }
     )
+
+
+def _name_lines(last: Sequence[Mapping[str, object]], y: Document) -> list[Document]:
+    """The lines' names at their ends."""
+    return [
+        {
+            "data": {"values": [each]},
+            "mark": {"type": "text", "align": "left", "dx": 8, "dy": dy, "color": INKS["text-2"]},
+            "encoding": {"x": _time(), "y": y, "text": {"field": "words"}},
+        }
+        for each, dy in zip(last, _apart(last), strict=True)
+    ]
 
 
 def _apart(last: Sequence[Mapping[str, object]]) -> list[int]:
