@@ -148,7 +148,7 @@ def price_chart(figures: BudgetFigures) -> Document:
         at = [{"budget": figures["budget"]}]
         words = _("budget %(share)s") % {"share": f"{100.0 * figures['budget']:.4g}%"}
         layers += _rule(at, across, {**across, "x": {"value": 4}}, words, dy=-8)
-    return _document({"width": 640, "height": 260, "layer": layers})
+    return as_document({"width": 640, "height": 260, "layer": layers})
 
 
 def axis_floor(points: Sequence[Band]) -> float:
