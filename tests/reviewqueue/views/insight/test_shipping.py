@@ -36,7 +36,7 @@ def add_sentences(
     """Sentences of today; the first of them supported, and none judged where that is None."""
     posts = [make_sentence(f"{name}-{number}", signals=signals) for number in range(size)]
     taken = take_in(stream=stream, posts=posts, received_at=timezone.now())
-    ids = [one.decision_id for one in taken if isinstance(one, Taken)]
+    ids = [one.decision_id for one in taken if isinstance(one, Taken) and one.decision_id]
     decisions = Decision.objects.filter(id__in=ids).order_by("id")
     GroundTruth.objects.bulk_create(
         GroundTruth(
