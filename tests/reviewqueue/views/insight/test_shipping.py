@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -30,12 +31,12 @@ PICTURE = "/streams/drafts/insight/budget/price.svg"
 
 
 def add_sentences(
-    stream: Stream, size: int, *, supported: int | None, signals: dict[str, object], name: str
+    stream: Stream, size: int, *, supported: int | None, signals: Mapping[str, object], name: str
 ) -> None:
     """Sentences of today; the first of them supported, and none judged where that is None."""
     posts = [make_sentence(f"{name}-{number}", signals=signals) for number in range(size)]
     taken = take_in(stream=stream, posts=posts, received_at=timezone.now())
-    ids = [one.decision_id for one in taken if isinstance(one, Taken)]
+    ids = [one.decision_id for one in taken if isinstance(one, Taken) and one.decision_id]
     decisions = Decision.objects.filter(id__in=ids).order_by("id")
     GroundTruth.objects.bulk_create(
         GroundTruth(
@@ -61,8 +62,8 @@ def judge_all(stream: Stream) -> None:
     add_sentences(stream, 20, supported=4, signals=REFUSED, name="refused")
 
 
-def make_stream(key: str = "drafts", **fields: object) -> Stream:
-    return make_grounded_stream(key, audit_rate=1.0, bulk_label_rate=1.0, **fields)
+def make_stream(key: str = "drafts", *, error_budget: float | None = None) -> Stream:
+    return make_grounded_stream(key, audit_rate=1.0, bulk_label_rate=1.0, error_budget=error_budget)
 
 
 @pytest.fixture
