@@ -3,13 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from django.db.models import F, Q
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce, Left
 
 from reviewqueue.disclosure import hidden_from
 from reviewqueue.retry_models import RetryRequest
+from reviewqueue.sentences import SENTENCE
 from routing.models import Decision, Item, Stream
 
 if TYPE_CHECKING:
@@ -18,14 +23,19 @@ if TYPE_CHECKING:
 # Of a stream, that are looked through for its drafts.
 LATEST: Final = 2_000
 MOST_SENTENCES: Final = 500
+OPENING: Final = 100
 BEHIND: Final = 1_000_001  # after every place that a post can name
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A draft that was posted to lately; `sentences` counts those that were posted lately."""
+    """A draft that was posted to lately; `sentences` counts those that were posted lately.
+
+    `opening` is how the one begins that stands first among them.
+    """
 
     name: str
+    opening: str
     sentences: int
     received_at: datetime
 
@@ -44,14 +54,25 @@ class DraftedSentence:
 
 def list_drafts(stream: Stream, *, count: int) -> list[Draft]:
     """The stream's drafts with the latest sentences, the latest first."""
-    latest = Item.objects.filter(stream=stream).order_by("-id")
-    rows = latest.values_list("draft", "received_at")[:LATEST]
-    found: dict[str, Draft] = {}
-    for name, received_at in rows:
+    rows = (
+        Item.objects.filter(stream=stream)
+        .order_by("-id")
+        .values_list(
+            "draft",
+            "received_at",
+            Coalesce("position", BEHIND),
+            "id",
+            Left(KeyTextTransform(SENTENCE, "payload"), OPENING),
+        )[:LATEST]
+    )
+    found: dict[str, list[tuple[datetime, tuple[int, UUID], str]]] = {}
+    for name, received_at, position, item_id, text in rows:
         if name:
-            known = found.setdefault(name, Draft(name, 0, received_at))
-            found[name] = Draft(name, known.sentences + 1, known.received_at)
-    return list(found.values())[:count]
+            found.setdefault(name, []).append((received_at, (position, item_id), text or ""))
+    return [
+        Draft(name, min(rows, key=itemgetter(1))[2], len(rows), rows[0][0])
+        for name, rows in islice(found.items(), count)
+    ]
 
 
 def read_draft(*, viewer: "User", stream: Stream, name: str) -> list[DraftedSentence]:

@@ -32,6 +32,7 @@ class DraftLine:
     """A draft in the list, with where it is read."""
 
     name: str
+    opening: str
     sentences: int
     received_at: Any
     address: str
@@ -70,7 +71,13 @@ def drafts(request: PersonRequest, stream_key: str) -> HttpResponse:
     """The stream's latest drafts."""
     stream = _find_stream(request, stream_key)
     lines = [
-        DraftLine(each.name, each.sentences, each.received_at, address_of_draft(stream, each.name))
+        DraftLine(
+            each.name,
+            each.opening,
+            each.sentences,
+            each.received_at,
+            address_of_draft(stream, each.name),
+        )
         for each in list_drafts(stream, count=LISTED)
     ]
     context = {"section": "drafts", "is_demo": stream.is_demo, "stream": stream, "lines": lines}

@@ -133,8 +133,8 @@ def test_latest_drafts_come_first(plain: Client, stream: Stream) -> None:
 
     page = plain.get(LIST).content
 
-    assert "notes/1 1 sentence lately" in text_of(page)
-    assert "letter 7 3 sentences lately" in text_of(page)
+    assert "notes/1 An import file may have at most 10 MB. 1 sentence " in text_of(page)
+    assert "letter 7 A file may have 10 MB. 3 sentences" in text_of(page)
     assert text_of(page).index("notes/1") < text_of(page).index("letter 7")
     assert b'href="/streams/drafts/draft/?id=notes%2F1"' in page
 
