@@ -7,14 +7,21 @@ sheet is made once however many look at it, and streams that nobody looks at cos
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
 
 from reviewqueue.doorbell import MAKE_INSIGHT_SHEETS, ring
 from reviewqueue.insight_models import InsightSheet
 from routing.models import Stream
 
+# Raised with what is counted or drawn, so that sheets of an earlier edition are made anew.
+EDITION: Final = 1
+# One that could not be made is tried again when somebody looks so long after it was asked for.
+PATIENCE: Final = timedelta(minutes=2)
 # Each part is the end of an index. Items count by the hour: they move shares, not verdicts.
 VERSION: Final = """
     SELECT (SELECT id FROM routing_policy
@@ -79,7 +86,11 @@ def read_sheet(*, stream: Stream, kind: str, with_arrays: bool = False) -> Shown
     sheet = (found if with_arrays else found.defer("arrays")).first()
     version = data_version(stream)
     if sheet is not None and sheet.version == version:
-        return Shown(sheet, is_newest=True)
+        if not sheet.error or sheet.asked_at > timezone.now() - PATIENCE:
+            return Shown(sheet, is_newest=True)
+        found.filter(version=version).update(version="", asked_at=Now())
+        ring(MAKE_INSIGHT_SHEETS)
+        return Shown(sheet, is_newest=False)
     if sheet is None or sheet.asked_version != version:
         _ask_for(stream, kind, version)
     return Shown(sheet, is_newest=False)
@@ -93,12 +104,16 @@ def ask_for_first(*, streams: Sequence[Stream], kind: str) -> None:
 
 
 def data_version(stream: Stream) -> str:
-    """A name for the stream's data as it is now: policy, label, items by the hour, run, budget."""
+    """A name for the stream's data as it is now: policy, label, items by the hour, run, budget.
+
+    It ends with the edition of what is made of them.
+    """
     with connection.cursor() as cursor:
         cursor.execute(VERSION, {"stream": stream.id})
         parts = cursor.fetchone()
     return " ".join(
-        each.isoformat() if hasattr(each, "isoformat") else str(each or "-") for each in parts
+        each.isoformat() if hasattr(each, "isoformat") else str(each or "-")
+        for each in (*parts, EDITION)
     )
 
 

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewqueue.insight import making
 from reviewqueue.insight.making import LEASE, REST_SECONDS, make_next
-from reviewqueue.insight.sheets import Made, read_sheet
+from reviewqueue.insight.sheets import PATIENCE, Made, read_sheet
 from reviewqueue.insight_models import InsightSheet
 from routing.models import Stream
 from tests.calibration.cohorts import make_audited_stream, post_labelled
@@ -99,7 +99,7 @@ def test_sheet_that_takes_long_rests_longer(stream: Stream, made: list[str]) -> 
     assert make_next() is None
 
 
-def test_failure_is_told_and_not_tried_again_for_the_same_data(
+def test_failure_is_told_and_tried_again_when_somebody_looks_later(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_stream: Stream, _at: object) -> Made:
@@ -112,6 +112,15 @@ def test_failure_is_told_and_not_tried_again_for_the_same_data(
     assert shown.sheet is not None
     assert shown.sheet.error == "ValueError: no such thing. The worker's log has all."
     assert (shown.is_ready, make_next()) == (False, None)
+
+    InsightSheet.objects.update(asked_at=timezone.now() - PATIENCE)
+    monkeypatch.setattr(making, "MAKERS", {MONTH: lambda *_: Made({"n": 1})})
+    assert make_next() is None
+    assert not read_sheet(stream=stream, kind=MONTH).is_newest
+    assert make_next() is not None
+    mended = read_sheet(stream=stream, kind=MONTH)
+    assert mended.sheet is not None
+    assert (mended.is_ready, mended.is_newest, mended.sheet.error) == (True, True, "")
 
 
 def test_worker_that_died_leaves_its_sheet_to_another(stream: Stream, made: list[str]) -> None:
