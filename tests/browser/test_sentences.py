@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from reviewqueue.access import issue_api_key
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Item, Stream
+from tests.browser.conftest import expect_ready, open_review
 from tests.browser.test_accessibility import violations
 from tests.grounded_scenes import BLOCKS, GREEN, REFUSED, make_grounded_stream, post_sentence
 
@@ -39,7 +40,7 @@ def chosen(page: Page, name: str) -> list[str]:
 def test_sentence_is_judged_without_a_mouse(stream: Stream, signed_in: Page) -> None:
     for number in range(2):
         seat(stream, f"s-{number}", signals={})
-    signed_in.goto(HOLD)
+    open_review(signed_in, HOLD)
     expect(signed_in.locator("#sources")).to_be_visible()
     assert chosen(signed_in, "block") == ["files#limits"]
 
@@ -63,6 +64,7 @@ def test_sentence_is_judged_without_a_mouse(stream: Stream, signed_in: Page) -> 
     )
     signed_in.reload()
     assert (chosen(signed_in, "claim-0"), chosen(signed_in, "claim-1")) == (["yes"], ["no"])
+    expect_ready(signed_in)
     signed_in.keyboard.press("Enter")
     signed_in.wait_for_selector("[data-undo-left]")
 
@@ -114,8 +116,11 @@ def test_refused_sentence_is_retried_to_amber(
     signed_in.keyboard.press("Escape")
     expect(refused).to_be_focused()
     signed_in.click("text=Retry")
+    signed_in.wait_for_url("**/retry/")
     signed_in.keyboard.press("2")
+    expect(signed_in.get_by_label("Widen the retrieval")).to_be_checked()
     signed_in.keyboard.press("c")
+    expect(signed_in.locator("#note")).to_be_focused()
     signed_in.keyboard.type("The limit stands in files.")
     signed_in.keyboard.press("Control+Enter")
     expect(signed_in.locator("text=Upstream was asked to widen the retrieval.")).to_be_visible()
