@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewqueue.access import streams_administered_by
-from reviewqueue.htmx import PersonRequest, go_to, respond, signed_in
+from reviewqueue.htmx import PersonRequest, go_to, signed_in
 from reviewqueue.insight.figures import AmbiguityFigures, ClusterFigures
 from reviewqueue.insight.sheets import Shown, read_sheet
 from reviewqueue.insight_models import InsightSheet
@@ -24,15 +23,14 @@ from reviewqueue.pictures import let_pictures_in
 from reviewqueue.priorities import bring_forward
 from reviewqueue.views.insight.pages import (
     as_percent,
-    describe_page,
     find_analysed,
     read_labels_by_key,
     send_table,
     show_picture,
+    show_sheet,
 )
 from reviewqueue.views.insight.topics import Sources, draw_pairs, draw_proposals, draw_topics
 from routing.models import Stream
-from routing.policies import find_published_spec
 
 KIND: Final = InsightSheet.Kind.AMBIGUITY
 TEMPLATE: Final = "insight/ambiguity.html"
@@ -58,13 +56,7 @@ class Cell:
 def ambiguity(request: PersonRequest, stream_key: str) -> HttpResponse:
     """Pairs, topics and proposals, each with its examples and what can be done about it."""
     stream = find_analysed(request, stream_key)
-    shown = read_sheet(stream=stream, kind=KIND)
-    has_policy = find_published_spec(stream.id) is not None
-    context = describe_page(request, stream, shown) | {"has_policy": has_policy}
-    if has_policy and shown.sheet is not None and shown.is_ready:
-        context |= _describe(request, stream, shown.sheet)
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        drawn = respond(request, TEMPLATE, context, part="figures")
+    drawn = show_sheet(request, stream, KIND, TEMPLATE, partial(_describe, request))
     return let_pictures_in(request, drawn, stream)
 
 

@@ -7,26 +7,24 @@ from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.htmx import PersonRequest, respond, signed_in
+from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.insight.figures import DriftEvent, DriftFigures, DriftTest, WeekFigures
 from reviewqueue.insight.sheets import read_sheet
 from reviewqueue.insight_models import InsightSheet
 from reviewqueue.views.insight.pages import (
     NOTHING,
     Picture,
-    describe_page,
     find_analysed,
     read_labels_by_key,
     send_table,
     show_picture,
+    show_sheet,
 )
 from routing.models import Stream
-from routing.policies import find_published_spec
 
 KIND: Final = InsightSheet.Kind.DRIFT
 TEMPLATE: Final = "insight/drift.html"
@@ -81,13 +79,7 @@ class EventRow:
 def drift(request: PersonRequest, stream_key: str) -> HttpResponse:
     """The evidence over time with its alarm line, the shifts by week, and the events."""
     stream = find_analysed(request, stream_key)
-    shown = read_sheet(stream=stream, kind=KIND)
-    has_policy = find_published_spec(stream.id) is not None
-    context = describe_page(request, stream, shown) | {"has_policy": has_policy}
-    if has_policy and shown.sheet is not None and shown.is_ready:
-        context |= _describe(stream, shown.sheet)
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        return respond(request, TEMPLATE, context, part="figures")
+    return show_sheet(request, stream, KIND, TEMPLATE, _describe)
 
 
 @require_safe

@@ -2,25 +2,28 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from reviewqueue.access import streams_analysed_by, streams_visible_to
 from reviewqueue.files.cells import neutralise
-from reviewqueue.htmx import PersonRequest, signed_in
+from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.insight.drawing import for_page, size_of
-from reviewqueue.insight.sheets import Shown
+from reviewqueue.insight.sheets import Shown, read_sheet
 from reviewqueue.insight_models import InsightSheet
 from routing.models import Category, Stream
+from routing.policies import find_published_spec
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -115,6 +118,24 @@ def describe_page(request: HttpRequest, stream: Stream, shown: Shown | None) -> 
         "shown": shown,
         "address": request.path,
     }
+
+
+def show_sheet(
+    request: PersonRequest,
+    stream: Stream,
+    kind: str,
+    template: str,
+    describe: Callable[[Stream, InsightSheet], Mapping[str, object]],
+    **more: object,
+) -> HttpResponse:
+    """The page of one sheet; `describe` tells what is on it, and is asked where there is one."""
+    shown = read_sheet(stream=stream, kind=kind)
+    has_policy = find_published_spec(stream.id) is not None
+    context = describe_page(request, stream, shown) | {"has_policy": has_policy} | more
+    if has_policy and shown.sheet is not None and shown.is_ready:
+        context |= describe(stream, shown.sheet)
+    with timezone.override(ZoneInfo(stream.time_zone)):
+        return respond(request, template, context, part="figures")
 
 
 def read_labels_by_key(stream: Stream) -> dict[str, str]:

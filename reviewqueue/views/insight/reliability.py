@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from reviewqueue.htmx import PersonRequest, respond, signed_in
+from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.insight.figures import BROKEN, ReliabilityFigures, Series, find_worst, gap_of
 from reviewqueue.insight.figures import Band as Cell
 from reviewqueue.insight.sheets import Shown, read_sheet
@@ -24,15 +22,14 @@ from reviewqueue.views.insight.pages import (
     as_percent,
     as_points,
     as_range,
-    describe_page,
     find_analysed,
     read_labels_by_key,
     send_table,
     show_picture,
+    show_sheet,
 )
 from routing.core.signals import show_number
 from routing.models import Stream
-from routing.policies import find_published_spec
 
 Kind = InsightSheet.Kind
 
@@ -85,16 +82,8 @@ def reliability(request: PersonRequest, stream_key: str) -> HttpResponse:
     """What the confidences promise against what people found, worst first."""
     stream = find_analysed(request, stream_key)
     kind = find_period(request)
-    shown = read_sheet(stream=stream, kind=kind)
-    has_policy = find_published_spec(stream.id) is not None
-    context = describe_page(request, stream, shown) | {
-        "has_policy": has_policy,
-        "periods": [(days, days == PERIODS[kind]) for days in PERIODS.values()],
-    }
-    if has_policy and shown.sheet is not None and shown.is_ready:
-        context |= _describe(stream, shown.sheet)
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        return respond(request, TEMPLATE, context, part="figures")
+    periods = [(days, days == PERIODS[kind]) for days in PERIODS.values()]
+    return show_sheet(request, stream, kind, TEMPLATE, _describe, periods=periods)
 
 
 @require_safe

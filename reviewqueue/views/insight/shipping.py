@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
-from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.htmx import PersonRequest, respond, signed_in
+from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.insight.figures import BudgetFigures, PricedCutOff, Ships
 from reviewqueue.insight.sheets import read_sheet
 from reviewqueue.insight_models import InsightSheet
@@ -21,15 +19,14 @@ from reviewqueue.views.insight.pages import (
     as_percent,
     as_points,
     as_range,
-    describe_page,
     find_analysed,
     judge_rate,
     send_table,
     show_picture,
+    show_sheet,
 )
 from routing.core.signals import show_number
 from routing.models import Stream
-from routing.policies import find_published_spec
 
 TEMPLATE: Final = "insight/budget.html"
 BUDGET: Final = InsightSheet.Kind.BUDGET
@@ -94,13 +91,7 @@ class WarningRow:
 def budget(request: PersonRequest, stream_key: str) -> HttpResponse:
     """How much of what shipped was wrong, against the budget, and what refusing more would cost."""
     stream = _find_grounded(request, stream_key)
-    shown = read_sheet(stream=stream, kind=BUDGET)
-    has_policy = find_published_spec(stream.id) is not None
-    context = describe_page(request, stream, shown) | {"has_policy": has_policy}
-    if has_policy and shown.sheet is not None and shown.is_ready:
-        context |= _describe(stream, shown.sheet)
-    with timezone.override(ZoneInfo(stream.time_zone)):
-        return respond(request, TEMPLATE, context, part="figures")
+    return show_sheet(request, stream, BUDGET, TEMPLATE, _describe)
 
 
 @require_safe
