@@ -32,7 +32,8 @@ def helpdesk(db: None, tmp_path: Path) -> Stream:
 @pytest.mark.parametrize("double_rate", [0.0, 1.0])
 def test_adjudicator_finds_two_differing_answers(helpdesk: Stream, double_rate: float) -> None:
     helpdesk.categories.update(double_rate=None)
-    Stream.objects.filter(id=helpdesk.id).update(double_rate=double_rate)
+    # A tenth of the demo's held items is drawn to be judged blind, and no dispute is made of those.
+    Stream.objects.filter(id=helpdesk.id).update(double_rate=double_rate, blind_rate=0.0)
     helpdesk.refresh_from_db()
     scenes.post(helpdesk, "HD-1", scores=PREDICTION.scores, payload=PREDICTION.payload)
     assert dispute_one(helpdesk, [PREDICTION]) is True
