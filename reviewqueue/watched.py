@@ -1,10 +1,13 @@
-"""Worker and beat, as they are started, each telling that its main loop turns."""
+"""The worker tells that its main loop turns."""
+
+from typing import TYPE_CHECKING
 
 from celery import bootsteps
-from celery.worker import WorkController
-from django_celery_beat.schedulers import DatabaseScheduler
 
 from reviewqueue import liveness
+
+if TYPE_CHECKING:
+    from celery.worker import WorkController
 
 
 class TouchFile(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is untyped
@@ -12,17 +15,7 @@ class TouchFile(bootsteps.StartStopStep):  # type: ignore[misc]  # celery is unt
 
     requires = {"celery.worker.components:Timer"}
 
-    def start(self, worker: WorkController) -> None:
+    def start(self, worker: "WorkController") -> None:
         """Begin with the worker; the timer ends with its loop."""
         liveness.touch()
         worker.timer.call_repeatedly(liveness.TOUCH_SECONDS, liveness.touch)
-
-
-class WatchedScheduler(DatabaseScheduler):  # type: ignore[misc]  # untyped
-    """The schedule in the database; a look at it that fails touches nothing."""
-
-    def tick(self, *arguments: object, **named: object) -> float:
-        """Start what is due; returns the seconds until the next look."""
-        seconds: float = super().tick(*arguments, **named)
-        liveness.touch()
-        return seconds
