@@ -17,11 +17,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -79,10 +78,13 @@ class Web:
 
     def look(self) -> bool:
         """Ask whether requests should come here."""
+        caller = Caller(self.url)
         try:
-            self.is_ready = Caller(self.url).ask("GET", "/readyz").status == OK
+            self.is_ready = caller.ask("GET", "/readyz").status == OK
         except CutError:
             self.is_ready = False
+        finally:
+            caller.close()
         return self.is_ready
 
 
@@ -182,18 +184,14 @@ def roll(
     stream: "Stream", *, way: str, rounds: int, folder: Path, environment: Mapping[str, str]
 ) -> Rolled:
     """Restart the servers `rounds` times under load. Raises `StageError`."""
-    from benchmarks.cast import authorise  # noqa: PLC0415 - Django is set up by now
-
     fleet, told, over = Fleet(way, folder, environment), Rolled(), threading.Event()
-    headers = authorise(stream)
     try:
         fleet.start()
-        post = partial(_poster, fleet, told, stream.key, headers=headers)
-        clients = [post(number=number) for number in range(SINGLES)]
-        clients.append(post(number=SINGLES, size=BATCH))
-        with fleet.watched(), ThreadPoolExecutor(len(clients)) as threads:
+        posters = [Poster(fleet, told, stream, number=number) for number in range(SINGLES)]
+        posters.append(Poster(fleet, told, stream, number=SINGLES, size=BATCH))
+        with fleet.watched(), ThreadPoolExecutor(len(posters)) as threads:
+            running = [threads.submit(poster.run, over) for poster in posters]
             try:
-                running = [threads.submit(_repeat, client, over) for client in clients]
                 time.sleep(1.0)
                 for _ in range(rounds):
                     told.restarts += fleet.restart_each()
@@ -219,44 +217,47 @@ def find_losses(stream: "Stream", told: Rolled) -> list[str]:
     )
 
 
-def _repeat(step: Callable[[], None], over: threading.Event) -> None:
-    while not over.wait(PAUSE_SECONDS):
-        step()
-
-
-def _poster(
-    fleet: Fleet,
-    told: Rolled,
-    key: str,
-    *,
-    headers: Mapping[str, str],
-    number: int,
-    size: int = 1,
-) -> Callable[[], None]:
+class Poster:
     """A client that keeps a connection to each server and posts `size` items at a time."""
-    from benchmarks.cast import encode, make_bodies  # noqa: PLC0415 - Django is set up by now
 
-    callers: dict[int, Caller] = {}
-    rounds = count()
-    address = f"/api/v1/streams/{key}/items" + ("/batch" if size > 1 else "")
+    def __init__(
+        self, fleet: Fleet, told: Rolled, stream: "Stream", *, number: int, size: int = 1
+    ) -> None:
+        from benchmarks.cast import authorise  # noqa: PLC0415 - Django is set up by now
 
-    def post() -> None:
-        bodies = list(make_bodies(f"{number}-{next(rounds)}", size, seed=number))
-        web = fleet.choose()
-        caller = callers.setdefault(web.port, Caller(web.url, headers))
+        self.fleet, self.told, self.number, self.size = fleet, told, number, size
+        self._headers = authorise(stream)
+        self._path = f"/api/v1/streams/{stream.key}/items" + ("/batch" if size > 1 else "")
+        self._callers: dict[int, Caller] = {}
+
+    def run(self, over: threading.Event) -> None:
+        """Post until it is over."""
         try:
-            answer = caller.ask("POST", address, encode(bodies if size > 1 else bodies[0]))
+            for turn in count():
+                if over.wait(PAUSE_SECONDS):
+                    return
+                self._post(turn)
+        finally:
+            for caller in self._callers.values():
+                caller.close()
+
+    def _post(self, turn: int) -> None:
+        from benchmarks.cast import encode, make_bodies  # noqa: PLC0415 - as above
+
+        bodies = list(make_bodies(f"{self.number}-{turn}", self.size, seed=self.number))
+        web = self.fleet.choose()
+        caller = self._callers.setdefault(web.port, Caller(web.url, self._headers))
+        try:
+            answer = caller.ask("POST", self._path, encode(bodies if self.size > 1 else bodies[0]))
         except CutError as error:
-            told.failed.append(f"{time.monotonic():.2f} port {web.port}: {error}")
+            self.told.failed.append(f"{time.monotonic():.2f} port {web.port}: {error}")
             return
         if answer.status not in TAKEN:
-            told.failed.append(f"{time.monotonic():.2f} port {web.port}: status {answer.status}")
+            self.told.failed.append(f"{time.monotonic():.2f} port {web.port}: {answer.status}")
             return
-        told.answered += 1
-        told.slowest_seconds = max(told.slowest_seconds, answer.seconds)
-        told.acknowledged += [str(body["external_id"]) for body in bodies]
-
-    return post
+        self.told.answered += 1
+        self.told.slowest_seconds = max(self.told.slowest_seconds, answer.seconds)
+        self.told.acknowledged += [str(body["external_id"]) for body in bodies]
 
 
 def main(argv: Sequence[str]) -> int:
