@@ -241,9 +241,16 @@ class Poster:
             for caller in self._callers.values():
                 caller.close()
 
+    def _let_go(self) -> None:
+        """Close connections to servers that are not ready, as a balancer does."""
+        for web in self.fleet.webs if self.fleet.way != "shared" else ():
+            if not web.is_ready and web.port in self._callers:
+                self._callers[web.port].close()
+
     def _post(self, turn: int) -> None:
         from benchmarks.cast import encode, make_bodies  # noqa: PLC0415 - as above
 
+        self._let_go()
         bodies = list(make_bodies(f"{self.number}-{turn}", self.size, seed=self.number))
         web = self.fleet.choose()
         caller = self._callers.setdefault(web.port, Caller(web.url, self._headers))

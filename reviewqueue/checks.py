@@ -85,7 +85,7 @@ def _open_doors() -> Iterator[CheckMessage]:
         yield Warning(
             "HTTPS is off: sessions and keys can be read on the way.",
             hint="Put a proxy with TLS in front that sets X-Forwarded-Proto, and set HTTPS=true.",
-            id="reviewqueue.W002",
+            id="reviewqueue.W006",
         )
     if settings.ALLOW_PRIVATE_ADDRESSES:
         yield Warning(
