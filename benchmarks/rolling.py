@@ -136,8 +136,10 @@ class Fleet:
         """Replace what serves, one after the other; returns how many were."""
         if self.way == "shared":
             old, new = self.webs
-            self._start(new)
-            time.sleep(DRAIN_SECONDS)
+            new.start()
+            # Either may answer at their port, so ask the kernel how many listen.
+            if not wait_until(lambda: count_listeners(new.port) == 2, seconds=START_SECONDS):
+                raise StageError(f"A second web server does not listen; see {new.log}.")
             old.stop()
             self.webs.reverse()
             return 1
@@ -203,6 +205,14 @@ def roll(
     finally:
         fleet.stop()
     return told
+
+
+def count_listeners(port: int) -> int:
+    """How many sockets listen on a TCP port of this machine (Linux)."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(
+        line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines
+    )
 
 
 def find_losses(stream: "Stream", told: Rolled) -> list[str]:
