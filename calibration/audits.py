@@ -13,7 +13,7 @@ from calibration.core.sampling import is_drawn
 from calibration.models import AuditDraw
 from routing.ids import uuid7
 from routing.models import Stream
-from routing.rows import fetch_row
+from routing.rows import fetch_rows
 from routing.tables import Row, Table
 
 DRAWS: Final = Table(AuditDraw, "id", "stream_id", "item_id", "decision_id", "pi", "drawn_at")
@@ -53,8 +53,8 @@ READ_RATES: Final = """
 
 def read_rates(stream: Stream) -> Rates:
     """The rates of a stream and of its categories, in one query."""
-    row = fetch_row(READ_RATES, {"stream": stream.id})
-    return make_rates(stream, row and row[0])
+    [(own,)] = fetch_rows(READ_RATES, {"stream": stream.id})
+    return make_rates(stream, own)
 
 
 def make_rates(stream: Stream, own: str | None) -> Rates:
