@@ -243,6 +243,9 @@ def test_services_by_their_commands_take_an_item_and_stop_warmly(host: Host) -> 
             "web"
         )
         post_canary(caller, stream, key)
+        token = (host.folder / "secrets" / "metrics_token").read_text().strip()
+        figures = caller.ask("GET", "/metrics", None, {"Authorization": f"Bearer {token}"})
+        assert b'reviewqueue_open_tasks{stream="helpdesk",queue="hold"} 1\n' in figures.body
 
         # Beat rings, the worker gives the announcement its position and begins to send it.
         wait_until(

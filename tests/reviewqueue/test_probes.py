@@ -260,8 +260,7 @@ def test_figures_cost_the_same_for_one_item_and_for_many(
 def test_queues_are_read_by_their_indexes(stream: Stream) -> None:
     """A plan without them would read every task there is."""
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute(gauges._WITH_CARE)
         for where, index in (
             (gauges._SINGLY.format(queue="hold"), "task_next"),
             (gauges._IN_BATCH, "task_batch"),
