@@ -87,6 +87,12 @@ DATABASES = {
         prepare=read.bool("PREPARE_STATEMENTS", default=True),
     )
 }
+# Exports and what insight pages show are read here where there is one; it may lag by seconds.
+if REPLICA_URL := read.str("REPLICA_URL", default=""):
+    DATABASES["replica"] = env.database_config(
+        REPLICA_URL, prepare=read.bool("PREPARE_STATEMENTS", default=True), variable="REPLICA_URL"
+    )
+DATABASE_ROUTERS = ["routing.reading.ReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SESSION_ENGINE = "reviewqueue.sessions"
