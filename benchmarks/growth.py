@@ -47,7 +47,7 @@ def _measure(sizes: Sequence[int], found: Found, folder: Path) -> None:
 
     from benchmarks.growth_cases import Scene, make_cases  # noqa: PLC0415
     from benchmarks.growth_past import make_past  # noqa: PLC0415
-    from benchmarks.growth_rows import Shift, grow, lift_positions  # noqa: PLC0415
+    from benchmarks.growth_rows import Shift, grow, keep_past  # noqa: PLC0415
     from benchmarks.meters import meter  # noqa: PLC0415
 
     # So that the connection whose costs are read stays the same.
@@ -56,7 +56,7 @@ def _measure(sizes: Sequence[int], found: Found, folder: Path) -> None:
     end = timezone.now() - timedelta(minutes=1)
     past = make_past("grown", items=TEMPLATES, span=PERIOD, end=end, seed=SEED)
     shift = Shift(past, PERIOD, most=sizes[-1] // TEMPLATES)
-    lift_positions(shift)
+    keep_past(shift)
     clones = 0
     for size in sizes:
         began = time.monotonic()

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from benchmarks.cast import CATEGORIES
 from calibration.frames import fold_deltas
+from calibration.monitoring import watch_audits
 from reviewqueue.batch_claims import claim_batch
 from reviewqueue.batches import confirm_batch
 from reviewqueue.claims import claim_next
@@ -78,6 +80,7 @@ def make_past(key: str, *, items: int, span: timedelta, end: datetime, seed: int
     sequence_all()
     while fold_deltas():
         pass
+    watch_audits(stream=stream, at=timezone.now())
     return Past(stream, posts, reviewers)
 
 

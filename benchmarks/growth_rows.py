@@ -55,8 +55,10 @@ _CLONE_ID: Final = """
             PLACING '8' FROM 17 FOR 1)::uuid
     $$
 """
-_TEMPLATES: Final = """
-    CREATE TEMP TABLE IF NOT EXISTS growth_template (
+# What is cloned is kept apart, as it was before anything was measured: measuring changes it.
+_KEEP: Final = "growth"
+_TEMPLATES: Final = f"""
+    CREATE TABLE {_KEEP}.template (
         item_id uuid PRIMARY KEY, number bigint, milliseconds bigint, head text, tail text)
 """
 # Ids that stand in what is told, and in the log.
@@ -165,7 +167,6 @@ def _write(shift: Shift, spans: Sequence[tuple[int, int]]) -> None:
         own.execute("SET synchronous_commit = off")
         own.execute("SET jit = off")
         own.execute(_CLONE_ID)
-        _name_templates(own, shift)
         for start, end in spans:
             with own.transaction():
                 for model in MODELS:
@@ -185,13 +186,12 @@ def _name_templates(own: psycopg.Connection, shift: Shift) -> None:
     own.execute(_TEMPLATES)
     with (
         own.cursor() as cursor,
-        cursor.copy("COPY growth_template FROM STDIN") as copy,
+        cursor.copy(f"COPY {_KEEP}.template FROM STDIN") as copy,
     ):
         for number, post in enumerate(shift.past.posts):
             item_id, at = known[post.external_id]
             head, _id, tail = write_canonically(post).partition(f'"{post.external_id}"')
             copy.write_row((item_id, number, int(at.timestamp() * 1000), head, tail))
-    own.execute("ANALYZE growth_template")
 
 
 def _clone(
@@ -205,7 +205,6 @@ def _clone(
     values = [_compose(model, field) for field in model._meta.concrete_fields]
     table = model._meta.db_table
     of_item = OF_ITEM.get(model, "item_id")
-    only = "AND kept.kind = 'verdict.recorded'" if model is Event else ""
     own.execute(
         f"""
         INSERT INTO {table} ({", ".join(columns)})
@@ -214,18 +213,12 @@ def _clone(
             SELECT k, template.*, template.milliseconds
                 - k * (extract(epoch FROM %(period)s::interval) * 1000)::bigint AS at
             FROM generate_series(%(last)s::bigint, %(first)s, -1) AS k
-            CROSS JOIN growth_template AS template
+            CROSS JOIN {_KEEP}.template AS template
             OFFSET 0
         ) AS given
-        JOIN (
-            SELECT kept.* FROM {table} AS kept
-            JOIN growth_template AS template ON template.item_id = kept.{of_item}
-            WHERE kept.stream_id = %(stream)s {only}
-            OFFSET 0
-        ) AS old ON old.{of_item} = given.item_id
+        JOIN {_KEEP}.{table} AS old ON old.{of_item} = given.item_id
         """,
         {
-            "stream": shift.past.stream.id,
             "period": shift.period,
             "first": first,
             "last": last,
@@ -272,34 +265,53 @@ _SPECIAL: Final[Mapping[tuple[type[models.Model], str], str]] = {
 }
 
 
-def lift_positions(shift: Shift) -> None:
-    """Move the past's own places in the feed behind those of all clones that will come."""
+def keep_past(shift: Shift) -> None:
+    """Keep what will be cloned, and move its own places in the feed behind those of all clones."""
+    stream = shift.past.stream
     with _connect() as own:
         own.execute(
             "UPDATE routing_announcement SET position = position + %s WHERE stream_id = %s",
-            [shift.most * shift.items, shift.past.stream.id],
+            [shift.most * shift.items, stream.id],
         )
+        own.execute(f"DROP SCHEMA IF EXISTS {_KEEP} CASCADE")
+        own.execute(f"CREATE SCHEMA {_KEEP}")
+        _name_templates(own, shift)
+        for model in MODELS:
+            table, of_item = model._meta.db_table, OF_ITEM.get(model, "item_id")
+            only = "AND kept.kind = 'verdict.recorded'" if model is Event else ""
+            own.execute(
+                f"CREATE TABLE {_KEEP}.{table} AS SELECT kept.* FROM {table} AS kept "
+                f"JOIN {_KEEP}.template AS template ON template.item_id = kept.{of_item} "
+                f"WHERE kept.stream_id = '{stream.id}' {only}"
+            )
+        own.execute(
+            f"CREATE TABLE {_KEEP}.cell (raw float8, category text, queue text, pi float8, "
+            "policy uuid, version text, received_at timestamptz, bin smallint)"
+        )
+        rows = own.execute(
+            f"SELECT decision.raw_confidence, decision.predicted, decision.queue, "
+            f"decision.label_pi, decision.policy_id, item.model_version, item.received_at "
+            f"FROM {_KEEP}.routing_decision AS decision "
+            f"JOIN {_KEEP}.routing_item AS item ON item.id = item_id"
+        ).fetchall()
+        bins = confidence_bins(np.array([row[0] for row in rows])).tolist()
+        with own.cursor() as cursor, cursor.copy(f"COPY {_KEEP}.cell FROM STDIN") as copy:
+            for row, number in zip(rows, bins, strict=True):
+                copy.write_row((*row, number))
+        for model in MODELS:
+            own.execute(f"ANALYZE {_KEEP}.{model._meta.db_table}")
+        own.execute(f"ANALYZE {_KEEP}.template")
+
+
+def forget_past() -> None:
+    """Remove what was kept, once the stream has grown to its last size."""
+    with _connect() as own:
+        own.execute(f"DROP SCHEMA IF EXISTS {_KEEP} CASCADE")
 
 
 def _count_frames(own: psycopg.Connection, shift: Shift, first: int, last: int) -> None:
     """Count what the clones add to the frame, per day of the stream's time zone."""
     stream = shift.past.stream
-    rows = own.execute(
-        "SELECT decision.raw_confidence, decision.predicted, decision.queue, decision.label_pi, "
-        "decision.policy_id, item.model_version, item.received_at "
-        "FROM routing_decision AS decision JOIN routing_item AS item ON item.id = item_id "
-        "WHERE item.stream_id = %s AND item.external_id LIKE 'template-%%'",
-        [stream.id],
-    ).fetchall()
-    own.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS growth_cell (raw float8, category text, queue text, "
-        "pi float8, policy uuid, version text, received_at timestamptz, bin smallint)"
-    )
-    own.execute("TRUNCATE growth_cell")
-    bins = confidence_bins(np.array([row[0] for row in rows])).tolist()
-    with own.cursor() as cursor, cursor.copy("COPY growth_cell FROM STDIN") as copy:
-        for row, number in zip(rows, bins, strict=True):
-            copy.write_row((*row, number))
     own.execute("SET work_mem = '256MB'")
     own.execute(
         """
@@ -310,7 +322,7 @@ def _count_frames(own: psycopg.Connection, shift: Shift, first: int, last: int) 
         FROM (
             SELECT cell.*, ((received_at - k * %(period)s::interval)
                 AT TIME ZONE %(zone)s)::date AS day
-            FROM generate_series(%(first)s::bigint, %(last)s) AS k CROSS JOIN growth_cell AS cell
+            FROM generate_series(%(first)s::bigint, %(last)s) AS k CROSS JOIN growth.cell AS cell
         ) AS cloned
         GROUP BY day, policy, version, category, bin, queue, pi
         ON CONFLICT ON CONSTRAINT frame_key_unique DO UPDATE SET

@@ -178,9 +178,7 @@ def export_lines(selection: Selection) -> Iterator[bytes]:
 
     What is stored meanwhile may be among them or not.
     """
-    after = FIRST_ID
-    if selection.since is not None:
-        after = first_uuid7(max(selection.since - CLOCKS_DIFFER, FIRST_TIME))
+    after = find_beginning(selection)
     while (last := _last_id_of_page(selection.stream, after)) is not None:
         with SpooledTemporaryFile(max_size=PAGE_BYTES) as page:
             _read_page(selection, after, last, page)
@@ -188,6 +186,14 @@ def export_lines(selection: Selection) -> Iterator[bytes]:
             while block := page.read(BLOCK_BYTES):
                 yield block
         after = last
+
+
+def find_beginning(selection: Selection) -> UUID:
+    """An id before those of all items that are selected."""
+    if selection.since is None:
+        return FIRST_ID
+    since = max(selection.since, FIRST_TIME + CLOCKS_DIFFER)
+    return first_uuid7(since - CLOCKS_DIFFER)
 
 
 def _last_id_of_page(stream: Stream, after: UUID) -> UUID | None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from benchmarks.checker import CHECKS
 from benchmarks.growth_past import grown_id, make_past
-from benchmarks.growth_rows import Shift, grow, lift_positions
+from benchmarks.growth_rows import Shift, forget_past, grow, keep_past
 from calibration.frames import confidence_bins
 from calibration.models import AuditDraw, FrameCount, FrameDelta, GroundTruth
 from reviewqueue.exports import Selection, export_lines
@@ -48,9 +48,10 @@ def grown(transactional_db: None) -> Shift:
         "grown", items=TEMPLATES, span=PERIOD, end=timezone.now() - timedelta(minutes=1), seed=5
     )
     shift = Shift(past, PERIOD, most=10)
-    lift_positions(shift)
+    keep_past(shift)
     grow(shift, first=1, last=1)
     grow(shift, first=2, last=CLONES)
+    forget_past()
     return shift
 
 
