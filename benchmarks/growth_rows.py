@@ -20,6 +20,7 @@ import numpy as np
 import psycopg
 from django.db import connection, models
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from benchmarks.growth_past import Past
 from calibration.frames import confidence_bins
@@ -116,9 +117,8 @@ def _connect() -> psycopg.Connection:
     known = connection.settings_dict
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host"}
     given = {name: str(known[key]) for key, name in (names | {"PORT": "port"}).items()}
-    return psycopg.connect(
-        autocommit=True, **{name: value for name, value in given.items() if value}
-    )
+    place = make_conninfo("", **{name: value for name, value in given.items() if value})
+    return psycopg.connect(place, autocommit=True)
 
 
 def settle(writers: int = WRITERS) -> None:
