@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 SHARED_SECRETS = {
@@ -42,3 +43,21 @@ def check_environment(
         if not os.environ.get(name)
     ]
     return missing
+
+
+@register(Tags.security, deploy=True)
+def check_proxies(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - the signature of a check
+    **kwargs: object,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Tries of a log-in are counted by address, which is the proxy's unless it is counted."""
+    if not settings.HTTPS or settings.ALLAUTH_TRUSTED_PROXY_COUNT:
+        return []
+    return [
+        Warning(
+            "HTTPS is on and TRUSTED_PROXY_COUNT is not set, so everybody seems to come from the "
+            "proxy: ten wrong passwords in a minute lock all people out.",
+            hint="Set TRUSTED_PROXY_COUNT to the number of proxies that add to X-Forwarded-For.",
+            id="reviewqueue.W002",
+        )
+    ]

@@ -18,7 +18,7 @@ from calibration.monitoring import watch_audits
 from calibration.runs import FITTED_DAYS
 from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
-from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer
+from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer, sessions
 from reviewqueue.doorbell import Task, ring
 from reviewqueue.insight.making import make_next
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
@@ -69,6 +69,14 @@ def delete_old_deliveries() -> None:
     deleted = deliveries.delete_old_deliveries()
     if deleted:
         logger.info("%d old deliveries were dropped", deleted)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def drop_ended_sessions() -> None:
+    """Forget the sessions that ran out."""
+    dropped = sessions.drop_ended_sessions()
+    if dropped:
+        logger.info("%d sessions that ran out were dropped", dropped)
 
 
 @shared_task  # type: ignore[untyped-decorator]
