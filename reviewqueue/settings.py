@@ -57,7 +57,6 @@ MIDDLEWARE = [
     "reviewqueue.middleware.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "reviewqueue.middleware.refuse_large_forms",
     "reviewqueue.api.edge.answer_programs",
     "reviewqueue.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -65,6 +64,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "reviewqueue.middleware.refuse_large_forms",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -99,13 +99,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # What allauth counts: tries of a log-in, codes that were used. Every process has to see the same,
 # and a log-in needs the database anyway; without Redis nobody could try more often than with it.
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
-        "LOCATION": "reviewqueue_cache",
-        "OPTIONS": {"MAX_ENTRIES": 20_000},
-    }
-}
+CACHES = {"default": {"BACKEND": "reviewqueue.shared_cache.SharedCache"}}
 
 SESSION_ENGINE = "reviewqueue.sessions"
 SESSION_COOKIE_AGE = read.int("SESSION_DAYS", default=14) * 24 * 60 * 60
@@ -200,7 +194,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 
 # A batch of 10,000 items with 150 scores each is about 40 MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
-# Forms of people, outside the API and the admin; the longest is a batch of verdicts with comments.
+# Forms outside the API and the admin; the longest is a batch of verdicts with comments.
 FORM_MAX_BYTES = 2 * 1024 * 1024
 ITEM_MAX_BYTES = 1024 * 1024
 BATCH_MAX_ITEMS = 10_000

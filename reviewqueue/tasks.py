@@ -23,6 +23,7 @@ from reviewqueue.doorbell import Task, ring
 from reviewqueue.insight.making import make_next
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
+from reviewqueue.shared_cache import drop_expired
 from routing.models import Policy, Stream
 
 logger = logging.getLogger(__name__)
@@ -73,10 +74,10 @@ def delete_old_deliveries() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]
 def drop_ended_sessions() -> None:
-    """Forget the sessions that ran out."""
-    dropped = sessions.drop_ended_sessions()
-    if dropped:
-        logger.info("%d sessions that ran out were dropped", dropped)
+    """Forget the sessions that ran out, and the tries of log-ins that count no more."""
+    dropped, expired = sessions.drop_ended_sessions(), drop_expired()
+    if dropped or expired:
+        logger.info("%d sessions and %d counts that ran out were dropped", dropped, expired)
 
 
 @shared_task  # type: ignore[untyped-decorator]

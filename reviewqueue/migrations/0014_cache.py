@@ -1,15 +1,15 @@
-"""The table of `CACHES`, as Django's `createcachetable` makes it."""
+"""The table of `reviewqueue.shared_cache`."""
 
 from django.db import migrations
 
 CREATE = """
-    CREATE TABLE IF NOT EXISTS reviewqueue_cache (
-        cache_key varchar(255) NOT NULL PRIMARY KEY,
-        value text NOT NULL,
+    CREATE TABLE reviewqueue_cache (
+        cache_key text NOT NULL PRIMARY KEY,
+        value jsonb NOT NULL,
         expires timestamp with time zone NOT NULL
     );
     -- Serves the removal of what has expired.
-    CREATE INDEX IF NOT EXISTS reviewqueue_cache_expires ON reviewqueue_cache (expires);
+    CREATE INDEX reviewqueue_cache_expires ON reviewqueue_cache (expires);
 """
 
 

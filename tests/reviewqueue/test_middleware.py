@@ -107,5 +107,10 @@ def test_form_that_is_too_large_is_not_read(db: None) -> None:
     User.objects.create_user("rita", password="a passphrase")
     body = {"login": "rita", "password": "a passphrase", "more": "x" * 2 * 1024 * 1024}
     assert Client().post("/accounts/login/", body).status_code == 413
+    assert Client().post("/admin/routing/item/", body).status_code == 413
+    root = Client()
+    root.force_login(make_person("root", is_superuser=True, is_staff=True))
+    assert root.post("/admin/routing/item/", body).status_code == 200
+    assert Client().post("/api/v1/streams/helpdesk/items", body).status_code == 401
     body["more"] = "x" * 1024 * 1024
     assert Client().post("/accounts/login/", body).status_code == 302

@@ -1,15 +1,18 @@
 """Who asks: sessions and accounts hold, and end, from one request to the next."""
 
+import logging
 from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from reviewqueue.sessions import drop_ended_sessions, end_other_sessions, sessions_of
+from reviewqueue.tasks import drop_ended_sessions as drop_task
 from tests import codes
 from tests.scenes import PASSWORD, make_person
 
@@ -118,3 +121,16 @@ def test_sessions_that_ran_out_are_dropped(person: User) -> None:
     assert drop_ended_sessions() == 1
     assert Session.objects.count() == UserSession.objects.count() == 1
     assert here.get("/").status_code == 200
+
+
+def test_task_drops_sessions_and_counts(
+    person: User, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "reviewqueue.tasks")
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    cache.set("tries", 1, 0)
+    drop_task()
+    drop_task()
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 sessions and 1 counts that ran out were dropped"
+    ]
