@@ -75,14 +75,14 @@ class SharedCache(BaseCache):
 
     def _keep(self, statement: str, key: Any, value: Any, timeout: Any, version: Any) -> bool:
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
-        values = {
+        values: dict[str, str | float] = {
             "key": self.make_and_validate_key(key, version),
             "value": json.dumps(value),
             "seconds": LONGEST_SECONDS if seconds is None else float(seconds),
         }
         with connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return cursor.rowcount == 1
+            return bool(cursor.rowcount == 1)
 
 
 def drop_expired() -> int:
