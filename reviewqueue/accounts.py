@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from allauth.account import app_settings as account_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.authentication import get_authentication_records
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import HttpRequest
 from django.shortcuts import render
 
@@ -53,8 +55,10 @@ class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # al
     def pre_social_login(self, request: HttpRequest, sociallogin: "SocialLogin") -> None:
         if sociallogin.is_existing:
             return
-        # Some directories send the text "false", which is no falsehood.
-        emails = [one.email for one in sociallogin.email_addresses if one.verified is True]
+        for one in sociallogin.email_addresses:
+            # Some directories send the text "false", which is no falsehood.
+            one.verified = one.verified is True
+        emails = [one.email for one in sociallogin.email_addresses if one.verified]
         found = list(_people_at(emails)[:2])
         if len(found) == 1:
             sociallogin.connect(request, found[0])
@@ -70,7 +74,12 @@ class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # al
         sociallogin: "SocialLogin",
     ) -> bool:
         """Only where accounts are made by the directory, and for addresses that nobody has."""
-        taken = _people_at([one.email for one in sociallogin.email_addresses]).exists()
+        emails = [one.email for one in sociallogin.email_addresses]
+        # allauth keeps the address that an account of the directory came with beside the account.
+        kept = EmailAddress.objects.annotate(lowered=Lower("email")).filter(
+            lowered__in=[email.lower() for email in emails]
+        )
+        taken = _people_at(emails).exists() or kept.exists()
         return bool(settings.OIDC_MAKES_ACCOUNTS) and not taken
 
 

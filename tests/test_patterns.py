@@ -152,9 +152,12 @@ def test_time_grows_with_the_length_of_a_hostile_text(name: str) -> None:
             read(text)
         return time.process_time() - began
 
-    for piece in PIECES:
+    def is_linear(piece: str) -> bool:
         # Where time grows with the square, a step of four costs sixteen: seen before it hurts.
         middle = min(spend(piece, 6_000) for _ in range(2))
         longer = spend(piece, 24_000)
-        assert longer < 10 * max(middle, 0.002), (piece, middle, longer)
-        assert spend(piece, 100_000) < 10 * max(longer, 0.01), piece
+        return longer < 10 * max(middle, 0.002) and spend(piece, 100_000) < 10 * max(longer, 0.01)
+
+    # A busy machine may be slow once, not three times.
+    slow = [piece for piece in PIECES if not any(is_linear(piece) for _ in range(3))]
+    assert slow == []

@@ -124,6 +124,40 @@ def test_stranger_gets_no_account_unless_the_directory_makes_them(
     assert made.memberships.count() == 0
 
 
+@pytest.mark.parametrize("verified", [True, False, "false"])
+def test_account_that_the_directory_made_is_entered_again(
+    directory: Directory, db: None, settings: Settings, verified: object
+) -> None:
+    settings.OIDC_MAKES_ACCOUNTS = True
+    directory.person["email_verified"] = verified
+    for _ in range(2):
+        client = Client()
+        assert enter(client, directory) == (302, "/")
+        assert who(client) == "rita.k"
+    assert User.objects.count() == 1
+
+
+def test_address_that_an_account_came_with_makes_no_second(
+    directory: Directory, db: None, settings: Settings
+) -> None:
+    settings.OIDC_MAKES_ACCOUNTS = True
+    enter(Client(), directory)
+    User.objects.update(email="changed@example.org")
+    directory.person |= {"sub": "18", "preferred_username": "other"}
+    assert enter(Client(), directory) == (403, "")
+
+
+def test_person_without_address_or_name_gets_an_account(
+    directory: Directory, db: None, settings: Settings
+) -> None:
+    settings.OIDC_MAKES_ACCOUNTS = True
+    scenes.make_person("rita.k")
+    directory.person = {"sub": "19", "preferred_username": "rita.k"}
+    client = Client()
+    assert enter(client, directory) == (302, "/")
+    assert who(client) not in ("rita.k", "AnonymousUser")
+
+
 def test_unverified_address_of_somebody_else_makes_no_account(
     directory: Directory, rita: User, settings: Settings
 ) -> None:
