@@ -1,7 +1,7 @@
 """`make bench`: what the work costs, beside what the same machine could do at most.
 
     python -m benchmarks.run [decide] [calibration] [intake] [review] [recalibrate]
-        [export] [startup] [--full]
+        [export] [pages] [startup] [--full]
 
 Without parts all of them. `--full` measures the queue at a million open tasks instead of 100,000.
 Everything runs on durable services of its own. The figures are written to
@@ -26,7 +26,7 @@ ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
     "calibration": calibration.run,
     "startup": startup.run,
 }
-SERVED = ("intake", "review", "recalibrate", "export")
+SERVED = ("intake", "review", "recalibrate", "export", "pages")
 PARTS = (*ALONE, *SERVED)
 
 # A figure and the limit that it is a share of.
@@ -56,12 +56,14 @@ def run_parts(parts: Sequence[str], *, full: bool) -> dict[str, float]:
 
 def _served(name: str, stage: Stage, *, full: bool) -> Callable[[], dict[str, float]]:
     # Django is set up with the stage.
-    from benchmarks import export, intake, recalibrate, review  # noqa: PLC0415
+    from benchmarks import export, intake, pages, recalibrate, review  # noqa: PLC0415
 
     if name == "intake":
         return lambda: intake.run(stage)
     if name == "export":
         return lambda: export.run(stage)
+    if name == "pages":
+        return lambda: pages.run(stage)
     if name == "recalibrate":
         return lambda: recalibrate.run(stage)
     return lambda: review.run(stage, full=full)

@@ -143,7 +143,9 @@ class FrameKey(models.Model):
     bin = models.SmallIntegerField()
     queue = models.CharField(max_length=10, choices=Decision.Queue)
     pi = models.FloatField()
-    count = models.PositiveIntegerField()
+    # Of a count never negative; what a folder adds to it may be, and a constraint would look at
+    # that alone.
+    count = models.IntegerField()
     raw_sum = models.FloatField()
 
     class Meta:
@@ -181,10 +183,35 @@ class FrameDelta(FrameKey):
     where a further decision took the place of an earlier one.
     """
 
-    count = models.IntegerField()
-
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: +{self.count}"
+
+
+class DayCount(models.Model):
+    """Decisions per stream, day, model version and queue: `FrameCount` summed up for pages.
+
+    A few rows a day, whatever is routed; the same folder adds to both.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Without an index of its own: the one below begins with it.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    model_version = models.CharField(max_length=100, blank=True)
+    queue = models.CharField(max_length=10, choices=Decision.Queue)
+    count = models.IntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-day", "queue"]
+        constraints: ClassVar = [
+            # Also finds a stream's days.
+            models.UniqueConstraint(
+                fields=["stream", "day", "model_version", "queue"], name="day_count_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.queue}: {self.count}"
 
 
 class JobRun(models.Model):

@@ -60,7 +60,9 @@ class Person:
 PEOPLE: Final = (
     Person("reviewer", (Role.REVIEWER,)),
     Person("second_reviewer", (Role.REVIEWER,)),
-    Person("adjudicator", (Role.ADJUDICATOR, Role.EXPERT)),
+    Person("adjudicator", (Role.ADJUDICATOR,)),
+    Person("expert", (Role.EXPERT,)),
+    Person("analyst", (Role.ANALYST,)),
     Person("admin", superuser=True),
 )
 
