@@ -2,7 +2,8 @@
 
 Estimates divide by exact counts of everything routed, so intake notes each decision's cell
 (`FrameDelta`, append-only and thus free of contention) and one writer folds the notes into
-`FrameCount`, which reports read, and into `DayCount`, the same by day and queue alone.
+`FrameCount`, which reports read, and into `DayCount`, the same by day,
+bin and queue alone.
 """
 
 from collections.abc import Sequence
@@ -87,10 +88,10 @@ def fold_deltas(*, limit: int = 100_000) -> int:
                     raw_sum = kept.raw_sum + excluded.raw_sum
             ), summed AS (
                 INSERT INTO calibration_daycount AS kept
-                    (id, stream_id, day, model_version, queue, count)
-                SELECT gen_random_uuid(), stream_id, day, model_version, queue, sum(count)
+                    (id, stream_id, day, model_version, bin, queue, count)
+                SELECT gen_random_uuid(), stream_id, day, model_version, bin, queue, sum(count)
                 FROM taken
-                GROUP BY stream_id, day, model_version, queue
+                GROUP BY stream_id, day, model_version, bin, queue
                 ON CONFLICT ON CONSTRAINT day_count_unique DO UPDATE SET
                     count = kept.count + excluded.count
             )
@@ -102,10 +103,10 @@ def fold_deltas(*, limit: int = 100_000) -> int:
 
 
 RECOUNT: Final = """
-    INSERT INTO calibration_daycount (id, stream_id, day, model_version, queue, count)
-    SELECT gen_random_uuid(), stream_id, day, model_version, queue, sum(count)
+    INSERT INTO calibration_daycount (id, stream_id, day, model_version, bin, queue, count)
+    SELECT gen_random_uuid(), stream_id, day, model_version, bin, queue, sum(count)
     FROM calibration_framecount WHERE stream_id = %(stream)s
-    GROUP BY stream_id, day, model_version, queue
+    GROUP BY stream_id, day, model_version, bin, queue
 """
 
 

@@ -81,13 +81,13 @@ FRAME: Final = """
         WHERE stream_id = %(stream)s AND day BETWEEN %(first)s AND %(last)s
     ) AS noted
 """
-# The same by day and queue alone: a few rows a day.
+# The same by day, bin and queue alone: some hundred rows a day.
 DAYS: Final = """
     SELECT {columns} FROM (
-        SELECT day, model_version, queue, count FROM calibration_daycount
+        SELECT day, model_version, bin, queue, count FROM calibration_daycount
         WHERE stream_id = %(stream)s AND day BETWEEN %(first)s AND %(last)s
         UNION ALL
-        SELECT day, model_version, queue, count FROM calibration_framedelta
+        SELECT day, model_version, bin, queue, count FROM calibration_framedelta
         WHERE stream_id = %(stream)s AND day BETWEEN %(first)s AND %(last)s
     ) AS noted
 """

@@ -41,6 +41,12 @@ class AuditDraw(models.Model):
                 name="draw_unopened",
                 condition=Q(opened_at__isnull=True),
             ),
+            # How the evidence of a drift watch went, in the order in which it looked.
+            models.Index(
+                fields=["stream", "watched_at"],
+                name="draw_watched",
+                condition=Q(watched_at__isnull=False),
+            ),
             # The drift watch: what it has not looked at yet.
             models.Index(
                 fields=["stream", "drawn_at"],
@@ -188,9 +194,10 @@ class FrameDelta(FrameKey):
 
 
 class DayCount(models.Model):
-    """Decisions per stream, day, model version and queue: `FrameCount` summed up for pages.
+    """Decisions per stream, day, model version, bin and queue: `FrameCount` summed up for pages.
 
-    A few rows a day, whatever is routed; the same folder adds to both.
+    Some hundred rows a day, whatever is routed and however many categories there are; the same
+    folder adds to both.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -198,6 +205,7 @@ class DayCount(models.Model):
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
     model_version = models.CharField(max_length=100, blank=True)
+    bin = models.SmallIntegerField()
     queue = models.CharField(max_length=10, choices=Decision.Queue)
     count = models.IntegerField()
 
@@ -206,7 +214,7 @@ class DayCount(models.Model):
         constraints: ClassVar = [
             # Also finds a stream's days.
             models.UniqueConstraint(
-                fields=["stream", "day", "model_version", "queue"], name="day_count_unique"
+                fields=["stream", "day", "model_version", "bin", "queue"], name="day_count_unique"
             ),
         ]
 

@@ -1,4 +1,4 @@
-"""Decisions by day, model version and queue, beside the counts by cell.
+"""Decisions by day, model version, bin and queue, beside the counts by cell.
 
 These lose a constraint that refused to fold what was decided again in a later minute.
 """
@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ),
                 ("day", models.DateField()),
                 ("model_version", models.CharField(blank=True, max_length=100)),
+                ("bin", models.SmallIntegerField()),
                 (
                     "queue",
                     models.CharField(
@@ -59,9 +60,18 @@ class Migration(migrations.Migration):
                 "ordering": ["stream", "-day", "queue"],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("stream", "day", "model_version", "queue"), name="day_count_unique"
+                        fields=("stream", "day", "model_version", "bin", "queue"),
+                        name="day_count_unique",
                     )
                 ],
             },
+        ),
+        migrations.AddIndex(
+            model_name="auditdraw",
+            index=models.Index(
+                condition=models.Q(("watched_at__isnull", False)),
+                fields=["stream", "watched_at"],
+                name="draw_watched",
+            ),
         ),
     ]

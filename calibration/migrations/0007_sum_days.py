@@ -3,9 +3,9 @@
 from django.db import migrations
 
 SUM_UP = """
-    INSERT INTO calibration_daycount (id, stream_id, day, model_version, queue, count)
-    SELECT gen_random_uuid(), stream_id, day, model_version, queue, sum(count)
-    FROM calibration_framecount GROUP BY stream_id, day, model_version, queue
+    INSERT INTO calibration_daycount (id, stream_id, day, model_version, bin, queue, count)
+    SELECT gen_random_uuid(), stream_id, day, model_version, bin, queue, sum(count)
+    FROM calibration_framecount GROUP BY stream_id, day, model_version, bin, queue
 """
 
 

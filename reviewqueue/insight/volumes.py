@@ -168,7 +168,7 @@ def _strip(
                 "axis": {
                     "title": title,
                     "tickCount": 2,
-                    "format": "~s",
+                    "format": "~g",
                     "grid": False,
                     "domain": False,
                 },
@@ -181,7 +181,8 @@ def _strip(
 def _healthy_range(y: Document) -> list[Document]:
     """The two ends of the healthy range across, and what they are in words under the lower one."""
     ends = [{"at_y": end} for end in HEALTHY_AUTO]
-    words = _("auto ends between these where a taxonomy is healthy")
+    words = _("healthy: auto ends between these")
+    label = {"type": "text", "text": words, "align": "left", "dy": 11}
     line = {"type": "rule", "color": INKS["text-2"], "strokeDash": [4, 4], "strokeWidth": 1}
     return [
         {
@@ -189,17 +190,18 @@ def _healthy_range(y: Document) -> list[Document]:
             "mark": line,
             "encoding": {"y": {**y, "field": "at_y"}},
         },
-        {
-            "data": {"values": ends[:1]},
-            "mark": {
-                "type": "text",
-                "text": words,
-                "align": "left",
-                "dy": 11,
-                "color": INKS["text-2"],
-            },
-            "encoding": {"x": {"value": 6}, "y": {**y, "field": "at_y"}},
-        },
+        # Over the stripes, so with a rim of the ground.
+        *(
+            {
+                "data": {"values": ends[:1]},
+                "mark": {**label, **ink},
+                "encoding": {"x": {"value": 6}, "y": {**y, "field": "at_y"}},
+            }
+            for ink in (
+                {"color": INKS["surface"], "stroke": INKS["surface"], "strokeWidth": 3},
+                {"color": INKS["text-2"]},
+            )
+        ),
     ]
 
 

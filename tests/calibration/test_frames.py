@@ -93,9 +93,9 @@ def test_racing_intakes_and_folds_lose_nothing() -> None:
     assert [row[4] for row in counts()] == [120]
 
 
-def day_counts() -> list[tuple[date, str, str, int]]:
-    rows = DayCount.objects.order_by("day", "queue")
-    return list(rows.values_list("day", "model_version", "queue", "count"))
+def day_counts() -> list[tuple[date, int, str, int]]:
+    rows = DayCount.objects.order_by("day", "bin", "queue")
+    return list(rows.values_list("day", "bin", "queue", "count"))
 
 
 def test_days_are_summed_up_as_notes_are_folded(stream: Stream) -> None:
@@ -106,7 +106,7 @@ def test_days_are_summed_up_as_notes_are_folded(stream: Stream) -> None:
     fold_deltas()
 
     day = date(2026, 11, 21)
-    assert day_counts() == [(day, "", "auto", 7), (day, "", "hold", 2)]
+    assert day_counts() == [(day, 15, "hold", 2), (day, 110, "auto", 7)]
 
 
 def test_days_take_back_what_was_decided_again(stream: Stream) -> None:
@@ -120,7 +120,7 @@ def test_days_take_back_what_was_decided_again(stream: Stream) -> None:
     assert fold_deltas() == 2
 
     day = date(2026, 11, 21)
-    assert day_counts() == [(day, "", "flagged", 1), (day, "", "hold", 1)]
+    assert day_counts() == [(day, 15, "flagged", 1), (day, 15, "hold", 1)]
     assert [row[4] for row in counts()] == [1, 1]
 
 
@@ -130,4 +130,4 @@ def test_days_can_be_recounted(stream: Stream) -> None:
     FrameCount.objects.update(count=5)
     recount_days(stream.id)
 
-    assert day_counts() == [(date(2026, 11, 21), "", "auto", 5)]
+    assert day_counts() == [(date(2026, 11, 21), 110, "auto", 5)]

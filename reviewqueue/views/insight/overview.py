@@ -128,7 +128,7 @@ def _draw(stream: Stream, counted: Counted | None, *, is_published: bool) -> Hea
         overdue=backlog["overdue"],
         oldest=_find_oldest(counted.backlogs),
         verdicts=counted.recent["answers"] + counted.recent["batch_rows"],
-        hours=word_hours(counted.recent["hours"]),
+        hours=word_hours(counted.recent["hours"]) if counted.recent["hours"] else "",
         agreement=draw_measure(raw) if raw is not None and is_known else None,
     )
 

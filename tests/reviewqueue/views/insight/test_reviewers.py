@@ -115,7 +115,7 @@ def test_page_costs_the_same_whatever_it_shows(
     client = client_of(scenes.make_person("ada", stream, "stream_admin"))
     page = ready_page(client)
     assert len(names_on(page)) == 2 * people
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(PAGE)
 
 
