@@ -70,7 +70,17 @@ def read_backlogs(*, stream: Stream, bound: int) -> list[Backlog]:
     queues = list(ReviewTask.Queue.values)
     with connection.cursor() as cursor:
         cursor.execute(READ, {"stream": stream.id, "queues": queues, "bound": bound + 1})
-        found = {row[0]: row[1:] for row in cursor}
-    return [
-        Backlog(queue, *found[queue], found[queue][0] - found[queue][1] > bound) for queue in queues
-    ]
+        found = {
+            queue: Backlog(
+                queue=queue,
+                waiting=waiting,
+                held=held,
+                overdue=overdue,
+                soon=soon,
+                oldest=oldest,
+                median=median,
+                is_more=waiting - held > bound,
+            )
+            for queue, waiting, held, overdue, soon, oldest, median in cursor
+        }
+    return [found[queue] for queue in queues]
