@@ -68,7 +68,7 @@ def share_chart(periods: Sequence[PeriodFigures]) -> Document:
         ],
     }
     bars = [{**_ends(period), "items": period["items"]} for period in drawn]
-    below = _strip(periods, bars, "items", _("Items"), INKS["bar"])
+    below = _strip(periods, bars, "items", _("Items"), colour=INKS["bar"], form="~s")
     return as_document({"vconcat": [chart, below], "spacing": 8})
 
 
@@ -106,7 +106,7 @@ def work_chart(periods: Sequence[PeriodFigures]) -> Document:
         },
     }
     bars = [{**_ends(period), "hours": period["hours"]} for period in periods if period["hours"]]
-    below = _strip(periods, bars, "hours", _("Hours"), INKS["bar-strong"])
+    below = _strip(periods, bars, "hours", _("Hours"), colour=INKS["bar-strong"], form=",.1~f")
     return as_document({"vconcat": [chart, below], "spacing": 8})
 
 
@@ -146,8 +146,11 @@ def _strip(
     bars: Sequence[Document],
     field: str,
     title: str,
+    *,
     colour: str,
+    form: str,
 ) -> Document:
+    """Bars of a field under a chart; `form` is how its axis writes numbers."""
     return {
         "width": WIDTH,
         "height": STRIP,
@@ -168,7 +171,7 @@ def _strip(
                 "axis": {
                     "title": title,
                     "tickCount": 2,
-                    "format": "~g",
+                    "format": form,
                     "grid": False,
                     "domain": False,
                 },
