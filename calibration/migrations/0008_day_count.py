@@ -11,8 +11,8 @@ import routing.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("calibration", "0005_adjudicated_source"),
-        ("routing", "0010_grounded_drafts"),
+        ("calibration", "0007_drop_doubled_indexes"),
+        ("routing", "0012_drop_doubled_indexes"),
     ]
 
     operations = [
@@ -65,13 +65,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="auditdraw",
-            index=models.Index(
-                condition=models.Q(("watched_at__isnull", False)),
-                fields=["stream", "watched_at"],
-                name="draw_watched",
-            ),
         ),
     ]

@@ -1,16 +1,19 @@
 """An index for samples of long periods: a sixteenth of the decisions, drawn by their items' ids."""
 
 import django.db.models.lookups
+from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 import routing.models.draws
 
 
 class Migration(migrations.Migration):
-    dependencies = [("routing", "0010_grounded_drafts")]
+    atomic = False
+
+    dependencies = [("routing", "0012_drop_doubled_indexes")]
 
     operations = [
-        migrations.AddIndex(
+        AddIndexConcurrently(
             model_name="decision",
             index=models.Index(
                 condition=models.Q(

@@ -10,6 +10,6 @@ SUM_UP = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("calibration", "0006_day_count")]
+    dependencies = [("calibration", "0009_draw_watched")]
 
     operations = [migrations.RunSQL(SUM_UP, migrations.RunSQL.noop)]
