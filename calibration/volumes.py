@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from django.db import connection
-
 from calibration.labels import DAYS
 from routing.models import Stream
+from routing.reading import reading
 
 BY_DAY_AND_QUEUE: Final = DAYS.format(columns="day, queue, sum(count)") + "GROUP BY day, queue"
 
@@ -20,7 +19,7 @@ def count_queues_by_day(
     A further decision on an item counts in the place of its earlier one.
     """
     found: dict[date, dict[str, int]] = {}
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(BY_DAY_AND_QUEUE, {"stream": stream.id, "first": first, "last": last})
         for day, queue, count in cursor:
             if count > 0:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db import connection
-
 from reviewqueue.models import ReviewTask
 from routing.models import Stream
+from routing.reading import reading
 
 # One index range of `task_next` a queue, one of `task_batch`, and what is in somebody's hands.
 READ: Final = """
@@ -68,7 +67,7 @@ def read_backlogs(*, stream: Stream, bound: int) -> list[Backlog]:
     The flagged queue has two lines, the batch and what is judged singly, each read to the bound.
     """
     queues = list(ReviewTask.Queue.values)
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(READ, {"stream": stream.id, "queues": queues, "bound": bound + 1})
         found = {
             queue: Backlog(

@@ -5,9 +5,8 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
-
 from routing.models import Stream
+from routing.reading import reading
 
 MILLISECONDS_PER_HOUR: Final = 3_600_000.0
 # From one index alone: the columns are all in it.
@@ -57,7 +56,7 @@ def read_workdays(*, stream: Stream, start: datetime, end: datetime) -> dict[dat
         "zone": stream.time_zone,
         "cap": int(stream.lease.total_seconds() * 1000),
     }
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(BY_DAY, given)
         return {
             day: Workday(answers, rows, int(active or 0) / MILLISECONDS_PER_HOUR, *ways_out)
