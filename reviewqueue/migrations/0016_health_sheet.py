@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviewqueue", "0015_drop_doubled_indexes")]
+    dependencies = [("reviewqueue", "0014_cache"), ("reviewqueue", "0015_drop_doubled_indexes")]
 
     operations = [
         migrations.AlterField(
