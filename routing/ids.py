@@ -5,6 +5,7 @@ rows of one batch keep its order.
 """
 
 import time
+from datetime import datetime
 from os import urandom
 from uuid import UUID
 
@@ -15,6 +16,11 @@ def uuid7() -> UUID:
     value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76
     value |= nanoseconds * 4096 // 1_000_000 << 64 | 0b10 << 62 | int.from_bytes(urandom(8)) >> 2
     return UUID(int=value)
+
+
+def first_uuid7_of(at: datetime) -> UUID:
+    """What every key of `at` and later is not less than, and every earlier one less."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def uuid7s(count: int) -> list[UUID]:

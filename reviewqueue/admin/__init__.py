@@ -4,6 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 
 from reviewqueue.access import streams_administered_by
+from reviewqueue.admin.items import ErasableItemAdmin
 from reviewqueue.admin.keys import ApiKeyAdmin
 from reviewqueue.admin.known_answers import KnownAnswerAdmin
 from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
@@ -18,6 +19,7 @@ __all__ = [
     "AnnouncementAdmin",
     "ApiKeyAdmin",
     "DeliveryAdmin",
+    "ErasableItemAdmin",
     "KnownAnswerAdmin",
     "MembershipAdmin",
     "PersonAdmin",
