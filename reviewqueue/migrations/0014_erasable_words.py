@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="append_only",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n        IF TG_OP = 'UPDATE' THEN\n            IF to_jsonb(NEW) = to_jsonb(OLD) || '{\"note\": \"\"}' AND EXISTS (\n    SELECT FROM routing_item AS item WHERE item.id = OLD.item_id AND item.erased_at IS NOT NULL) THEN\n                RETURN NEW;\n            END IF;\n        END IF;\n        RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;\n        ",
+                    func="\n        IF TG_OP = 'UPDATE' THEN\n            IF to_jsonb(NEW) = to_jsonb(OLD) || '{\"note\": \"\"}' AND EXISTS (\n    SELECT FROM routing_item AS item WHERE item.id = OLD.item_id AND item.erased_at IS NOT NULL) THEN\n                RETURN NEW;\n            END IF;\n        END IF;\n        RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;\n        ",  # noqa: E501
                     hash="b301c2645b8b65bc605bec2251e24f72e12e652b",
                     operation="UPDATE OR DELETE",
                     pgid="pgtrigger_append_only_396d3",
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="append_only",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func='\n        IF TG_OP = \'UPDATE\' THEN\n            IF to_jsonb(NEW) = to_jsonb(OLD) || \'{"comment": "", "proposed_name": ""}\' AND EXISTS (\n    SELECT FROM routing_item AS item WHERE item.id = OLD.item_id AND item.erased_at IS NOT NULL) THEN\n                RETURN NEW;\n            END IF;\n        END IF;\n        RAISE EXCEPTION \'pgtrigger: Cannot update or delete rows from % table\', TG_TABLE_NAME;\n        ',
+                    func='\n        IF TG_OP = \'UPDATE\' THEN\n            IF to_jsonb(NEW) = to_jsonb(OLD) || \'{"comment": "", "proposed_name": ""}\' AND EXISTS (\n    SELECT FROM routing_item AS item WHERE item.id = OLD.item_id AND item.erased_at IS NOT NULL) THEN\n                RETURN NEW;\n            END IF;\n        END IF;\n        RAISE EXCEPTION \'pgtrigger: Cannot update or delete rows from % table\', TG_TABLE_NAME;\n        ',  # noqa: E501
                     hash="93524e7e2e8d53e209901f936663fffa6d04bfe1",
                     operation="UPDATE OR DELETE",
                     pgid="pgtrigger_append_only_3a0e7",

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
             name="retention_days",
             field=models.PositiveIntegerField(
                 blank=True,
-                help_text="What an item holds is erased so many days after it was taken in, once nobody has to judge it any more. Empty: it is kept.",
+                help_text="What an item holds is erased so many days after it was taken in, once nobody has to judge it any more. Empty: it is kept.",  # noqa: E501
                 null=True,
                 validators=[
                     django.core.validators.MinValueValidator(1),
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="append_only",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n        IF TG_OP = 'UPDATE' THEN\n            IF to_jsonb(NEW) = to_jsonb(OLD) || jsonb_build_object('data', OLD.data || '{\"comment\": \"\"}') AND EXISTS (\n                    SELECT FROM routing_event AS erasure\n                    WHERE erasure.stream_id = OLD.stream_id\n                        AND erasure.subject_id = OLD.subject_id\n                        AND erasure.kind = 'comment.erased') THEN\n                RETURN NEW;\n            END IF;\n        END IF;\n        RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;\n        ",
+                    func="\n        IF TG_OP = 'UPDATE' THEN\n            IF to_jsonb(NEW) = to_jsonb(OLD) || jsonb_build_object('data', OLD.data || '{\"comment\": \"\"}') AND EXISTS (\n                    SELECT FROM routing_event AS erasure\n                    WHERE erasure.stream_id = OLD.stream_id\n                        AND erasure.subject_id = OLD.subject_id\n                        AND erasure.kind = 'comment.erased') THEN\n                RETURN NEW;\n            END IF;\n        END IF;\n        RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;\n        ",  # noqa: E501
                     hash="81b37566c30f46ff55f4e49c067bcf8e569b72b8",
                     operation="UPDATE OR DELETE",
                     pgid="pgtrigger_append_only_ed2cf",

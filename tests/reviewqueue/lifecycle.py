@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from calibration.models import GroundTruth
 from reviewqueue.claims import claim_next, expire_leases, renew_lease
@@ -34,11 +34,14 @@ from routing.models import Announcement, Item, Stream
 from routing.replays import replay_decisions
 from tests.scenes import HELD, KEYS, SURE
 
-MOST_ITEMS = 4
+MOST_ITEMS = 6
 PAST = timezone.now() - timedelta(days=1)
 
-some_item = st.integers(0, MOST_ITEMS - 1)
+# Mostly the first of those that the step is about: the rest is soon seen to be refused.
+some_item = st.sampled_from([0, 0, 0, 1, 2, 3, 4, 5])
 some_person = st.integers(0, 1)
+# Mostly whoever has the seat: what others may not do is soon seen.
+somebody = st.sampled_from(["holder", "holder", "rita", "sam"])
 some_category = st.sampled_from(KEYS)
 
 
@@ -121,17 +124,16 @@ class Loop(RuleBasedStateMachine):
         self._take_in(HELD)
         self._take_in(SURE)
 
-    @precondition(lambda self: len(self.lives) < MOST_ITEMS)
-    @rule(held=st.booleans())
-    def ingest(self, held: bool) -> None:
-        self._take_in(HELD if held else SURE)
-
-    @rule(number=some_item, same=st.booleans())
-    def post_again(self, number: int, same: bool) -> None:
+    @rule(held=st.booleans(), number=some_item, how=st.sampled_from(["new", "same", "other"]))
+    def post(self, held: bool, number: int, how: str) -> None:
+        if how == "new":
+            if len(self.lives) < MOST_ITEMS:
+                self._take_in(HELD if held else SURE)
+            return
         name, life = self._life(number)
         other = Post(name, {"body": "something else"}, life.post.scores)
-        [answer] = take_in(stream=self.stream, posts=[life.post if same else other])
-        if not same:
+        [answer] = take_in(stream=self.stream, posts=[life.post if how == "same" else other])
+        if how == "other":
             assert isinstance(answer, ConflictError)
             return
         assert isinstance(answer, Taken)
@@ -152,37 +154,37 @@ class Loop(RuleBasedStateMachine):
             life.hold(person, task.lease_token)
         assert task.lease_token == life.token
 
-    @rule(number=some_item, person=some_person, stale=st.booleans())
-    def beat(self, number: int, person: int, stale: bool) -> None:
-        _, life = self._life(number)
+    @rule(number=some_item, who=somebody, stale=st.booleans())
+    def beat(self, number: int, who: str, stale: bool) -> None:
+        _, life = self._life(number, "claimed")
+        person = self._person(life, who)
         token = self._token(life, stale)
         end = renew_lease(task_id=self._task_id(life), user=self.people[person], lease_token=token)
         assert (end is not None) == self._holds(life, person, token)
 
-    @rule(number=some_item)
-    def let_time_pass(self, number: int) -> None:
-        """The lease of one seat runs out; nobody notices yet."""
-        _, life = self._life(number)
+    @rule(number=some_item, noticed=st.booleans())
+    def let_time_pass(self, number: int, noticed: bool) -> None:
+        """The lease of one seat runs out; somebody may notice, and free all that have."""
+        _, life = self._life(number, "claimed")
         if life.seat == "claimed":
             ReviewTask.objects.filter(id=self._task_id(life)).update(lease_expires_at=PAST)
             life.lapsed = True
-
-    @rule()
-    def expire(self) -> None:
-        lapsed = self._lapsed()
-        assert expire_leases(stream_id=self.stream.id) == len(lapsed)
-        for life in lapsed:
-            life.free()
+        if noticed:
+            lapsed = self._lapsed()
+            assert expire_leases(stream_id=self.stream.id) == len(lapsed)
+            for each in lapsed:
+                each.free()
 
     @rule(
         number=some_item,
-        person=some_person,
+        who=somebody,
         category=some_category,
         stale=st.booleans(),
         undoable=st.booleans(),
     )
-    def answer(self, number: int, person: int, category: str, stale: bool, undoable: bool) -> None:
-        name, life = self._life(number)
+    def answer(self, number: int, who: str, category: str, stale: bool, undoable: bool) -> None:
+        name, life = self._life(number, "claimed")
+        person = self._person(life, who)
         token = self._token(life, stale)
         self._open_window(undoable)
         note = f"{name} is {category}"
@@ -201,9 +203,10 @@ class Loop(RuleBasedStateMachine):
         life.seat = "answered"
         life.said.append(Said(verdict.id, category, person, not undoable, note=note))
 
-    @rule(number=some_item, person=some_person)
-    def undo(self, number: int, person: int) -> None:
-        _, life = self._life(number)
+    @rule(number=some_item, who=somebody)
+    def undo(self, number: int, who: str) -> None:
+        _, life = self._life(number, "answered")
+        person = self._person(life, who)
         last = life.said[-1] if life.said else None
         may = (
             last is not None
@@ -225,7 +228,7 @@ class Loop(RuleBasedStateMachine):
 
     @rule(number=some_item, person=some_person, category=some_category, undoable=st.booleans())
     def overturn(self, number: int, person: int, category: str, undoable: bool) -> None:
-        name, life = self._life(number)
+        name, life = self._life(number, "answered")
         if not life.said or life.said[-1].category == category:
             return
         live, self_note = life.live, f"{name} is {category} after all"
@@ -246,9 +249,10 @@ class Loop(RuleBasedStateMachine):
             Said(made.id, category, person, not undoable, overturns=True, note=self_note)
         )
 
-    @rule(number=some_item, person=some_person)
-    def take_overturn_back(self, number: int, person: int) -> None:
-        _, life = self._life(number)
+    @rule(number=some_item, who=somebody)
+    def take_overturn_back(self, number: int, who: str) -> None:
+        _, life = self._life(number, "answered")
+        person = self._person(life, who)
         last = life.said[-1] if life.said else None
         may = (
             last is not None
@@ -290,38 +294,38 @@ class Loop(RuleBasedStateMachine):
     @invariant()
     def tables_agree(self) -> None:
         lives = self.lives
-        items = {
-            item.external_id: (item.state, item.erased_at is not None, item.payload == {})
-            for item in Item.objects.filter(stream=self.stream)
-        }
-        assert items == {
+        here = {"stream": self.stream}
+        items = Item.objects.filter(**here).values_list(
+            "external_id", "state", "erased_at", "payload"
+        )
+        assert {name: (state, bool(at), not payload) for name, state, at, payload in items} == {
             name: (life.state, life.erased, life.erased) for name, life in lives.items()
         }
-        seats = {
-            task.item.external_id: (task.state, task.holder_id, task.lease_token)
-            for task in ReviewTask.objects.filter(stream=self.stream).select_related("item")
-        }
-        assert seats == {
+        seats = ReviewTask.objects.filter(**here).values_list(
+            "item__external_id", "state", "holder_id", "lease_token"
+        )
+        assert {name: tuple(rest) for name, *rest in seats} == {
             name: (life.seat, self._key_of(life.holder), life.token)
             for name, life in lives.items()
             if life.seat
         }
         said: dict[str, list[object]] = {name: [] for name in lives}
-        verdicts = Verdict.objects.filter(stream=self.stream).select_related("item")
-        for each in verdicts.order_by("id"):
-            said[each.item.external_id].append(
-                (each.id, "".join(each.categories), each.reviewer_id, each.comment)
-            )
+        for name, categories, *rest in (
+            Verdict.objects.filter(**here)
+            .order_by("id")
+            .values_list("item__external_id", "categories", "id", "reviewer_id", "comment")
+        ):
+            said[name].append(("".join(categories), *rest))
         assert said == {
-            name: [(s.id, s.category, self._key_of(s.person), s.note) for s in life.said]
+            name: [(s.category, s.id, self._key_of(s.person), s.note) for s in life.said]
             for name, life in lives.items()
         }
-        labels = {
-            label.item.external_id: (label.categories, label.verdict_id)
-            for label in GroundTruth.objects.current().select_related("item")
-        }
-        assert labels == {
-            name: ([life.live.category], life.live.id) for name, life in lives.items() if life.live
+        labels = GroundTruth.objects.current().filter(**here)
+        assert {
+            name: rest
+            for name, *rest in labels.values_list("item__external_id", "categories", "verdict_id")
+        } == {
+            name: [[life.live.category], life.live.id] for name, life in lives.items() if life.live
         }
 
     def _take_in(self, scores: Mapping[str, float]) -> None:
@@ -332,8 +336,16 @@ class Loop(RuleBasedStateMachine):
         assert taken.decision_id is not None
         self.lives[name] = Life(post, taken.decision_id, "open" if scores is HELD else "")
 
-    def _life(self, number: int) -> tuple[str, Life]:
-        return list(self.lives.items())[number % len(self.lives)]
+    def _life(self, number: int, seat: str = "") -> tuple[str, Life]:
+        """One of all, those with a seat in this state first."""
+        found = sorted(self.lives.items(), key=lambda pair: pair[1].seat != seat)
+        return found[number % len(found)]
+
+    def _person(self, life: Life, who: str) -> int:
+        """Who has the seat, or one of the two by name."""
+        if who == "holder" and life.holder is not None:
+            return life.holder
+        return 1 if who == "sam" else 0
 
     def _next_for(self, person: int) -> tuple[str, Life] | None:
         """What claiming should give; whoever finds nothing open frees what has lapsed first."""

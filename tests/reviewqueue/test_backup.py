@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import Error, connection, connections, transaction
+from django.db import Error, connection, transaction
 from django.test import Client
 
 from reviewqueue.access import issue_api_key
@@ -22,7 +22,11 @@ from routing.replays import replay_decisions
 from tests.conftest import Upstream
 from tests.scenes import HELD, SURE, make_person, make_stream
 
-REHEARSAL = "rehearsal_of_a_restore"
+
+def hang_up() -> None:
+    """Nobody is connected any more, nor keeps a connection for the next who asks."""
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # not in the stubs
 
 
 def run_on_server(*statements: str) -> None:
@@ -50,18 +54,16 @@ def run_tool(program: str, *arguments: str | Path) -> None:
 def scratch(transactional_db: None) -> Iterator[None]:
     """A database of its own, like ours, so that it can be destroyed."""
     ours = connection.settings_dict["NAME"]
-    connections.close_all()
-    run_on_server(
-        f"DROP DATABASE IF EXISTS {REHEARSAL}_{os.getpid()}",
-        f'CREATE DATABASE {REHEARSAL}_{os.getpid()} TEMPLATE "{ours}"',
-    )
-    connection.settings_dict["NAME"] = f"{REHEARSAL}_{os.getpid()}"
+    name = f"rehearsal_of_a_restore_{os.getpid()}"
+    hang_up()
+    run_on_server(f"DROP DATABASE IF EXISTS {name}", f'CREATE DATABASE {name} TEMPLATE "{ours}"')
+    connection.settings_dict["NAME"] = name
     try:
         yield
     finally:
-        connections.close_all()
+        hang_up()
         connection.settings_dict["NAME"] = ours
-        run_on_server(f"DROP DATABASE {REHEARSAL}_{os.getpid()} WITH (FORCE)")
+        run_on_server(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def contents() -> dict[str, tuple[int, str]]:
@@ -119,7 +121,7 @@ def test_restored_database_is_the_one_that_was_dumped(scratch: None, tmp_path: P
     after_the_dump = str(outcomes(upstream, str(last["next"]))["next"])
     erase_items(stream=stream, external_ids=["t2"])
 
-    connections.close_all()
+    hang_up()
     run_on_server(f"DROP DATABASE {name} WITH (FORCE)", f"CREATE DATABASE {name}")
     run_tool("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={name}", dump)
 
