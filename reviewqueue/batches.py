@@ -4,7 +4,7 @@ Rows closed in bulk settle their items, but their labels have no inclusion proba
 no estimate.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -247,7 +247,8 @@ def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
         published_at__gt=Now(),
     )
     # Items first, as whoever answers or erases has it.
-    _lock_items(found.values_list("item_id", flat=True))
+    items = Item.objects.filter(id__in=found.values("item_id")).order_by("id")
+    list(items.select_for_update(no_key=True).values_list("id"))
     standing = found.filter(item__erased_at__isnull=True)
     locked = list(
         standing.select_related("task__decision", "task__stream")
@@ -278,11 +279,6 @@ def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
     )
     _tell("verdict.undone", stream, user, verdicts, batch=batch, now=now)
     return verdicts
-
-
-def _lock_items(item_ids: Iterable[UUID]) -> None:
-    items = Item.objects.filter(id__in=list(item_ids)).order_by("id")
-    list(items.select_for_update(no_key=True).values_list("id"))
 
 
 def _unsettle(verdicts: Sequence[Verdict]) -> None:

@@ -59,7 +59,7 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
         .defer("item__payload", "item__scores", "item__blocks")
         .order_by("position")[: limit + 1]
     )
-    if not rows:
+    if position and not rows:
         _refuse_ahead(stream, position)
     page = rows[:limit]
     last = page[-1].position if page else position

@@ -26,7 +26,7 @@ from tests.scenes import HELD, SURE, make_person, make_stream
 def hang_up() -> None:
     """Nobody is connected any more, nor keeps a connection for the next who asks."""
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # not in the stubs
+    connection.close_pool()
 
 
 def run_on_server(*statements: str) -> None:

@@ -1,10 +1,14 @@
 """Erasures: what an item held is in no table, key or log; what was decided and counted stays."""
 
+import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 import redis
@@ -120,16 +124,30 @@ def tables_holding(text: str) -> set[str]:
     return found
 
 
-def keys_holding(text: str) -> list[bytes]:
-    """Every key of the broker whose name or value has the text."""
-    server = redis.Redis.from_url(settings.REDIS_URL)
-    sought = text.encode()
-    return [
-        key for key in server.scan_iter() if sought in key or sought in (server.dump(key) or b"")
+def keys_holding(text: str) -> list[str]:
+    """Every key of the broker whose name or value has the text; there have to be some."""
+    server = redis.Redis.from_url(settings.REDIS_URL, decode_responses=True)
+    read: dict[str, Callable[[str], object]] = {
+        "string": server.get,
+        "list": lambda key: server.lrange(key, 0, -1),
+        "set": server.smembers,
+        "zset": lambda key: server.zrange(key, 0, -1),
+        "hash": server.hgetall,
+        "stream": server.xrange,
+    }
+    keys = list(server.scan_iter())
+    assert keys
+    messages = [f"{key} {read[str(server.type(key))](key)!r}" for key in keys]
+    # A message's arguments are written in base64.
+    bodies = [
+        base64.b64decode(body).decode(errors="replace")
+        for body in re.findall(r'"body": "([A-Za-z0-9+/=]+)"', " ".join(messages))
     ]
+    assert bodies
+    return [said for said in (*messages, *bodies) if text in said]
 
 
-def refused(sql: str, *values: object) -> bool:
+def refused(sql: str, *values: UUID) -> bool:
     """Whether the database refuses the statement, by a trigger of ours."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -224,7 +242,7 @@ def test_what_was_decided_and_counted_stays_and_replays(stream: Stream, rita: Us
 
     def figures() -> list[object]:
         tables = (Decision, GroundTruth, FrameCount)
-        return [list(table.objects.order_by("id").values()) for table in tables]  # type: ignore[attr-defined]
+        return [list(table.objects.order_by("id").values()) for table in tables]
 
     before = figures()
     erase_items(stream=stream, external_ids=["t1", "t2", "t3"])
@@ -452,6 +470,21 @@ def test_words_are_emptied_of_erased_items_alone_and_nothing_else_changes(
     )
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "label-studio"])
+def test_export_with_an_erased_item_can_be_imported(
+    stream: Stream, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_stream("other")
+    for name in ("t1", "t2"):
+        post(stream, name, payload=SAID)
+    erase_items(stream=stream, external_ids=["t1"])
+    file = tmp_path / "items"
+    call_command("export_items", "helpdesk", "--format", kind, "--output", str(file))
+    call_command("import_items", "other", str(file), "--format", kind)
+    stored = dict(Item.objects.filter(stream=other).values_list("external_id", "payload"))
+    assert stored == {"t1": {}, "t2": SAID}
+
+
 def test_erased_before_and_unknown_are_told_apart(stream: Stream) -> None:
     post(stream, "t1")
     post(stream, "t2")
@@ -474,17 +507,16 @@ def test_other_stream_s_item_of_the_same_id_stays(stream: Stream) -> None:
 
 
 def test_command_erases_and_names_what_is_unknown(
-    stream: Stream, tmp_path: object, capsys: pytest.CaptureFixture[str]
+    stream: Stream, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("t1", "t2"):
         post(stream, name, payload=SAID)
     call_command("erase", "helpdesk", "t1")
     assert capsys.readouterr().out == "1 erased, 0 were erased before\n"
 
-    listed = f"{tmp_path}/ids"
-    with open(listed, "w") as file:  # noqa: PTH123
-        file.write("t1\n\nt2\n")
-    call_command("erase", "helpdesk", "--from", listed)
+    listed = tmp_path / "ids"
+    listed.write_text("t1\n\nt2\n")
+    call_command("erase", "helpdesk", "--from", str(listed))
     assert capsys.readouterr().out == "1 erased, 1 were erased before\n"
     assert set(Item.objects.values_list("external_id", "state")) == {
         ("t1", "routed"),
@@ -497,7 +529,7 @@ def test_command_erases_and_names_what_is_unknown(
     with pytest.raises(CommandError, match="Name the items"):
         call_command("erase", "helpdesk")
     with pytest.raises(CommandError, match="cannot be read"):
-        call_command("erase", "helpdesk", "--from", f"{tmp_path}/none")
+        call_command("erase", "helpdesk", "--from", str(tmp_path / "none"))
 
 
 @pytest.fixture
