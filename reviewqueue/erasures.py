@@ -28,7 +28,7 @@ from reviewqueue.insight_models import InsightSheet
 from reviewqueue.models import KnownAnswer, RemoteAsk, ReviewTask, Verdict
 from reviewqueue.retry_models import RetryRequest
 from routing.events import record_events
-from routing.ids import first_uuid7_of
+from routing.ids import first_uuid7
 from routing.models import Event, Item, Stream
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def erase_expired(
         return None
     last = done.order_by("-done_at").first()
     begin = UUID(str(last.result["from"])) if last else UUID(int=0)
-    end = first_uuid7_of(at - timedelta(days=stream.retention_days))
+    end = first_uuid7(at - timedelta(days=stream.retention_days))
     until = time.monotonic() + patience
     erased = 0
     for ids in _expired_batches(stream, begin, end):

@@ -18,9 +18,9 @@ def uuid7() -> UUID:
     return UUID(int=value)
 
 
-def first_uuid7_of(at: datetime) -> UUID:
-    """What every key of `at` and later is not less than, and every earlier one less."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
+def first_uuid7(at: datetime) -> UUID:
+    """The smallest of all that are made from this time on: where their range begins."""
+    return UUID(int=(int(at.timestamp() * 1000) & (1 << 48) - 1) << 80)
 
 
 def uuid7s(count: int) -> list[UUID]:

@@ -210,7 +210,11 @@ def current_spec(stream_id: UUID) -> tuple[UUID, PolicySpec]:
     Raises:
         NoPolicyError: nothing is published yet.
     """
-    found = _find_published(stream_id)
+    return spec_of(_find_published(stream_id))
+
+
+def spec_of(found: UUID | None) -> tuple[UUID, PolicySpec]:
+    """Id and value of a published policy that was looked for; raises NoPolicyError without one."""
     if found is None:
         raise NoPolicyError(NoPolicyError.__doc__)
     return found, published_spec(found)

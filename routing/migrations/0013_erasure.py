@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("routing", "0010_grounded_drafts"),
+        ("routing", "0012_drop_doubled_indexes"),
     ]
 
     operations = [

@@ -7,8 +7,8 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reviewqueue", "0013_budget_sheet"),
-        ("routing", "0011_erasure"),
+        ("reviewqueue", "0015_drop_doubled_indexes"),
+        ("routing", "0013_erasure"),
     ]
 
     operations = [
