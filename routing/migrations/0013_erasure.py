@@ -3,6 +3,7 @@
 import django.core.validators
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
 
 
@@ -55,7 +56,7 @@ class Migration(migrations.Migration):
                 ),
             ),
         ),
-        migrations.AddConstraint(
+        AddConstraintNotValid(
             model_name="item",
             constraint=models.CheckConstraint(
                 condition=models.Q(
