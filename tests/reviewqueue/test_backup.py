@@ -26,12 +26,12 @@ from tests.scenes import HELD, SURE, make_person, make_stream
 def hang_up() -> None:
     """Nobody is connected any more, nor keeps a connection for the next who asks."""
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # not in the stubs
 
 
 def run_on_server(*statements: str) -> None:
     """Statements about databases, asked from beside ours."""
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+    with connection._nodb_cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
 
