@@ -7,6 +7,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("reviewqueue", "0014_cache"),
         ("reviewqueue", "0015_drop_doubled_indexes"),
         ("routing", "0013_erasure"),
     ]
