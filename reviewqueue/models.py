@@ -17,7 +17,15 @@ from reviewqueue import (  # whose tables are of this app too
     webhook_models,  # noqa: F401
 )
 from routing.ids import uuid7
-from routing.models import Decision, Item, RemoteModel, Stream, append_only
+from routing.models import (
+    OF_ERASED_ITEM,
+    Decision,
+    Erasable,
+    Item,
+    RemoteModel,
+    Stream,
+    append_only,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -374,7 +382,10 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
 
 
 class Verdict(models.Model):
-    """The human's answer to a task. Append-only: undo and overturn are new rows."""
+    """The human's answer to a task. Append-only: undo and overturn are new rows.
+
+    Of an erased item the words are emptied; what the answer is stays.
+    """
 
     class Kind(models.TextChoices):
         CATEGORY = "category", _("category")
@@ -448,7 +459,11 @@ class Verdict(models.Model):
             # An item's verdicts, for the API's answer.
             models.Index(fields=["item", "-id"], name="verdict_of_item"),
         ]
-        triggers: ClassVar = append_only()
+        triggers: ClassVar = append_only(
+            erasable=Erasable(
+                emptied="""'{"comment": "", "proposed_name": ""}'""", once=OF_ERASED_ITEM
+            )
+        )
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"

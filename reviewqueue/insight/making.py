@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -79,8 +80,10 @@ def _make(sheet: InsightSheet) -> None:
     began = time.monotonic()
     made, error, version = None, "", sheet.asked_version
     try:
-        with from_replica():
-            if has_replica():
+        # The words of an item that was erased a moment ago may stand on a replica still.
+        has_words = sheet.kind == Kind.AMBIGUITY
+        with nullcontext() if has_words else from_replica():
+            if has_replica() and not has_words:
                 # A replica may be behind what was asked for: then a page asks again.
                 version = data_version(sheet.stream)
             made = MAKERS[sheet.kind](sheet.stream, timezone.now())

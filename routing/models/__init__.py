@@ -5,17 +5,25 @@ rows can be found, moved or partitioned without touching another's. Primary keys
 """
 
 from routing.models.announcements import Announcement
-from routing.models.guards import PROBABILITY, append_only, probability_check
+from routing.models.guards import (
+    OF_ERASED_ITEM,
+    PROBABILITY,
+    Erasable,
+    append_only,
+    probability_check,
+)
 from routing.models.policies import CategoryRule, KeywordRule, Policy, RemoteModel
 from routing.models.records import Decision, Event, Item, ModelAlarm
 from routing.models.streams import Category, Stream
 
 __all__ = [
+    "OF_ERASED_ITEM",
     "PROBABILITY",
     "Announcement",
     "Category",
     "CategoryRule",
     "Decision",
+    "Erasable",
     "Event",
     "Item",
     "KeywordRule",
