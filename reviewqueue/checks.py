@@ -55,24 +55,6 @@ def check_environment(
 
 
 @register(Tags.security, deploy=True)
-def check_proxies(
-    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - the signature of a check
-    **kwargs: object,  # noqa: ARG001
-) -> list[CheckMessage]:
-    """Tries of a log-in are counted by address, which is the proxy's unless it is counted."""
-    if not settings.HTTPS or settings.ALLAUTH_TRUSTED_PROXY_COUNT:
-        return []
-    return [
-        Warning(
-            "HTTPS is on and TRUSTED_PROXY_COUNT is not set, so everybody seems to come from the "
-            "proxy: ten wrong passwords in a minute lock all people out.",
-            hint="Set TRUSTED_PROXY_COUNT to the number of proxies that add to X-Forwarded-For.",
-            id="reviewqueue.W002",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
 def check_exposure(
     app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
     **kwargs: object,  # noqa: ARG001
@@ -224,5 +206,23 @@ def check_broker(
             f"The broker throws messages away when its memory is full (maxmemory-policy {policy}).",
             hint="Give it an instance of its own with maxmemory-policy noeviction.",
             id="reviewqueue.W021",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_proxies(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - the signature of a check
+    **kwargs: object,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Tries of a log-in are counted by address, which is the proxy's unless it is counted."""
+    if not settings.HTTPS or settings.ALLAUTH_TRUSTED_PROXY_COUNT:
+        return []
+    return [
+        Warning(
+            "HTTPS is on and TRUSTED_PROXY_COUNT is not set, so everybody seems to come from the "
+            "proxy: ten wrong passwords in a minute lock all people out.",
+            hint="Set TRUSTED_PROXY_COUNT to the number of proxies that add to X-Forwarded-For.",
+            id="reviewqueue.W002",
         )
     ]

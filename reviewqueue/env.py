@@ -168,6 +168,19 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{login}{parts.path}?{options}"
 
 
+def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that a variable lists. Raises `ConfigurationError`."""
+    found = []
+    for word in variables.words(name):
+        try:
+            found.append(ip_network(word))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} has {word!r} ({error}): write networks such as 10.0.0.0/8,::1/128."
+            ) from error
+    return found
+
+
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """Return `value` if it is one of `allowed`. Raises `ConfigurationError`."""
     if value not in allowed:
@@ -198,19 +211,6 @@ def directory_config(
         "settings": {"server_url": issuer.rstrip("/")},
     }
     return {"openid_connect": {"APPS": [app], "OAUTH_PKCE_ENABLED": True}}
-
-
-def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
-    """The networks that a variable lists. Raises `ConfigurationError`."""
-    found = []
-    for word in variables.words(name):
-        try:
-            found.append(ip_network(word))
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{name} has {word!r} ({error}): write networks such as 10.0.0.0/8,::1/128."
-            ) from error
-    return found
 
 
 def needs_services(argv: Sequence[str]) -> bool:

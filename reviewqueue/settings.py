@@ -50,7 +50,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "reviewqueue.request_log.log_requests",
-    # Early, so that what any other answers by itself, static files too, has the policy.
+    # Before all that may answer by itself, static files too, so that each answer has the policy.
     "reviewqueue.middleware.PolicyMiddleware",
     "reviewqueue.probes.answer_probes",
     "django.middleware.security.SecurityMiddleware",
