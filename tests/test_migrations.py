@@ -30,8 +30,12 @@ BASE = {
 }
 
 # Migrations after it that do something dangerous, each with why that is all right here.
+VACUUM = "sets storage parameters under a lock that readers and writers pass"
 EXPLAINED: dict[tuple[str, str], str] = {
-    ("reviewqueue", "0016_cache"): "makes a table that the code before it does not know",
+    ("calibration", "0006_autovacuum"): VACUUM,
+    ("reviewqueue", "0014_autovacuum"): VACUUM,
+    ("reviewqueue", "0016_cache"): "makes a table that nobody uses yet",
+    ("routing", "0011_autovacuum"): VACUUM,
 }
 
 
