@@ -46,6 +46,7 @@ class DatabaseConfig(TypedDict):
     HOST: str
     PORT: str
     CONN_HEALTH_CHECKS: bool
+    DISABLE_SERVER_SIDE_CURSORS: bool
     OPTIONS: dict[str, object]
 
 
@@ -83,7 +84,9 @@ def local_secret(folder: Path, name: str) -> str:
     return path.read_text()
 
 
-def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
+def database_config(
+    url: str, *, prepare: bool = False, variable: str = "DATABASE_URL"
+) -> DatabaseConfig:
     """Return Django's settings for `postgresql://user:password@host:port/name?option=value`.
 
     A socket folder is given as `?host=/folder`. `pool_min_size` and `pool_max_size` size the
@@ -91,19 +94,20 @@ def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
     that cannot be reached, for commands that need none. Raises `ConfigurationError`.
 
     `prepare`: connections keep one plan, good for any values, of each statement that is asked at
-    every click. Not behind a pooler that hands each transaction another connection.
+    every click, and cursors over long results. Not behind a pooler that hands each transaction
+    another connection.
     """
     parts = urlsplit(url or _NO_DATABASE)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise ConfigurationError(
-            f"DATABASE_URL is {_without_password(url)!r}: write "
+            f"{variable} is {_without_password(url)!r}: write "
             "postgresql://user:password@host:5432/name."
         )
     options: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))
     host = str(options.pop("host", "")) or parts.hostname or ""
     pool = {"min_size": 1, "max_size": 8, "timeout": 10}
     for name, size in _POOL_OPTIONS.items():
-        pool[size] = _read_size(name, options.pop(name, pool[size]))
+        pool[size] = _read_size(f"{variable} has {name}", options.pop(name, pool[size]))
     if url:
         options["pool"] = pool
     if prepare:
@@ -115,8 +119,9 @@ def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": str(_read_port(parts.netloc, url)),
+        "PORT": str(_read_port(variable, parts.netloc, url)),
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": not prepare,
         "OPTIONS": options,
     }
 
@@ -193,18 +198,18 @@ def _with_password(url: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
-def _read_size(name: str, value: object) -> int:
+def _read_size(place: str, value: object) -> int:
     if not str(value).isdigit():
-        raise ConfigurationError(f"DATABASE_URL has {name}={value!r}: write a whole number.")
+        raise ConfigurationError(f"{place}={value!r}: write a whole number.")
     return int(str(value))
 
 
-def _read_port(netloc: str, url: str) -> int | str:
+def _read_port(variable: str, netloc: str, url: str) -> int | str:
     try:
         return urlsplit(f"//{netloc}").port or ""
     except ValueError as error:
         raise ConfigurationError(
-            f"DATABASE_URL is {_without_password(url)!r}: its port is not a number."
+            f"{variable} is {_without_password(url)!r}: its port is not a number."
         ) from error
 
 

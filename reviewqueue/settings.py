@@ -82,6 +82,12 @@ TEMPLATES = [
 DATABASES = {
     "default": env.database_config(env.database_url(), prepare=read.flag("PREPARE_STATEMENTS"))
 }
+# Exports and what insight pages show are read here where there is one; it may lag by seconds.
+if REPLICA_URL := read.text("REPLICA_URL"):
+    DATABASES["replica"] = env.database_config(
+        REPLICA_URL, prepare=read.flag("PREPARE_STATEMENTS"), variable="REPLICA_URL"
+    )
+DATABASE_ROUTERS = ["routing.reading.ReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 SESSION_ENGINE = "reviewqueue.sessions"

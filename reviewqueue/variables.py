@@ -62,6 +62,14 @@ SECTIONS: Final = (
                 is_secret=True,
             ),
             Variable(
+                "REPLICA_URL",
+                "",
+                "A read replica for exports and insight pages, which may lag by seconds; written "
+                "like `DATABASE_URL`, password included.",
+                otherwise="everything is read from `DATABASE_URL`",
+                is_secret=True,
+            ),
+            Variable(
                 "PREPARE_STATEMENTS",
                 "true",
                 "Whether connections keep plans of statements. `false` behind a pooler that hands "
@@ -138,6 +146,21 @@ SECTIONS: Final = (
                 "Whether people come by TLS: secure cookies, HSTS, plain requests are redirected. "
                 "Needs a proxy that sets `X-Forwarded-Proto` itself.",
             ),
+            Variable(
+                "TRUSTED_PROXY_COUNT",
+                "0",
+                "How many proxies of yours add to `X-Forwarded-For`. Tries of a log-in are counted "
+                "by the address that they tell.",
+            ),
+            Variable(
+                "HSTS_SECONDS",
+                "31536000",
+                "With `HTTPS`: how long browsers shall come by TLS only.",
+            ),
+            Variable(
+                "HSTS_SUBDOMAINS", "false", "Whether that holds for all hosts of the domain below."
+            ),
+            Variable("HSTS_PRELOAD", "false", "Whether browsers may ship with that knowledge."),
             Variable("PORT", "8000", "Where the web server listens."),
             Variable("WEB_WORKERS", "2", "Worker processes of one web server."),
             Variable("WEB_THREADS", "4", "Threads of each of them that answer requests."),
@@ -156,6 +179,48 @@ SECTIONS: Final = (
                 "STATIC_ROOT", "", "Where static files are collected.", otherwise="state folder"
             ),
             Variable("DEBUG", "false", "Django's debug pages. Never where others can reach them."),
+        ),
+    ),
+    Section(
+        "Log-in",
+        (
+            Variable("SESSION_DAYS", "14", "How long somebody stays logged in."),
+            Variable(
+                "SECOND_FACTOR",
+                "optional",
+                "Who gets no further without a second factor: `optional` (nobody), `staff` or "
+                "`all`.",
+            ),
+            Variable(
+                "OIDC_ISSUER",
+                "",
+                "The address of a directory that people log in through, by OpenID Connect.",
+                otherwise="log-in by password only",
+            ),
+            Variable(
+                "OIDC_CLIENT_ID",
+                "",
+                "Under which id the directory knows this service.",
+                otherwise="none",
+            ),
+            Variable(
+                "OIDC_CLIENT_SECRET",
+                "",
+                "What this service proves itself with to the directory.",
+                otherwise="none",
+                is_secret=True,
+            ),
+            Variable(
+                "OIDC_NAME",
+                "",
+                "What the button at the log-in calls the directory.",
+                otherwise="its host name",
+            ),
+            Variable(
+                "OIDC_MAKES_ACCOUNTS",
+                "false",
+                "Whether somebody whom the directory knows and nobody here does gets an account.",
+            ),
         ),
     ),
     Section(

@@ -5,6 +5,7 @@ rows of one batch keep its order.
 """
 
 import time
+from datetime import datetime
 from os import urandom
 from uuid import UUID
 
@@ -15,6 +16,11 @@ def uuid7() -> UUID:
     value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76
     value |= nanoseconds * 4096 // 1_000_000 << 64 | 0b10 << 62 | int.from_bytes(urandom(8)) >> 2
     return UUID(int=value)
+
+
+def first_uuid7(at: datetime) -> UUID:
+    """The smallest of all that are made from this time on: where their range begins."""
+    return UUID(int=(int(at.timestamp() * 1000) & (1 << 48) - 1) << 80)
 
 
 def uuid7s(count: int) -> list[UUID]:

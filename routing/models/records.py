@@ -104,8 +104,9 @@ class Decision(models.Model):
         ESCALATE = "escalate", _("escalate")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
-    item = models.ForeignKey(Item, models.PROTECT, related_name="decisions")
+    # Without indexes of their own: those below begin with them.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
+    item = models.ForeignKey(Item, models.PROTECT, related_name="decisions", db_index=False)
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
     queue = models.CharField(max_length=10, choices=Queue)
     action = models.CharField(max_length=20, choices=Action)
@@ -181,7 +182,8 @@ class Event(models.Model):
     """What happened, written in the transaction that made it happen. Holds no payload."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    # Without an index of its own: the one below begins with it.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=40)
     subject_id = models.UUIDField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")

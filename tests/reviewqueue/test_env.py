@@ -22,6 +22,7 @@ def test_database_config_of_a_socket_folder() -> None:
         "HOST": "/tmp/x",
         "PORT": "",
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {
             "sslmode": "disable",
             "pool": {"min_size": 1, "max_size": 8, "timeout": 10},
@@ -37,7 +38,9 @@ def test_database_config_of_a_host() -> None:
 
 def test_database_config_keeps_plans_beside_the_options_given() -> None:
     url = "postgresql://me@db/rq?options=-c%20work_mem=8MB"
-    options = env.database_config(url, prepare=True)["OPTIONS"]
+    config = env.database_config(url, prepare=True)
+    assert config["DISABLE_SERVER_SIDE_CURSORS"] is False
+    options = config["OPTIONS"]
     assert options["prepare_threshold"] == 0
     assert options["options"] == "-c work_mem=8MB -c plan_cache_mode=force_generic_plan"
 
@@ -153,3 +156,24 @@ def test_local_secret_is_one_and_private(tmp_path: Path) -> None:
     assert len(told.pop()) == 64
     assert [path.name for path in folder.iterdir()] == ["key"]
     assert (folder / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_replica_is_configured_where_there_is_one() -> None:
+    script = (
+        "from reviewqueue import settings; "
+        "print(sorted(settings.DATABASES), settings.DATABASES['replica']['HOST'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        env=os.environ | {"REPLICA_URL": "postgresql://me@second.example/mine"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "['default', 'replica'] second.example"
+
+
+def test_wrong_replica_url_is_named() -> None:
+    with pytest.raises(env.ConfigurationError, match=r"REPLICA_URL has pool_max_size='x'"):
+        env.database_config("postgresql://host/mine?pool_max_size=x", variable="REPLICA_URL")
