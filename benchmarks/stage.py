@@ -63,7 +63,7 @@ class Stage:
     def web_workers(self) -> list[int]:
         """The process numbers of the web server's workers."""
         for pid in children_of(self.process.pid):
-            if " granian " in command_line(pid):
+            if " reviewqueue.web " in command_line(pid):
                 return [
                     child
                     for child in children_of(pid)

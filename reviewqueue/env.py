@@ -8,13 +8,17 @@ import atexit
 import os
 import secrets
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypedDict
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+from reviewqueue import variables
 from reviewqueue.embedded import Membership, Services, join_services
 from reviewqueue.embedded.accounts import share_with_owner
 from reviewqueue.embedded.processes import PROJECT
+
+ConfigurationError = variables.ConfigurationError
 
 # A connection to these fails at once, and the system's own message then says what to do.
 _NO_DATABASE = "postgresql://reviewqueue@/reviewqueue?host=/use-manage.py-or-set-DATABASE_URL"
@@ -30,10 +34,6 @@ _WITHOUT_SERVICES = {
 _ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 
 _POOL_OPTIONS = {"pool_min_size": "min_size", "pool_max_size": "max_size"}
-
-
-class ConfigurationError(ValueError):
-    """An environment variable is wrong; the message names it and says what to write."""
 
 
 class DatabaseConfig(TypedDict):
@@ -52,7 +52,17 @@ class DatabaseConfig(TypedDict):
 
 def state_dir() -> Path:
     """Return the folder for everything that a run leaves behind: `REVIEWQUEUE_STATE_DIR`."""
-    return Path(os.environ.get("REVIEWQUEUE_STATE_DIR") or PROJECT / ".local").absolute()
+    return Path(variables.text("REVIEWQUEUE_STATE_DIR") or PROJECT / ".local").absolute()
+
+
+def database_url() -> str:
+    """The database that the environment names, with its password; empty where it names none."""
+    return _with_password(variables.text("DATABASE_URL"), variables.text("DATABASE_PASSWORD"))
+
+
+def redis_url() -> str:
+    """The broker that the environment names, with its password; empty where it names none."""
+    return _with_password(variables.text("REDIS_URL"), variables.text("REDIS_PASSWORD"))
 
 
 def local_secret(folder: Path, name: str) -> str:
@@ -138,6 +148,19 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{login}{parts.path}?{options}"
 
 
+def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that a variable lists. Raises `ConfigurationError`."""
+    found = []
+    for word in variables.words(name):
+        try:
+            found.append(ip_network(word))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} has {word!r} ({error}): write networks such as 10.0.0.0/8,::1/128."
+            ) from error
+    return found
+
+
 def needs_services(argv: Sequence[str]) -> bool:
     """Tell whether a `manage.py` command line needs PostgreSQL or Redis."""
     if len(argv) < 2 or argv[1] in _WITHOUT_SERVICES or {"-h", "--help"} & set(argv):
@@ -151,7 +174,7 @@ def ensure_services() -> Membership | None:
     The services run at least until this process ends. Returns our membership, `None` when the
     environment names both. Raises `ServicesError`.
     """
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+    if database_url() and redis_url():
         return None
     membership = join_services(state_dir())
     atexit.register(membership.leave)
@@ -162,7 +185,17 @@ def ensure_services() -> Membership | None:
 def export_services(services: Services) -> None:
     """Write the URLs into this process's environment; those that are set there stay."""
     for name, url in (("DATABASE_URL", services.database_url), ("REDIS_URL", services.redis_url)):
-        os.environ[name] = os.environ.get(name) or url
+        if not variables.is_given(name):
+            os.environ[name] = url
+
+
+def _with_password(url: str, password: str) -> str:
+    """`url` with the password, unless it has one."""
+    parts = urlsplit(url)
+    if not url or not password or parts.password is not None:
+        return url
+    user, _at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
 def _read_size(place: str, value: object) -> int:

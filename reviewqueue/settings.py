@@ -1,10 +1,10 @@
 """The one settings file. Every deployment difference is an environment variable read here."""
 
 import django_stubs_ext
-import environ
 from csp.constants import NONE, SELF
 
-from reviewqueue import env
+from reviewqueue import env, logs
+from reviewqueue import variables as read
 from reviewqueue.embedded.processes import PROJECT
 
 django_stubs_ext.monkeypatch()  # lets annotations such as ModelForm[Policy] run
@@ -12,18 +12,14 @@ django_stubs_ext.monkeypatch()  # lets annotations such as ModelForm[Policy] run
 BASE_DIR = PROJECT
 STATE_DIR = env.state_dir()
 
-read = environ.Env()
-
-DEBUG = read.bool("DEBUG", default=False)
-SECRET_KEY = read.str("SECRET_KEY", default="") or env.local_secret(STATE_DIR, "secret-key")
-AUDIT_SECRET = (
-    read.str("AUDIT_SECRET", default="") or env.local_secret(STATE_DIR, "audit-secret")
-).encode()
+DEBUG = read.flag("DEBUG")
+SECRET_KEY = read.text("SECRET_KEY") or env.local_secret(STATE_DIR, "secret-key")
+AUDIT_SECRET = (read.text("AUDIT_SECRET") or env.local_secret(STATE_DIR, "audit-secret")).encode()
 # Seal what webhooks sign with; the first seals, each opens, so that one can follow another.
-WEBHOOK_KEYS = read.list("WEBHOOK_KEYS", default=[]) or [env.local_secret(STATE_DIR, "webhook-key")]
-ALLOWED_HOSTS = read.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = read.list("CSRF_TRUSTED_ORIGINS", default=[])
-HTTPS = read.bool("HTTPS", default=False)
+WEBHOOK_KEYS = read.words("WEBHOOK_KEYS") or [env.local_secret(STATE_DIR, "webhook-key")]
+ALLOWED_HOSTS = read.words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = read.words("CSRF_TRUSTED_ORIGINS")
+HTTPS = read.flag("HTTPS")
 
 INSTALLED_APPS = [
     "reviewqueue.apps.ReviewQueueConfig",
@@ -48,6 +44,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "reviewqueue.request_log.log_requests",
+    "reviewqueue.probes.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "reviewqueue.middleware.PolicyMiddleware",
@@ -82,15 +80,12 @@ TEMPLATES = [
 ]
 
 DATABASES = {
-    "default": env.database_config(
-        read.str("DATABASE_URL", default=""),
-        prepare=read.bool("PREPARE_STATEMENTS", default=True),
-    )
+    "default": env.database_config(env.database_url(), prepare=read.flag("PREPARE_STATEMENTS"))
 }
 # Exports and what insight pages show are read here where there is one; it may lag by seconds.
-if REPLICA_URL := read.str("REPLICA_URL", default=""):
+if REPLICA_URL := read.text("REPLICA_URL"):
     DATABASES["replica"] = env.database_config(
-        REPLICA_URL, prepare=read.bool("PREPARE_STATEMENTS", default=True), variable="REPLICA_URL"
+        REPLICA_URL, prepare=read.flag("PREPARE_STATEMENTS"), variable="REPLICA_URL"
     )
 DATABASE_ROUTERS = ["routing.reading.ReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -122,7 +117,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = read.str("STATIC_ROOT", default=str(STATE_DIR / "static"))
+STATIC_ROOT = read.text("STATIC_ROOT") or str(STATE_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -156,17 +151,17 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
 ITEM_MAX_BYTES = 1024 * 1024
 BATCH_MAX_ITEMS = 10_000
 # How often a key may ask unless it says otherwise; 0: as often as it likes.
-API_REQUESTS_PER_MINUTE = read.int("API_REQUESTS_PER_MINUTE", default=6_000)
+API_REQUESTS_PER_MINUTE = read.number("API_REQUESTS_PER_MINUTE")
 # Larger files of items are for the command line.
 IMPORT_MAX_BYTES = 20 * 1024 * 1024
 # A policy of 150 categories that differ and 500 keyword rules is a form of 5,000 fields.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 # Whether models that are asked for a second opinion, and webhooks, may stand in a private network.
-ALLOW_PRIVATE_ADDRESSES = read.bool("ALLOW_PRIVATE_ADDRESSES", default=False)
+ALLOW_PRIVATE_ADDRESSES = read.flag("ALLOW_PRIVATE_ADDRESSES")
 
 # Celery: PostgreSQL is the truth, the broker a doorbell that may be lost or mute.
-REDIS_URL = read.str("REDIS_URL", default="")
+REDIS_URL = env.redis_url()
 _TRANSPORT = {
     "visibility_timeout": 300,
     "socket_timeout": 5,
@@ -193,17 +188,13 @@ CELERY_TASK_SOFT_TIME_LIMIT = 270
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "reviewqueue.beat:WatchedScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 15
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {name: {"level": "INFO"} for name in ("reviewqueue", "routing", "calibration")}
-    # A refused request is answered with its reason; the terminal is for what is broken.
-    | {"django.request": {"level": "ERROR"}},
-}
+# Who may read /metrics: who sends the token, or whose address is in one of the networks.
+METRICS_TOKEN = read.text("METRICS_TOKEN")
+METRICS_NETWORKS = env.read_networks("METRICS_NETWORKS")
+
+LOG_FORMAT = logs.read_format()
+LOGGING = logs.configure(LOG_FORMAT)
