@@ -30,6 +30,7 @@ lint: $(DEVELOPMENT)
 	$(PY) -m djlint --lint --quiet templates
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PY) .ci/audit.py
 
 bench: $(DEVELOPMENT)
 	@exec $(PY) -m benchmarks.run $(ARGS)

@@ -11,7 +11,9 @@ class ReviewQueueConfig(AppConfig):
     verbose_name = "Review"
 
     def ready(self) -> None:
-        # The one registers the system checks, the other is the Celery application of our tasks.
+        # The first is the Celery application of our tasks, the second registers the system checks.
         from reviewqueue import celery, checks  # noqa: F401, PLC0415
+        from reviewqueue.sign_ins import watch_sign_ins  # noqa: PLC0415
 
+        watch_sign_ins()
         post_migrate.connect(create_schedule, sender=self)

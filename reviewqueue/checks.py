@@ -208,3 +208,21 @@ def check_broker(
             id="reviewqueue.W021",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_proxies(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - the signature of a check
+    **kwargs: object,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Tries of a log-in are counted by address, which is the proxy's unless it is counted."""
+    if not settings.HTTPS or settings.ALLAUTH_TRUSTED_PROXY_COUNT:
+        return []
+    return [
+        Warning(
+            "HTTPS is on and TRUSTED_PROXY_COUNT is not set, so everybody seems to come from the "
+            "proxy: ten wrong passwords in a minute lock all people out.",
+            hint="Set TRUSTED_PROXY_COUNT to the number of proxies that add to X-Forwarded-For.",
+            id="reviewqueue.W002",
+        )
+    ]

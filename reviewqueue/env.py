@@ -33,6 +33,9 @@ _WITHOUT_SERVICES = {
 # than to answer it.
 _ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 
+# The directory's part in addresses: /accounts/oidc/directory/login/callback/.
+DIRECTORY = "directory"
+
 _POOL_OPTIONS = {"pool_min_size": "min_size", "pool_max_size": "max_size"}
 
 
@@ -48,6 +51,23 @@ class DatabaseConfig(TypedDict):
     CONN_HEALTH_CHECKS: bool
     DISABLE_SERVER_SIDE_CURSORS: bool
     OPTIONS: dict[str, object]
+
+
+class DirectoryApp(TypedDict):
+    """A directory as allauth knows it."""
+
+    provider_id: str
+    name: str
+    client_id: str
+    secret: str
+    settings: dict[str, str]
+
+
+class DirectoryProvider(TypedDict):
+    """Directories of one protocol."""
+
+    APPS: list[DirectoryApp]
+    OAUTH_PKCE_ENABLED: bool
 
 
 def state_dir() -> Path:
@@ -159,6 +179,38 @@ def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
                 f"{name} has {word!r} ({error}): write networks such as 10.0.0.0/8,::1/128."
             ) from error
     return found
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of `allowed`. Raises `ConfigurationError`."""
+    if value not in allowed:
+        raise ConfigurationError(f"{name} is {value!r}: write {' or '.join(allowed)}.")
+    return value
+
+
+def directory_config(
+    *, issuer: str, client_id: str, secret: str, name: str
+) -> dict[str, DirectoryProvider]:
+    """Return allauth's settings for log-in by OpenID Connect; none without an `issuer`.
+
+    Authorization code with PKCE; tokens are not kept. Raises `ConfigurationError`.
+    """
+    if not issuer:
+        return {}
+    if not issuer.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        raise ConfigurationError(f"OIDC_ISSUER is {issuer!r}: write its https:// address.")
+    if not client_id:
+        raise ConfigurationError(
+            "OIDC_CLIENT_ID is not set: write the id under which OIDC_ISSUER knows this service."
+        )
+    app: DirectoryApp = {
+        "provider_id": DIRECTORY,
+        "name": name or urlsplit(issuer).hostname or issuer,
+        "client_id": client_id,
+        "secret": secret,
+        "settings": {"server_url": issuer.rstrip("/")},
+    }
+    return {"openid_connect": {"APPS": [app], "OAUTH_PKCE_ENABLED": True}}
 
 
 def needs_services(argv: Sequence[str]) -> bool:

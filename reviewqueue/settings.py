@@ -20,6 +20,8 @@ WEBHOOK_KEYS = read.words("WEBHOOK_KEYS") or [env.local_secret(STATE_DIR, "webho
 ALLOWED_HOSTS = read.words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = read.words("CSRF_TRUSTED_ORIGINS")
 HTTPS = read.flag("HTTPS")
+# How many proxies of ours add to X-Forwarded-For; the rest anybody may have written.
+ALLAUTH_TRUSTED_PROXY_COUNT = read.number("TRUSTED_PROXY_COUNT")
 
 INSTALLED_APPS = [
     "reviewqueue.apps.ReviewQueueConfig",
@@ -39,16 +41,20 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "csp",
     "ninja",
 ]
 
 MIDDLEWARE = [
     "reviewqueue.request_log.log_requests",
+    # Before all that may answer by itself, static files too, so that each answer has the policy.
+    "reviewqueue.middleware.PolicyMiddleware",
     "reviewqueue.probes.answer_probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "reviewqueue.middleware.PolicyMiddleware",
     "reviewqueue.api.edge.answer_programs",
     "reviewqueue.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -56,9 +62,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "reviewqueue.middleware.refuse_large_forms",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "reviewqueue.second_factors.RequireSecondFactor",
 ]
 
 ROOT_URLCONF = "reviewqueue.urls"
@@ -90,25 +98,60 @@ if REPLICA_URL := read.text("REPLICA_URL"):
 DATABASE_ROUTERS = ["routing.reading.ReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# What allauth counts: tries of a log-in, codes that were used. Every process has to see the same,
+# and a log-in needs the database anyway; without Redis nobody could try more often than with it.
+CACHES = {"default": {"BACKEND": "reviewqueue.shared_cache.SharedCache"}}
+
 SESSION_ENGINE = "reviewqueue.sessions"
-AUTHENTICATION_BACKENDS = [
-    "reviewqueue.sessions.PersonBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+SESSION_COOKIE_AGE = read.number("SESSION_DAYS") * 24 * 60 * 60
+# Cookies of these names are refused by the browser unless they are Secure and of this host alone.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+AUTHENTICATION_BACKENDS = ["reviewqueue.sessions.PersonBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_REDIRECT_URL = "home"
 LOGIN_URL = "account_login"
-ACCOUNT_ADAPTER = "reviewqueue.access.ClosedAccountAdapter"
+ACCOUNT_ADAPTER = "reviewqueue.accounts.AccountAdapter"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+# Counted by address, by account and, where somebody is signed in, by person.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+}
+MFA_ADAPTER = "reviewqueue.second_factors.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# Addresses are entered by administrators, not claimed by whoever signs up.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Review Queue"
+# Whom pages are closed to until they have a second factor: nobody, "staff" or "all".
+SECOND_FACTOR = env.one_of(
+    "SECOND_FACTOR", read.text("SECOND_FACTOR"), ("optional", "staff", "all")
+)
+
+# Log-in through the house's own directory, off unless it is named.
+OIDC_ISSUER = read.text("OIDC_ISSUER")
+OIDC_MAKES_ACCOUNTS = read.flag("OIDC_MAKES_ACCOUNTS")
+SOCIALACCOUNT_ADAPTER = "reviewqueue.accounts.DirectoryAdapter"
+SOCIALACCOUNT_PROVIDERS = env.directory_config(
+    issuer=OIDC_ISSUER,
+    client_id=read.text("OIDC_CLIENT_ID"),
+    secret=read.text("OIDC_CLIENT_SECRET"),
+    name=read.text("OIDC_NAME"),
+)
 
 LANGUAGE_CODE = "en-gb"
 FORMAT_MODULE_PATH = "reviewqueue.formats"
@@ -143,11 +186,17 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_HSTS_SECONDS = 31536000 if HTTPS else 0
+SECURE_HSTS_SECONDS = read.number("HSTS_SECONDS") if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = read.flag("HSTS_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = read.flag("HSTS_PRELOAD")
+# Both speak for hosts that are not ours; whoever owns the domain turns them on.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 
 # A batch of 10,000 items with 150 scores each is about 40 MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024
+# Forms outside the API and the admin; the longest is a batch of verdicts with comments.
+FORM_MAX_BYTES = 2 * 1024 * 1024
 ITEM_MAX_BYTES = 1024 * 1024
 BATCH_MAX_ITEMS = 10_000
 # How often a key may ask unless it says otherwise; 0: as often as it likes.

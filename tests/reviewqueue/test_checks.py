@@ -11,6 +11,7 @@ from reviewqueue.checks import (
     check_database,
     check_environment,
     check_exposure,
+    check_proxies,
 )
 
 EVERYTHING = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "AUDIT_SECRET", "WEBHOOK_KEYS")
@@ -114,3 +115,13 @@ def test_broker_is_asked(settings: Settings) -> None:
     assert check_broker(None, ["default"]) == []
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert ids(check_broker(None, ["default"])) == ["W020"]
+
+
+@pytest.mark.parametrize(
+    ("https", "proxies", "found"), [(True, 0, ["reviewqueue.W002"]), (True, 1, []), (False, 0, [])]
+)
+def test_proxies_that_are_not_counted_are_told(
+    settings: Settings, https: bool, proxies: int, found: list[str]
+) -> None:
+    settings.HTTPS, settings.ALLAUTH_TRUSTED_PROXY_COUNT = https, proxies
+    assert [message.id for message in check_proxies(None)] == found

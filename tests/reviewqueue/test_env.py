@@ -85,6 +85,39 @@ def test_broker_url_of_another_scheme() -> None:
         env.broker_url("http://host")
 
 
+def test_one_of_names_what_may_be_written() -> None:
+    assert env.one_of("SECOND_FACTOR", "staff", ("optional", "staff")) == "staff"
+    with pytest.raises(
+        env.ConfigurationError, match=r"SECOND_FACTOR is 'on': write optional or staff\."
+    ):
+        env.one_of("SECOND_FACTOR", "on", ("optional", "staff"))
+
+
+def test_directory_config_of_an_issuer() -> None:
+    found = env.directory_config(issuer="https://id.example/", client_id="rq", secret="s", name="")[
+        "openid_connect"
+    ]
+    [app] = found["APPS"]
+    assert (app["name"], app["settings"]) == ("id.example", {"server_url": "https://id.example"})
+    assert found["OAUTH_PKCE_ENABLED"] is True
+
+
+def test_directory_config_without_an_issuer_is_off() -> None:
+    assert env.directory_config(issuer="", client_id="", secret="", name="") == {}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "client_id", "message"),
+    [
+        ("http://id.example", "rq", r"OIDC_ISSUER is 'http://id\.example': write its https://"),
+        ("https://id.example", "", "OIDC_CLIENT_ID is not set: write the id"),
+    ],
+)
+def test_directory_config_that_is_wrong(issuer: str, client_id: str, message: str) -> None:
+    with pytest.raises(env.ConfigurationError, match=message):
+        env.directory_config(issuer=issuer, client_id=client_id, secret="", name="")
+
+
 def test_broker_url_reaches_the_running_broker() -> None:
     with Connection(env.broker_url(os.environ["REDIS_URL"])) as connection:  # type: ignore[no-untyped-call]
         queue = connection.SimpleQueue("test_broker_url")
