@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from benchmarks.growth_past import Past
-from calibration.frames import confidence_bins
+from calibration.frames import RECOUNT, confidence_bins
 from calibration.models import AuditDraw, FrameCount, GroundTruth
 from reviewqueue.models import ReviewTask, Verdict
 from routing.items import write_canonically
@@ -345,3 +345,5 @@ def _count_frames(own: psycopg.Connection, shift: Shift, first: int, last: int) 
             "last": last,
         },
     )
+    own.execute("DELETE FROM calibration_daycount WHERE stream_id = %s", [stream.id])
+    own.execute(RECOUNT, {"stream": stream.id})

@@ -1,7 +1,7 @@
 """`make bench`: what the work costs, beside what the same machine could do at most.
 
     python -m benchmarks.run [decide] [calibration] [intake] [review] [recalibrate]
-        [export] [startup] [processes] [--full]
+        [export] [pages] [startup] [processes] [--full]
     python -m benchmarks.run growth [--items 10000000]
 
 Without parts all of them but `growth`, which makes one stream and lets it grow. `--full` measures
@@ -45,7 +45,7 @@ ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
     "startup": startup.run,
     "processes": _run_processes,
 }
-SERVED = ("intake", "review", "recalibrate", "export")
+SERVED = ("intake", "review", "recalibrate", "export", "pages")
 PARTS = (*ALONE, *SERVED)
 GROWTH = "growth"
 
@@ -76,12 +76,14 @@ def run_parts(parts: Sequence[str], *, full: bool) -> dict[str, float]:
 
 def _served(name: str, stage: Stage, *, full: bool) -> Callable[[], dict[str, float]]:
     # Django is set up with the stage.
-    from benchmarks import export, intake, recalibrate, review  # noqa: PLC0415
+    from benchmarks import export, intake, pages, recalibrate, review  # noqa: PLC0415
 
     if name == "intake":
         return lambda: intake.run(stage)
     if name == "export":
         return lambda: export.run(stage)
+    if name == "pages":
+        return lambda: pages.run(stage)
     if name == "recalibrate":
         return lambda: recalibrate.run(stage)
     return lambda: review.run(stage, full=full)

@@ -384,8 +384,8 @@ class Verdict(models.Model):
         WITHDRAWN = "withdrawn", _("withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
-    # Item and reviewer without indexes of their own: two of those below begin with them.
+    # Stream, item and reviewer without indexes of their own: those below begin with them.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     item = models.ForeignKey(Item, models.PROTECT, related_name="verdicts", db_index=False)
     task = models.ForeignKey(ReviewTask, models.PROTECT, related_name="verdicts")
     reviewer = models.ForeignKey(
@@ -439,6 +439,12 @@ class Verdict(models.Model):
         indexes: ClassVar = [
             # A reviewer's own last verdicts and today's count.
             models.Index(fields=["reviewer", "-answered_at"], name="verdict_of_reviewer"),
+            # A stream's work by day, from the index alone.
+            models.Index(
+                fields=["stream", "answered_at"],
+                name="verdict_of_stream",
+                include=["kind", "batch", "active_ms"],
+            ),
             # An item's verdicts, for the API's answer.
             models.Index(fields=["item", "-id"], name="verdict_of_item"),
         ]

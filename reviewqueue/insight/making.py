@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from reviewqueue.insight.budget import make_budget
 from reviewqueue.insight.drifting import make_drift
+from reviewqueue.insight.health import make_health
 from reviewqueue.insight.mixups import make_ambiguity
 from reviewqueue.insight.reliability import make_month, make_quarter
 from reviewqueue.insight.reviewers import make_reviewers
@@ -41,6 +42,7 @@ MAKERS: Final[Mapping[str, Callable[[Stream, datetime], Made]]] = {
     Kind.AMBIGUITY: make_ambiguity,
     Kind.DRIFT: make_drift,
     Kind.REVIEWERS: make_reviewers,
+    Kind.HEALTH: make_health,
 }
 
 TAKE_NEXT: Final = """

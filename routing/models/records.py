@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
+from routing.models.draws import is_indexed
 from routing.models.guards import append_only, probability_check
 from routing.models.policies import Policy
 from routing.models.streams import Stream
@@ -147,6 +148,13 @@ class Decision(models.Model):
             models.Index(fields=["item", "-id"], name="decision_latest_of_item"),
             # Decisions of a period, for reports and recalibration.
             models.Index(fields=["stream", "decided_at"], name="decision_stream_time"),
+            # A sample of a long period: a sixteenth of the decisions, drawn by their items' ids.
+            models.Index(
+                fields=["stream", "decided_at"],
+                name="decision_sampled",
+                include=["id", "item"],
+                condition=is_indexed("item"),
+            ),
             # A category's watch list.
             models.Index(fields=["stream", "-id"], name="decision_watched", condition=~Q(watch=[])),
         ]
