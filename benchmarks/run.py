@@ -102,6 +102,20 @@ def write_results(found: Mapping[str, float], *, whole: bool, path: Path = RESUL
     kept = {} if whole or not path.exists() else json.loads(path.read_text())
     new = {name: float(f"{value:.4g}") for name, value in found.items()}
     path.write_text(json.dumps(dict(sorted((kept | new).items())), indent=2) + "\n")
+    path.with_suffix(".md").write_text(draw_shares(kept | new))
+
+
+def draw_shares(found: Mapping[str, float]) -> str:
+    """Every figure as Markdown, with its limit and its share of it where there is one."""
+    lines = [
+        "| figure | measured | limit in the same run | share |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, value in sorted(found.items()):
+        limit = found.get(LIMITS.get(name, ""))
+        beside = " | |" if limit is None else f" {limit:,.4g} | {value / limit:.1%} |"
+        lines.append(f"| `{name}` | {value:,.4g} |{beside}")
+    return "\n".join(lines) + "\n"
 
 
 def draw_table(found: Mapping[str, float]) -> str:
