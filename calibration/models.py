@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,7 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-from routing.models import Decision, Item, Policy, Stream, append_only, probability_check
+from routing.models import (
+    Decision,
+    Item,
+    Policy,
+    Stream,
+    append_only,
+    kept,
+    never_truncated,
+    probability_check,
+)
 
 LONGEST_REASON = 200
 
@@ -48,6 +58,7 @@ class AuditDraw(models.Model):
                 condition=Q(watched_at__isnull=True),
             ),
         ]
+        triggers: ClassVar = kept("stream_id", "item_id", "decision_id", "pi", "drawn_at")
 
     def __str__(self) -> str:
         return f"{self.item}: pi {self.pi:g}"
@@ -122,6 +133,17 @@ class GroundTruth(models.Model):
                 condition=Q(superseded_at__isnull=True),
             ),
         ]
+        triggers: ClassVar = [
+            *kept(
+                *("stream_id", "item_id", "decision_id", "kind", "categories"),
+                *("pi", "blind", "source", "verdict_id", "settled_at"),
+            ),
+            pgtrigger.Protect(
+                name="superseded_once",
+                operation=pgtrigger.UpdateOf("superseded_at"),
+                condition=pgtrigger.Q(old__superseded_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"
@@ -169,6 +191,9 @@ class FrameCount(FrameKey):
                 name="frame_key_unique",
             ),
         ]
+        triggers: ClassVar = kept(
+            *("stream_id", "day", "policy_id", "model_version", "category", "bin", "queue", "pi")
+        )
 
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: {self.count}"
@@ -182,6 +207,9 @@ class FrameDelta(FrameKey):
     """
 
     count = models.IntegerField()
+
+    class Meta:
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: +{self.count}"
@@ -202,6 +230,7 @@ class JobRun(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["stream", "job", "period"], name="job_period_unique"),
         ]
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.job} {self.period}"

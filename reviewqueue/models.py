@@ -17,7 +17,15 @@ from reviewqueue import (  # whose tables are of this app too
     webhook_models,  # noqa: F401
 )
 from routing.ids import uuid7
-from routing.models import Decision, Item, RemoteModel, Stream, append_only
+from routing.models import (
+    Decision,
+    Item,
+    RemoteModel,
+    Stream,
+    append_only,
+    kept,
+    never_truncated,
+)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -237,6 +245,7 @@ class ReviewTask(models.Model):
                 fields=["holder", "stream"], name="task_held", condition=Q(state="claimed")
             ),
         ]
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.item}: {self.get_queue_display()}"
@@ -323,6 +332,9 @@ class KnownAnswer(models.Model):
                 fields=["stream", "id"], name="known_live", condition=Q(retired_at__isnull=True)
             ),
         ]
+        triggers: ClassVar = kept(
+            "stream_id", "item_id", "decision_id", "kind", "categories", "created_at"
+        )
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"

@@ -5,8 +5,12 @@ rows of one batch keep its order.
 """
 
 import time
+from datetime import datetime, timedelta
 from os import urandom
+from typing import Final
 from uuid import UUID
+
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
 def uuid7() -> UUID:
@@ -26,3 +30,9 @@ def uuid7s(count: int) -> list[UUID]:
         UUID(int=(step >> 12) << 80 | 0x7 << 76 | (step & 0xFFF) << 64 | 0b10 << 62 | random >> 2)
         for step, random in enumerate(noise, first)
     ]
+
+
+def least_id_at(moment: datetime) -> UUID:
+    """An id below all of what is made from this moment on, a minute earlier for clocks that differ."""
+    milliseconds = int((moment - CLOCKS_DIFFER).timestamp() * 1000)
+    return UUID(int=milliseconds << 80)

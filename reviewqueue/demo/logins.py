@@ -61,6 +61,8 @@ PEOPLE: Final = (
     Person("reviewer", (Role.REVIEWER,)),
     Person("second_reviewer", (Role.REVIEWER,)),
     Person("adjudicator", (Role.ADJUDICATOR, Role.EXPERT)),
+    Person("expert", (Role.EXPERT,)),
+    Person("analyst", (Role.ANALYST,)),
     Person("admin", superuser=True),
 )
 

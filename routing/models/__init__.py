@@ -5,7 +5,13 @@ rows can be found, moved or partitioned without touching another's. Primary keys
 """
 
 from routing.models.announcements import Announcement
-from routing.models.guards import PROBABILITY, append_only, probability_check
+from routing.models.guards import (
+    PROBABILITY,
+    append_only,
+    kept,
+    never_truncated,
+    probability_check,
+)
 from routing.models.policies import CategoryRule, KeywordRule, Policy, RemoteModel
 from routing.models.records import Decision, Event, Item, ModelAlarm
 from routing.models.streams import Category, Stream
@@ -24,5 +30,7 @@ __all__ = [
     "RemoteModel",
     "Stream",
     "append_only",
+    "kept",
+    "never_truncated",
     "probability_check",
 ]

@@ -15,14 +15,35 @@ def append_only(name: str = "append_only") -> list[pgtrigger.Trigger]:
     """Triggers that refuse UPDATE, DELETE and TRUNCATE, whoever asks and however."""
     return [
         pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete),
-        pgtrigger.Trigger(
-            name=f"{name}_truncate",
-            when=pgtrigger.Before,
-            operation=pgtrigger.Truncate,
-            level=pgtrigger.Statement,
-            func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
-        ),
+        never_truncated(f"{name}_truncate"),
     ]
+
+
+def kept(*fixed: str) -> list[pgtrigger.Trigger]:
+    """Triggers of rows that only grow: DELETE, TRUNCATE and changes of `fixed` are refused.
+
+    `fixed` are names of columns; a statement that sets none of them pays nothing.
+    """
+    return [
+        pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
+        pgtrigger.Protect(
+            name="kept_as_it_was",
+            operation=pgtrigger.UpdateOf(*fixed),
+            condition=pgtrigger.AnyChange(*fixed),
+        ),
+        never_truncated(),
+    ]
+
+
+def never_truncated(name: str = "never_truncated") -> pgtrigger.Trigger:
+    """A trigger that refuses TRUNCATE, which no trigger for each row sees."""
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Truncate,
+        level=pgtrigger.Statement,
+        func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+    )
 
 
 def probability_check(name: str, *fields: str) -> models.CheckConstraint:
@@ -58,5 +79,6 @@ def immutable_once_published() -> list[pgtrigger.Trigger]:
             IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
             RETURN NEW;
             """,
-        )
+        ),
+        never_truncated(),
     ]

@@ -13,7 +13,12 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
-from reviewqueue.access import find_api_key, queues_workable_by, stream_of_key
+from reviewqueue.access import (
+    find_api_key,
+    queues_workable_by,
+    stream_of_key,
+    streams_analysed_by,
+)
 from reviewqueue.demo.logins import Note, make_password_text, prepare_demo
 from reviewqueue.models import ApiKey, Membership
 from routing.models import Category, Item, Policy, Stream
@@ -44,22 +49,28 @@ def test_prepare_writes_a_note_for_its_owner_alone(path: Path) -> None:
         "reviewer": "reviewer",
         "second_reviewer": "second_reviewer",
         "adjudicator": "adjudicator",
+        "expert": "expert",
+        "analyst": "analyst",
         "admin": "admin",
     }
 
 
 def test_prepare_creates_accounts_that_can_do_their_work(path: Path) -> None:
     note = prepare_demo(path=path, url=URL)
-    assert [log_in(note, name) for name in note["users"]] == [True, True, True, True]
+    assert [log_in(note, name) for name in note["users"]] == [True] * 6
     for stream in Stream.objects.all():
-        reviewer, second, adjudicator, admin = (
+        reviewer, second, adjudicator, expert, analyst, admin = (
             User.objects.get(username=login["username"]) for login in note["users"].values()
         )
         assert queues_workable_by(reviewer, stream) == ("hold", "flagged", "audit")
         assert queues_workable_by(second, stream) == ("hold", "flagged", "audit")
         assert queues_workable_by(adjudicator, stream) == EVERY_QUEUE
+        assert queues_workable_by(expert, stream) == ("escalated", "hold", "flagged", "audit")
+        assert queues_workable_by(analyst, stream) == ()
+        assert streams_analysed_by(analyst).filter(id=stream.id).exists()
         assert (admin.is_staff, admin.is_superuser) == (True, True)
-        assert [person.is_staff for person in (reviewer, second, adjudicator)] == [False] * 3
+        people = (reviewer, second, adjudicator, expert, analyst)
+        assert [person.is_staff for person in people] == [False] * 5
 
 
 def test_prepare_creates_published_demo_streams_that_the_key_reaches(path: Path) -> None:
