@@ -17,6 +17,7 @@ from routing.models import (
     Policy,
     Stream,
     append_only,
+    fixed_when,
     kept,
     never_truncated,
     probability_check,
@@ -138,9 +139,9 @@ class GroundTruth(models.Model):
                 *("stream_id", "item_id", "decision_id", "kind", "categories"),
                 *("pi", "blind", "source", "verdict_id", "settled_at"),
             ),
-            pgtrigger.Protect(
-                name="superseded_once",
-                operation=pgtrigger.UpdateOf("superseded_at"),
+            fixed_when(
+                "superseded_once",
+                "superseded_at",
                 condition=pgtrigger.Q(old__superseded_at__isnull=False),
             ),
         ]

@@ -44,8 +44,10 @@ class LogQuery:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One event; `who` is empty where nobody in particular did it, and `item` the external id of the
-    item that it is about, empty where it is about none."""
+    """One event; `who` is empty where nobody in particular did it.
+
+    `item` is the external id of the item that it is about, empty where it is about none.
+    """
 
     id: UUID
     at: datetime

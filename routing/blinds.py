@@ -1,7 +1,7 @@
 """Whose machine's answer is told to nobody yet: what is still to be judged blind.
 
-Seats and draws live on floors above, which say here how to find such items (`hide_answers_by`); until
-they do, nothing is hidden.
+Seats and draws live on floors above, which say here how to find such items (`hide_answers_by`);
+until they do, nothing is hidden.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _finders: list[Callable[[str], Q]] = []
 
 
 def hide_answers_by(find: Callable[[str], Q]) -> None:
-    """Let `find` say from now on which rows are about such items, by the name of their item's field."""
+    """Let `find` say from now on which rows are about such items, by the field that names them."""
     _finders[:] = [find]
 
 

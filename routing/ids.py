@@ -33,6 +33,6 @@ def uuid7s(count: int) -> list[UUID]:
 
 
 def least_id_at(moment: datetime) -> UUID:
-    """An id below all of what is made from this moment on, a minute earlier for clocks that differ."""
+    """An id below all that is made from this moment on, by clocks that differ by a minute."""
     milliseconds = int((moment - CLOCKS_DIFFER).timestamp() * 1000)
     return UUID(int=milliseconds << 80)

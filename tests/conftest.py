@@ -52,7 +52,7 @@ def _clean_cache() -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """How many cells of the table of access were tried, of all processes together."""
     cells = sum(
-        int(value)  # type: ignore[call-overload]
+        int(value)
         for outcome in ("passed", "failed")
         for report in terminalreporter.stats.get(outcome, [])
         for name, value in getattr(report, "user_properties", ())

@@ -126,13 +126,10 @@ def _note(
     changed: Sequence[str] = (),
 ) -> None:
     """Tell it in the log of each stream that the key reaches; what is told of it opens nothing."""
+    told: dict[str, Any] = {"name": key.name, "prefix": key.prefix}
+    if changed:
+        told["changed"] = list(changed)
     for stream in streams:
         record_event(
-            stream_id=stream.id,
-            kind=kind,
-            subject_id=key.id,
-            actor_id=request.user.pk,
-            name=key.name,
-            prefix=key.prefix,
-            **({"changed": list(changed)} if changed else {}),
+            stream_id=stream.id, kind=kind, subject_id=key.id, actor_id=request.user.pk, **told
         )

@@ -8,6 +8,7 @@ from routing.models.announcements import Announcement
 from routing.models.guards import (
     PROBABILITY,
     append_only,
+    fixed_when,
     kept,
     never_truncated,
     probability_check,
@@ -30,6 +31,7 @@ __all__ = [
     "RemoteModel",
     "Stream",
     "append_only",
+    "fixed_when",
     "kept",
     "never_truncated",
     "probability_check",

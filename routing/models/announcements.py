@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-from routing.models.guards import kept
+from routing.models.guards import fixed_when, kept
 from routing.models.records import Item
 from routing.models.streams import Stream
 
@@ -77,9 +77,9 @@ class Announcement(models.Model):
         ]
         triggers: ClassVar = [
             *kept("stream_id", "item_id", "kind", "subject_id", "data", "created_at"),
-            pgtrigger.Protect(
-                name="told_at_one_place",
-                operation=pgtrigger.UpdateOf("position", "sequence", "withdrawn_at"),
+            fixed_when(
+                "told_at_one_place",
+                *("position", "sequence", "withdrawn_at"),
                 condition=pgtrigger.Q(old__position__isnull=False),
             ),
         ]

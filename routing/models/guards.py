@@ -26,13 +26,17 @@ def kept(*fixed: str) -> list[pgtrigger.Trigger]:
     """
     return [
         pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
-        pgtrigger.Protect(
-            name="kept_as_it_was",
-            operation=pgtrigger.UpdateOf(*fixed),
-            condition=pgtrigger.AnyChange(*fixed),
-        ),
+        fixed_when("kept_as_it_was", *fixed, condition=pgtrigger.AnyChange(*fixed)),
         never_truncated(),
     ]
+
+
+def fixed_when(
+    name: str, *columns: str, condition: pgtrigger.Condition | pgtrigger.Q
+) -> pgtrigger.Trigger:
+    """A trigger that refuses to set any of the columns where the condition holds."""
+    operation = pgtrigger.UpdateOf(*columns)  # type: ignore[no-untyped-call]  # pgtrigger's own
+    return pgtrigger.Protect(name=name, operation=operation, condition=condition)
 
 
 def never_truncated(name: str = "never_truncated") -> pgtrigger.Trigger:

@@ -41,8 +41,8 @@ class Rule:
 
     `refused` is what the others of the stream are answered; strangers to it are answered 404, and
     nobody in particular the log-in. `values` name what stands in the address in place of the usual
-    (a name of the scene), and `asked` is what follows the `?`. `in_stream` is False where the address
-    names no stream, so that there is nothing foreign about it. `kind` is page, admin or api.
+    (a name of the scene), and `asked` is what follows the `?`. `in_stream` is False where the
+    address names no stream, so that nothing is foreign about it. `kind` is page, admin or account.
     """
 
     route: str
@@ -52,7 +52,9 @@ class Rule:
     asked: str = ""
     in_stream: bool = True
     kind: str = "page"
-    # What an address that is made for some answers besides, such as 404 where nothing is to be shown.
+    # Whether it lists the stream's categories, so that the name of one tells nothing of an item.
+    names_categories: bool = False
+    # What who may is answered besides, such as 404 where there is nothing to be shown.
     also: tuple[int, ...] = ()
 
     def __str__(self) -> str:

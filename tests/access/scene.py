@@ -2,8 +2,8 @@
 
 On each side stand a stream with a row of every kind and one of drafted sentences. Two of its items
 nobody has judged yet and somebody will, blind: one waits in the audit queue, one is drawn and its
-seat not open. Both were predicted as `TELLTALE`, a category that is retired since, so that no list of
-choices names it.
+seat not open. Both were predicted as `TELLTALE`, a category that is retired since, so that no list
+of choices names it.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ VPN: Final = Answer("category", ("vpn_issue",))
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What stands in addresses, by name; `hidden` are the ids of what is still to be judged blind."""
+    """What stands in addresses, by name; `hidden` are the ids of what is to be judged blind."""
 
     values: Mapping[str, str]
     hidden: tuple[str, ...]
@@ -160,6 +160,8 @@ def _make_side(key: str, people: Mapping[str, User]) -> Side:
         **items,
         **rows,
         **_newest_rows(stream),
+        "routing/decision": items["decision_id"],
+        "routing/item": items["item_id"],
     }
     return Side(values, hidden)
 
@@ -216,8 +218,8 @@ def _draw(stream: Stream, external_id: str) -> Decision:
     """An item that was acted on and drawn for an audit whose seat is not open yet."""
     [taken] = take_in(stream=stream, posts=[Post(external_id, dict(scenes.TICKET), DRAWN)])
     assert isinstance(taken, Taken), taken
-    decision = Decision.objects.get(item_id=taken.item_id)
-    AuditDraw.objects.create(stream=stream, item_id=taken.item_id, decision=decision, pi=0.05)
+    decision = Decision.objects.get(stream=stream, item__external_id=external_id)
+    AuditDraw.objects.create(stream=stream, item=decision.item, decision=decision, pi=0.05)
     return decision
 
 
@@ -232,6 +234,7 @@ def _make_rows(stream: Stream, giver: User) -> dict[str, str]:
         stream=stream, item=decision.item, decision=decision, model=model, due_at=now
     )
     webhook = Webhook.objects.create(stream=stream, url="https://hooks.example.org/")
+    Webhook.objects.create(stream=stream, url="https://unused.example.org/")
     told = Announcement.objects.filter(stream=stream, item__isnull=False)[0]
     Delivery.objects.create(stream=stream, announcement=told, webhook=webhook)
     span = {"window_start": now - timedelta(days=30), "window_end": now}

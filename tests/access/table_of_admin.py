@@ -72,15 +72,18 @@ def _rules_of(model: str, rights: str, people: People, *, in_stream: bool) -> li
             values=named if own else {},
             in_stream=in_stream and own,
             kind="admin",
+            names_categories=model == "routing/stream",
         )
 
+    # An address that leads to the page of a row and tells nothing of it.
+    to_row = Rule(f"{at}{OBJECT}", both(STAFF), values=named, in_stream=False, kind="admin")
     return [
         rule("", "r", "r"),
         rule("add/", "a", "a"),
         rule(f"{OBJECT}change/", "r", "c"),
         rule(f"{OBJECT}delete/", "d", "d"),
         rule(f"{OBJECT}history/", "r", "r"),
-        rule(OBJECT, "r", "r"),
+        to_row,
     ]
 
 
@@ -94,15 +97,25 @@ WEBHOOK: Final = "reviewqueue/webhook/<uuid:webhook_id>/"
 PAGES: Final = (
     _page("", both(STAFF), in_stream=False),
     _page("password_change/", both(STAFF), in_stream=False),
-    _page("password_change/done/", both(STAFF), in_stream=False),
+    _page("password_change/done/", read(STAFF), in_stream=False),
     _page("autocomplete/", read(STAFF), in_stream=False, also=(403,)),
-    _page("jsi18n/", both(STAFF), in_stream=False),
+    _page("jsi18n/", read(STAFF), in_stream=False),
     _page("reviewqueue/knownanswer/reviewers/", read(STAFF), in_stream=False),
     _page("auth/user/<id>/password/", both(SITE), values={"id": "auth/user"}, in_stream=False),
     _page("routing/remotemodel/<uuid:model_id>/try/", write(STAFF)),
     _page("calibration/runrequest/<uuid:request_id>/change/", read(STAFF)),
     _page("routing/policy/start/", both(STAFF), in_stream=False),
-    _page("routing/policy/compare/", read(STAFF), in_stream=False),
+    # Without two versions there is nothing to compare.
+    _page("routing/policy/compare/", read(STAFF), in_stream=False, also=(404,)),
+    *(
+        _page(f"routing/{model}/<path:object_id>/change/", read(people), values={"object_id": row})
+        for model, row, people in (
+            ("decision", "blind_decision", NOBODY),
+            ("decision", "drawn_decision", NOBODY),
+            ("item", "blind_item", STAFF),
+            ("item", "drawn_item", STAFF),
+        )
+    ),
     _page("routing/policy/of/<uuid:stream_id>/", read(STAFF)),
     _page(f"{POLICY}preview/", both(STAFF)),
     _page(f"{POLICY}difference/", read(STAFF)),

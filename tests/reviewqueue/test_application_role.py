@@ -28,6 +28,7 @@ from tests import scenes
 from tests.conftest import Upstream, make_body
 
 ROLE: Final = "reviewqueue_app"
+DENIED: Final = r"permission denied|must be owner"
 PASSWORD: Final = "a-password-for-tests"
 ROLES_FILE: Final = Path(__file__).parents[2] / "docker" / "roles.sql"
 
@@ -159,14 +160,11 @@ def test_lesser_role_is_denied_what_it_does_not_need(
     as_application: AsApplication, sql: str
 ) -> None:
     """With the guards asked to step aside, too: here the right itself is missing."""
-    with (
-        as_application(),
-        pytest.raises(ProgrammingError, match="permission denied|must be owner"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
+    with as_application(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('pgtrigger.ignore', '{append_only}', true)")
-        cursor.execute(sql)
+        with pytest.raises(ProgrammingError, match=DENIED):
+            cursor.execute(sql)
+        transaction.set_rollback(True)
 
 
 def test_grants_are_refused_for_a_role_that_is_not_there(db: None) -> None:
