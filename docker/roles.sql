@@ -11,13 +11,13 @@
 \getenv owner_password OWNER_PASSWORD
 \getenv app_password APP_PASSWORD
 
-SELECT format('CREATE ROLE %I', name)
+SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['reviewqueue', 'reviewqueue_app']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
-ALTER ROLE reviewqueue LOGIN PASSWORD :'owner_password';
-ALTER ROLE reviewqueue_app LOGIN PASSWORD :'app_password';
+ALTER ROLE reviewqueue PASSWORD :'owner_password';
+ALTER ROLE reviewqueue_app PASSWORD :'app_password';
 
 ALTER DATABASE :"DBNAME" OWNER TO reviewqueue;
 ALTER SCHEMA public OWNER TO reviewqueue;

@@ -15,7 +15,7 @@ SITE_ADMIN: Final = "site_admin"
 ROLES: Final = (ANONYMOUS, REVIEWER, ADJUDICATOR, EXPERT, ANALYST, STREAM_ADMIN, SITE_ADMIN)
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Django's own pages take whatever is not POST for GET.
-METHODS_OF_ADMIN: Final = ("GET", "POST", "PUT", "DELETE")
+METHODS_OF_ADMIN: Final = ("GET", "POST", "DELETE")
 
 People = frozenset[str]
 

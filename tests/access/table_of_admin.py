@@ -108,7 +108,11 @@ PAGES: Final = (
     # Without two versions there is nothing to compare.
     _page("routing/policy/compare/", read(STAFF), in_stream=False, also=(404,)),
     *(
-        _page(f"routing/{model}/<path:object_id>/change/", read(people), values={"object_id": row})
+        _page(
+            f"routing/{model}/<path:object_id>/change/",
+            {**read(people), **write(NOBODY)},
+            values={"object_id": row},
+        )
         for model, row, people in (
             ("decision", "blind_decision", NOBODY),
             ("decision", "drawn_decision", NOBODY),

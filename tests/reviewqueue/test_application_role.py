@@ -120,7 +120,7 @@ def test_product_does_its_work_under_the_lesser_role(as_application: AsApplicati
             {"kind": "category", "categories": "security_incident", "comment": "It is one."},
         )
         assert overturned.status_code == 303
-        assert sequence_all() == 3
+        assert sequence_all() == 4
         fold_deltas()
         expire_leases()
         analyst = browser_of(people["analyst"])

@@ -97,8 +97,8 @@ def test_prepare_again_changes_nothing(path: Path) -> None:
     hashes = list(User.objects.order_by("id").values_list("password", flat=True))
     assert prepare_demo(path=path, url=URL) == note
     assert list(User.objects.order_by("id").values_list("password", flat=True)) == hashes
-    assert (ApiKey.objects.count(), User.objects.count(), Policy.objects.count()) == (1, 4, 4)
-    assert Membership.objects.count() == 4 * 4
+    assert (ApiKey.objects.count(), User.objects.count(), Policy.objects.count()) == (1, 6, 4)
+    assert Membership.objects.count() == 4 * 6
 
 
 def test_prepare_again_keeps_what_an_admin_changed(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_prepare_without_its_note_replaces_key_and_passwords(
     assert find_api_key(lost["api_key"]) is None
     assert find_api_key(note["api_key"]) is not None
     assert (log_in(lost, "reviewer"), log_in(note, "reviewer")) == (False, True)
-    assert User.objects.count() == 4
+    assert User.objects.count() == 6
 
 
 def test_prepare_does_not_take_over_an_account_or_stream_of_somebody(path: Path) -> None:
