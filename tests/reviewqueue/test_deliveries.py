@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
+import pgtrigger
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -314,7 +315,8 @@ def test_outrun_sender_settles_nothing(stream: Stream, receiver: Receiver) -> No
 
 def test_tasks_announce_send_and_tidy(stream: Stream, receiver: Receiver) -> None:
     make_webhook(stream, receiver)
-    Announcement.objects.all().delete()
+    with pgtrigger.ignore():
+        Announcement.objects.all().delete()
     announce(make_items(stream, 1)[0])
     tasks.send_deliveries()
     assert receiver.requests == []
