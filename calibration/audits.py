@@ -1,5 +1,6 @@
 """What the keyed hash draws: the audit sample, judged blind later, and what two people judge."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,19 +44,26 @@ class Rates:
         return self.own_double.get(predicted, self.stream.double_rate)
 
 
+# One value, so that other statements can ask for it by the way; null where no category has its own.
 READ_RATES: Final = """
-    SELECT key, audit_rate, double_rate FROM routing_category
+    SELECT jsonb_agg(jsonb_build_array(key, audit_rate, double_rate)) FROM routing_category
     WHERE stream_id = %(stream)s AND (audit_rate IS NOT NULL OR double_rate IS NOT NULL)
 """
 
 
 def read_rates(stream: Stream) -> Rates:
     """The rates of a stream and of its categories, in one query."""
-    found = fetch_rows(READ_RATES, {"stream": stream.id})
+    [(own,)] = fetch_rows(READ_RATES, {"stream": stream.id})
+    return make_rates(stream, own)
+
+
+def make_rates(stream: Stream, own: str | None) -> Rates:
+    """The rates of a stream whose categories have these `own`, the JSON of READ_RATES."""
+    found = json.loads(own or "[]")
     return Rates(
         stream,
-        {key: rate for key, rate, _double in found if rate is not None},
-        {key: rate for key, _audit, rate in found if rate is not None},
+        {key: float(rate) for key, rate, _double in found if rate is not None},
+        {key: float(rate) for key, _audit, rate in found if rate is not None},
     )
 
 

@@ -34,6 +34,7 @@ from calibration.core.estimates import FloatArray
 from calibration.models import AuditDraw, GroundTruth
 from routing.items import WAITING_ACTIONS
 from routing.models import Decision, Policy, Stream
+from routing.policies import composed_since
 
 CodeArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
@@ -189,7 +190,9 @@ class _Codes:
 def find_cohort(*, stream: Stream, at: datetime, days: int) -> Cohort:
     """The last `days` days, that of `at` included, of the model version that is current then.
 
-    Current is the version of most items on the newest day on which anything was routed.
+    Current is the version of most items on the newest day on which anything was routed. Of drafted
+    sentences only the days since their signals were weighed in another way: what was composed
+    before is another confidence. The day of the change itself holds both and is left out.
     """
     if days < 1:
         raise ValueError(f"days is {days}; give 1 or more")
@@ -199,6 +202,8 @@ def find_cohort(*, stream: Stream, at: datetime, days: int) -> Cohort:
     with connection.cursor() as cursor:
         cursor.execute(NEWEST_VERSION, {"stream": stream.id, "first": first, "last": last})
         newest = cursor.fetchone()
+    if stream.is_grounded and (since := composed_since(stream.id, at=at)) is not None:
+        first = max(first, since.astimezone(zone).date() + timedelta(days=1))
     return Cohort(
         stream=stream,
         model_version="" if newest is None else newest[0],

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from reviewqueue.deciding import Batch, IntakeError, read_posted
-from reviewqueue.intake_rows import IntakeRows
+from reviewqueue.intake_rows import IntakeRows, read_standing
 from routing.core.evidence import EvidenceTable
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
@@ -24,7 +24,7 @@ from routing.items import (
     state_before_verdict,
 )
 from routing.models import Decision, Item, Stream
-from routing.policies import current_spec, published_spec
+from routing.policies import current_spec, published_spec, spec_of
 from routing.sentences import insert_sentences
 
 __all__ = [
@@ -104,7 +104,8 @@ def take_in(
         NoPolicyError: the stream has no published policy.
     """
     received_at = received_at or timezone.now()
-    policy_id, spec = current_spec(stream.id)
+    standing = read_standing(stream)
+    policy_id, spec = spec_of(standing.policy_id)
     scores = read_posted(stream, spec, posts, at=received_at)
     batch = Batch(spec, posts, scores=scores, remote=NOT_ASKED if labelled else None)
     decided = batch.decide() if labelled else batch.decide_within(stream)
@@ -117,7 +118,7 @@ def take_in(
         ],
         at=received_at,
     )
-    rows = IntakeRows(stream, policy_id, received_at, labelled=labelled)
+    rows = IntakeRows(stream, standing, policy_id, received_at, labelled=labelled)
     answers: dict[int, Taken | IntakeError] = dict(batch.errors)
     for place, (number, outcome, item_id) in enumerate(zip(batch.good, decided, ids, strict=True)):
         if item_id is not None:
@@ -170,7 +171,8 @@ def decide_again(*, decision: Decision, remote: RemoteAnswer) -> Decision.Action
     scores = stored_matrix(spec.categories, [item.scores])
     batch = Batch(spec, [post], scores=scores, remote=remote)
     [outcome] = batch.decide()
-    rows = IntakeRows(stream, decision.policy_id, item.received_at, labelled=False)
+    standing = read_standing(stream)
+    rows = IntakeRows(stream, standing, decision.policy_id, item.received_at, labelled=False)
     rows.add(post, outcome, item.id, batch.opinions.matched[0], remote, at_capacity=False)
     rows.store(decided_at=timezone.now(), instead_of=decision)
     rows.tell(spec)

@@ -4,6 +4,7 @@ Gathered item by item, then stored with one COPY per table, or together where th
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,10 +12,18 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from calibration.audits import Draw, draw_rows, hash_draws, is_judged_twice, read_rates
+from calibration.audits import (
+    READ_RATES,
+    Draw,
+    Rates,
+    draw_rows,
+    hash_draws,
+    is_judged_twice,
+    make_rates,
+)
 from calibration.core.sampling import combined_pi
 from calibration.frames import Cell, cell_rows
-from reviewqueue.announcements import announce_routed
+from reviewqueue.announcements import HEARS_ROUTED, announce_routed
 from reviewqueue.models import RemoteAsk, ReviewTask
 from routing.alarms import note_unknown_models
 from routing.core.policy import Policy as PolicySpec
@@ -23,6 +32,8 @@ from routing.core.rules import RemoteAnswer
 from routing.ids import uuid7
 from routing.items import NewDecision, Post, copy_rows, decision_rows
 from routing.models import Decision, Policy, Stream
+from routing.policies import FIND_PUBLISHED
+from routing.rows import fetch_rows
 from routing.tables import Table, store_rows
 
 # A refused or automatic item has no seat; whether it gets one is the audit's draw.
@@ -43,16 +54,44 @@ TASKS: Final = Table(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds for a stream's next items; `policy_id` is None where nothing is published."""
+
+    policy_id: UUID | None
+    rates: Rates
+    tells_routed: bool
+
+
+# In one statement, since it is asked at every post.
+READ_STANDING: Final = f"SELECT ({FIND_PUBLISHED}), ({READ_RATES}), EXISTS ({HEARS_ROUTED})"
+
+
+def read_standing(stream: Stream) -> Standing:
+    """The stream's published policy and rates, and whether a webhook hears where items go."""
+    [(policy_id, own, is_heard)] = fetch_rows(READ_STANDING, {"stream": stream.id})
+    return Standing(policy_id, make_rates(stream, own), is_heard)
+
+
 class IntakeRows:
     """The rows that newly stored items bring along, gathered for one COPY per table."""
 
-    def __init__(self, stream: Stream, policy_id: UUID, at: datetime, *, labelled: bool) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        standing: Standing,
+        policy_id: UUID,
+        at: datetime,
+        *,
+        labelled: bool,
+    ) -> None:
         self.labelled = labelled
         self.stream = stream
         self.policy_id = policy_id
+        self.tells = standing.tells_routed and not labelled
         self.at = at
         self.day = at.astimezone(ZoneInfo(stream.time_zone)).date()
-        self.rates = read_rates(stream)
+        self.rates = standing.rates
         self.decisions: list[NewDecision] = []
         self.tasks: list[tuple[object, ...]] = []
         self.draws: list[Draw] = []
@@ -156,7 +195,7 @@ class IntakeRows:
 
     def tell(self, spec: PolicySpec) -> None:
         """Announce where the items went; not those that came with a label, which none acts on."""
-        if self.decisions and not self.labelled:
+        if self.decisions and self.tells:
             announce_routed(
                 self.stream, self.decisions, spec_version=spec.version, at=timezone.now()
             )

@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from routing.announcements import announce
@@ -141,12 +143,40 @@ class _Measured(NamedTuple):
 def _measured_for(policy: Policy, keys: Collection[str]) -> _Measured:
     """Without what concerns other categories, such as one that was retired after a draft was made.
 
-    Left in place it would keep the draft from being published for good.
+    Left in place it would keep the draft from being published for good. A draft that weighs the
+    signals of sentences in another way makes another confidence of them, about which nothing that
+    was measured before says anything.
     """
+    if weighs_anew(policy):
+        return _Measured(maps={}, distrusted=[])
     return _Measured(
         maps={key: own for key, own in policy.maps.items() if key in keys or key == STREAM_WIDE},
         distrusted=[[key, band] for key, band in policy.distrusted if key in keys],
     )
+
+
+def weighs_anew(policy: Policy) -> bool:
+    """Whether this draft composes the confidence in another way than the version it is based on."""
+    if policy.is_published or policy.grounding is None or policy.based_on is None:
+        return False
+    before = policy.based_on.grounding or {}
+    return Grounding.from_json(before) != Grounding.from_json(policy.grounding)
+
+
+def composed_since(stream_id: UUID, *, at: datetime) -> datetime | None:
+    """Since when a stream of sentences composes their confidence as at `at`; None: it always did.
+
+    None, too, where nothing was published by then.
+    """
+    published = Policy.objects.published().filter(stream_id=stream_id, published_at__lte=at)
+    newest = published.order_by("-version").first()
+    if newest is None:
+        return None
+    others = published.exclude(grounding=newest.grounding)
+    last_other = others.aggregate(version=Max("version"))["version"]
+    if last_other is None:
+        return None
+    return published.get(version=last_other + 1).published_at
 
 
 def _build_fallback(policy: Policy, rules: Iterable[KeywordRule] | None) -> Fallback:
@@ -180,7 +210,11 @@ def current_spec(stream_id: UUID) -> tuple[UUID, PolicySpec]:
     Raises:
         NoPolicyError: nothing is published yet.
     """
-    found = _find_published(stream_id)
+    return spec_of(_find_published(stream_id))
+
+
+def spec_of(found: UUID | None) -> tuple[UUID, PolicySpec]:
+    """Id and value of a published policy that was looked for; raises NoPolicyError without one."""
     if found is None:
         raise NoPolicyError(NoPolicyError.__doc__)
     return found, published_spec(found)
@@ -278,6 +312,7 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
     policy.reporting_edges = stream.reporting_edges
     policy.maps, policy.distrusted = _measured_for(policy, keys)
     spec = load_spec(policy)
+    policy.grounding = spec.grounding and spec.grounding.to_json()
     base = find_published_spec(stream.id)
     policy.version = base.version + 1 if base else 1
     policy.reason = reason.strip()

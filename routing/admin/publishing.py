@@ -26,6 +26,7 @@ from routing.policies import (
     find_published_spec,
     load_spec,
     publish_policy,
+    weighs_anew,
 )
 
 
@@ -125,7 +126,7 @@ class PublishingPages(PolicyPages):
                 "current": comparison.old,
                 "changes": comparison.changes,
                 "lifted": comparison.lifted,
-                "warnings": comparison.new.warnings(),
+                "warnings": [*comparison.new.warnings(), *_warn_of_weights(policy)],
                 "bands": list_bands(comparison.new.cut_offs),
                 "bands_before": list_bands(comparison.old.cut_offs) if comparison.old else [],
             }
@@ -133,3 +134,15 @@ class PublishingPages(PolicyPages):
         return TemplateResponse(
             request, "admin/routing/policy/publish.html", context, status=status
         )
+
+
+def _warn_of_weights(policy: Policy) -> list[str]:
+    if not weighs_anew(policy):
+        return []
+    return [
+        _(
+            "The signals are weighed in another way: this is another confidence, so the map that "
+            "was fitted to the one before is left behind. Until enough sentences of the days "
+            "after today are judged and a new map is published, they are routed as uncalibrated."
+        )
+    ]

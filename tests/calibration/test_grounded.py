@@ -1,15 +1,20 @@
 """Drafted sentences measured: the reference table, Platt's map, the budget."""
 
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
 
-from calibration.labels import find_cohort, read_evidence
+from calibration.labels import count_routed, find_cohort, read_evidence
 from calibration.models import GroundTruth
 from calibration.runs import measure, recalibrate
 from calibration.shipping import measure_false_confidence, price_cut_off
 from reviewqueue.intake import Taken, take_in
+from routing.core.grounding import DEFAULT_GROUNDING
+from routing.core.maps import CalibrationMap
+from routing.core.policy import STREAM_WIDE
 from routing.models import Decision, Policy, Stream
+from routing.policies import copy_policy, publish_policy, weighs_anew
 from tests.calibration.cohorts import NOON
 from tests.grounded_scenes import make_grounded_stream, make_sentence
 
@@ -29,9 +34,10 @@ REFERENCE = (
     (0.16, 142, 0.18),
 )
 _numbers = count(1)
+FITTED = {STREAM_WIDE: CalibrationMap(kind="platt", parameters=(1.2, -0.1)).to_json()}
 
 
-def post_at(stream: Stream, composite: float, size: int) -> list[Decision]:
+def post_at(stream: Stream, composite: float, size: int, *, at: datetime = NOON) -> list[Decision]:
     """Take in so many sentences whose signals make this composite."""
     # With one claim and a full gap the entailment has the rest; with one block there is no gap.
     blocks, rest = (BLOCKS, 0.40) if composite >= 0.40 else (BLOCKS[:1], 0.15)
@@ -46,7 +52,7 @@ def post_at(stream: Stream, composite: float, size: int) -> list[Decision]:
         )
         for _ in range(size)
     ]
-    taken = take_in(stream=stream, posts=posts, received_at=NOON)
+    taken = take_in(stream=stream, posts=posts, received_at=at)
     ids = [one.decision_id for one in taken if isinstance(one, Taken) and one.decision_id]
     return list(Decision.objects.filter(id__in=ids).order_by("id"))
 
@@ -76,6 +82,27 @@ def reference() -> Stream:
     for composite, size, share in REFERENCE:
         judge(post_at(stream, composite, size), supported=round(share * size))
     return stream
+
+
+@pytest.fixture
+def with_map() -> Stream:
+    """A stream whose policy has a map."""
+    stream = make_grounded_stream(audit_rate=1.0, bulk_label_rate=1.0)
+    first = stream.policies.get()
+    changes = {"maps": FITTED, "model_versions": ["drafter-1"]}
+    draft = copy_policy(policy=first, created_by_id=None, changes=changes)
+    publish_policy(policy_id=draft.id, reason="fitted", published_by_id=None)
+    return stream
+
+
+def weigh_anew(stream: Stream) -> Policy:
+    """Publish the newest version with other weights."""
+    draft = copy_policy(
+        policy=stream.policies.order_by("-version")[0],
+        created_by_id=None,
+        changes={"grounding": {**DEFAULT_GROUNDING.to_json(), "gap_high": 2.0}},
+    )
+    return publish_policy(policy_id=draft.id, reason="a wider gap", published_by_id=None)
 
 
 def test_reference_table_comes_out_of_the_rows(reference: Stream) -> None:
@@ -113,6 +140,57 @@ def test_recalibration_of_sentences_tries_platt_alone() -> None:
     assert draft.id == run.draft_id
     assert draft.maps[""]["kind"] == "platt"
     assert draft.grounding == stream.policies.get(version=1).grounding
+
+
+def test_other_weights_leave_the_map_behind(with_map: Stream) -> None:
+    second = weigh_anew(with_map)
+
+    assert (second.maps, second.distrusted) == ({}, [])
+    third = copy_policy(policy=second, created_by_id=None, changes={"maps": FITTED})
+    assert weighs_anew(third) is False
+    assert third.maps == FITTED
+
+
+def test_same_weights_keep_the_map(with_map: Stream) -> None:
+    draft = copy_policy(
+        policy=with_map.policies.get(version=2), created_by_id=None, changes={"auto": 0.9}
+    )
+
+    policy = publish_policy(policy_id=draft.id, reason="stricter", published_by_id=None)
+
+    assert policy.maps == FITTED
+
+
+def test_cohort_begins_on_the_day_after_other_weights(with_map: Stream) -> None:
+    changed = weigh_anew(with_map).published_at
+    assert changed is not None
+    for days in (0, 2):
+        judge(post_at(with_map, 0.95, 3, at=changed + timedelta(days=days)), supported=3)
+
+    at = changed + timedelta(days=3)
+    cohort = find_cohort(stream=with_map, at=at, days=30)
+    assert cohort.first_day == (changed + timedelta(days=1)).date()
+    assert len(read_evidence(cohort).labels) == 3
+    assert count_routed(cohort) == ((changed + timedelta(days=2)).date(), 3)
+
+    before = with_map.policies.get(version=2).published_at
+    assert before is not None
+    assert (
+        find_cohort(stream=with_map, at=before, days=30).first_day
+        == (before - timedelta(days=29)).date()
+    )
+
+
+def test_run_on_the_day_of_other_weights_has_nothing_to_fit(with_map: Stream) -> None:
+    changed = weigh_anew(with_map).published_at
+    assert changed is not None
+    judge(post_at(with_map, 0.95, 3, at=changed), supported=3)
+
+    run = recalibrate(stream=with_map, at=changed, reason="too early")
+
+    assert run.draft_id is None
+    assert run.report["cohort"]["model_version"] == "drafter-1"
+    assert run.report["labels"]["n"] == 0
 
 
 def test_false_confidence_is_told_by_band_and_against_the_budget(reference: Stream) -> None:

@@ -219,11 +219,11 @@ def test_single_post_query_count(
     upstream: Upstream, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     upstream.post("items", make_body("warm"))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(7):
         upstream.post("items", make_body("t1"))
 
 
-@pytest.mark.parametrize(("count", "queries"), [(1, 9), (30, 14), (90, 14)])
+@pytest.mark.parametrize(("count", "queries"), [(1, 7), (30, 12), (90, 12)])
 def test_batch_query_count(
     upstream: Upstream,
     django_assert_num_queries: DjangoAssertNumQueries,

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from routing.core.grounding import DEFAULT_GROUNDING
 from routing.grounded import draft_grounded_policy
 from routing.models import Policy, Stream
 from routing.policies import load_spec
@@ -181,6 +182,21 @@ def test_difference_names_the_weights(root_client: Client, draft: Policy) -> Non
     text = page.content.decode()
     assert "Weight of entailment" in text
     assert "Weight of the claims" not in text
+
+
+def test_publishing_other_weights_says_what_becomes_of_the_map(
+    root_client: Client, draft: Policy
+) -> None:
+    warning = "the map that was fitted to the one before is left behind"
+    same = root_client.get(f"{POLICIES}{draft.id}/publish/").content.decode()
+    Policy.objects.filter(id=draft.id).update(
+        based_on=draft.stream.policies.get(version=1),
+        grounding={**DEFAULT_GROUNDING.to_json(), "gap_high": 2.0},
+    )
+
+    other = root_client.get(f"{POLICIES}{draft.id}/publish/").content.decode()
+
+    assert (warning in same, warning in other) == (False, True)
 
 
 def test_preview_of_edited_weights_shows_what_moves(
