@@ -108,18 +108,21 @@ def home(request: PersonRequest) -> HttpResponse:
     groups = read_groups(request.user, workable_seats(request.user))
     with timezone.override(_zone(groups)):
         now = timezone.now()
+        # Without a stream there is nothing to read either.
+        judges = not groups or any(group.rows for group in groups)
+        day, last = read_day(request.user, now=now), read_last(request.user)
         context = {
             "section": "home",
             "is_demo": any(group.stream.is_demo for group in groups),
             "groups": groups,
-            # Without a stream there is nothing to read either.
-            "judges": not groups or any(group.rows for group in groups),
+            "judges": judges,
+            "has_day": judges or bool(day.done or last),
             "alarms": read_alarms(request.user),
             "summary": word_summary(groups),
             "first": choose_first(groups),
-            "day": read_day(request.user, now=now),
+            "day": day,
             "today": now,
-            "last": read_last(request.user),
+            "last": last,
         }
         return render(request, "home.html", context)
 

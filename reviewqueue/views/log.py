@@ -1,11 +1,13 @@
 """A stream's log for who administers it: pages, the newest first, and files of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 TEMPLATE: Final = "review/log.html"
 LONGEST_DETAIL: Final = 80
+MOST_DETAILS: Final = 6
+NOTHING: Final = "–"
 # Kinds of events in words, as they are said of somebody who did it.
 WORDS: Final[Mapping[str, "_StrPromise"]] = {
     "apikey.changed": gettext_lazy("changed an API key"),
@@ -217,15 +221,42 @@ def _draw(stream: Stream, entry: LogEntry) -> LogLine:
         words=word_kind(entry.kind),
         item=entry.item,
         address=address_of(stream, entry.item_id) if entry.item_id else "",
-        details=tuple(
-            (name.replace("_", " "), _show(value))
-            for name, value in entry.data.items()
-            if value not in ("", None, [], {})
-        ),
+        details=tuple(islice(_list_details(entry.data), MOST_DETAILS)),
     )
 
 
+def _list_details(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """What an event says besides, a line each, without ids; the files have it whole."""
+    for name, value in data.items():
+        if name == "changes" and isinstance(value, dict):
+            for field, (before, after) in value.items():
+                yield _spell(field), _show_change(before, after)
+        elif name == "differences" and isinstance(value, list):
+            for one in value:
+                what = " ".join(filter(None, (one.get("category"), one.get("field"))))
+                yield _spell(what), _show_change(one.get("before"), one.get("after"))
+        elif value not in ("", None, [], {}) and not _is_id(value):
+            yield _spell(name), _show(value)
+
+
+def _show_change(before: object, after: object) -> str:
+    return f"{_show(before)} → {_show(after)}"
+
+
 def _show(value: object) -> str:
-    """A value of an event's data on one line; the files have it whole."""
+    if value in ("", None):
+        return NOTHING
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Truncator(text).chars(LONGEST_DETAIL)
+
+
+def _spell(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _is_id(value: object) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True

@@ -23,7 +23,7 @@ from tests.routing.test_alarms import post as post_versions
 
 def rows_of(page: str) -> list[str]:
     """The text of each row of the table."""
-    rows = re.findall(r"(?s)<tr[^>]*>(.*?)</tr>", page.split("</thead>", 1)[1])
+    rows = re.findall(r"(?s)<tr[^>]*>(.*?)</tr>", page.split("<tbody>", 1)[1])
     return [" ".join(re.sub(r"(?s)<[^>]+>", " ", row).split()) for row in rows]
 
 

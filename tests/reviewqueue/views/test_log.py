@@ -64,7 +64,24 @@ def test_log_tells_who_did_what_to_which_item(
     line = page.context["lines"][0]
     item = Event.objects.get(kind="verdict.recorded").subject_id
     assert line.address == f"/streams/helpdesk/items/{item}/"
-    assert [name for name, _ in line.details] == ["verdict"]
+    assert line.details == ()
+    published = page.context["lines"][1].details
+    assert published[:2] == (("version", "1"), ("auto", "– → 0.90"))
+
+
+def test_log_tells_what_changed_from_what_to_what(
+    stream: Stream, ada: User, client: Client
+) -> None:
+    record_event(
+        stream_id=stream.id,
+        kind="stream.changed",
+        subject_id=stream.id,
+        actor_id=ada.pk,
+        changes={"audit_rate": [0.05, 0.1], "description": ["", "Tickets"]},
+    )
+    line = client.get(PAGE).context["lines"][0]
+    assert (line.who, line.words) == ("ada", "changed the stream")
+    assert line.details == (("audit rate", "0.05 → 0.1"), ("description", "– → Tickets"))
 
 
 def test_log_tells_a_tasks_item_too(stream: Stream, reviewer: User, client: Client) -> None:
