@@ -1,8 +1,9 @@
-# Review Queue. The verbs: setup, run, test, lint, bench, faults, simulate; `make lock` after a change
-# of dependencies. Options: PORT=8001, ARGS="-k name".
+# Review Queue. The verbs: setup, run, test, lint, bench, bench-compare, faults, simulate; `make lock`
+# after a change of dependencies. Options: PORT=8001, ARGS="-k name", REV=main.
 
 PORT ?= 8000
 ARGS ?=
+REV ?= HEAD
 PY := .venv/bin/python
 INSTALL := $(PY) -m uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode
 LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -10,7 +11,7 @@ LOCK := $(PY) -m uv pip compile --quiet --universal --python-version 3.11 --gene
 RUNTIME := .venv/.runtime-is-installed
 DEVELOPMENT := .venv/.development-is-installed
 
-.PHONY: setup run test lint bench faults simulate lock
+.PHONY: setup run test lint bench bench-compare faults simulate lock
 .DEFAULT_GOAL := run
 
 setup: $(RUNTIME)
@@ -29,9 +30,13 @@ lint: $(DEVELOPMENT)
 	$(PY) -m djlint --lint --quiet templates
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PY) .ci/audit.py
 
 bench: $(DEVELOPMENT)
 	@exec $(PY) -m benchmarks.run $(ARGS)
+
+bench-compare: $(DEVELOPMENT)
+	@exec $(PY) -m benchmarks.compare "$(REV)" $(ARGS)
 
 simulate: $(DEVELOPMENT)
 	@exec $(PY) -m benchmarks.simulate $(ARGS)

@@ -17,7 +17,7 @@ def main() -> None:
     if env.needs_services(sys.argv):
         try:
             env.ensure_services()
-        except ServicesError as error:
+        except (ServicesError, env.ConfigurationError) as error:
             sys.exit(str(error))
     from django.core.management import execute_from_command_line  # noqa: PLC0415 - needs the URLs
 

@@ -1,11 +1,13 @@
 """`make bench`: what the work costs, beside what the same machine could do at most.
 
     python -m benchmarks.run [decide] [calibration] [intake] [review] [recalibrate]
-        [export] [startup] [--full]
+        [export] [startup] [processes] [--full]
+    python -m benchmarks.run growth [--items 10000000]
 
-Without parts all of them. `--full` measures the queue at a million open tasks instead of 100,000.
-Everything runs on durable services of its own. The figures are written to
-`benchmarks/results.json`; a run of some parts replaces theirs and keeps the others.
+Without parts all of them but `growth`, which makes one stream and lets it grow. `--full` measures
+the queue at a million open tasks instead of 100,000. Everything runs on durable services of its
+own. The figures are written to `benchmarks/results.json`; a run of some parts replaces theirs and
+keeps the others.
 """
 
 import argparse
@@ -16,18 +18,36 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks import calibration, decide, startup
-from benchmarks.stage import Stage, StageError, open_stage
+from benchmarks import calibration, decide, growth, startup
+from benchmarks.stage import (
+    Stage,
+    StageError,
+    open_services,
+    open_stage,
+    require_durable,
+)
 from reviewqueue.embedded import ServicesError
+
+
+def _run_processes() -> dict[str, float]:
+    with open_services(migrated=True) as state:
+        # Its models can only be loaded once Django is set up.
+        from benchmarks import processes  # noqa: PLC0415
+
+        require_durable()
+        return processes.run(state)
+
 
 RESULTS = Path(__file__).with_name("results.json")
 ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
     "decide": decide.run,
     "calibration": calibration.run,
     "startup": startup.run,
+    "processes": _run_processes,
 }
 SERVED = ("intake", "review", "recalibrate", "export")
 PARTS = (*ALONE, *SERVED)
+GROWTH = "growth"
 
 # A figure and the limit that it is a share of.
 LIMITS: Mapping[str, str] = {
@@ -75,17 +95,6 @@ def _timed(name: str, run: Callable[[], dict[str, float]]) -> dict[str, float]:
     return found
 
 
-def require_durable() -> None:
-    """Raise `StageError` unless a commit is on disk before it is answered."""
-    from django.db import connection  # noqa: PLC0415 - Django is set up with the stage
-
-    with connection.cursor() as cursor:
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            cursor.execute(f"SHOW {name}")
-            if cursor.fetchone() != ("on",):
-                raise StageError(f"{name} is not on, so the figures would not be true.")
-
-
 def write_results(found: Mapping[str, float], *, whole: bool, path: Path = RESULTS) -> None:
     """Write the figures, four digits each; of a run that was not `whole` beside the older ones."""
     kept = {} if whole or not path.exists() else json.loads(path.read_text())
@@ -108,13 +117,16 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=" ".join(PARTS))
     parser.add_argument("--full", action="store_true", help="a backlog of a million")
+    parser.add_argument("--items", type=int, default=1_000_000, help="of growth: the most items")
     options = parser.parse_args(argv)
-    unknown = [part for part in options.parts if part not in PARTS]
+    unknown = [part for part in options.parts if part not in (*PARTS, GROWTH)]
     if unknown:
-        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+        parser.error(f"there is no part {unknown[0]!r}; choose from {', '.join((*PARTS, GROWTH))}")
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f} before the run", flush=True)
     found = run_parts(options.parts or PARTS, full=options.full)
+    if GROWTH in options.parts:
+        found |= growth.run(items=options.items)
     print(f"\n{draw_table(found)}")
     write_results(found, whole=not options.parts)
     return 0

@@ -63,7 +63,7 @@ class Stage:
     def web_workers(self) -> list[int]:
         """The process numbers of the web server's workers."""
         for pid in children_of(self.process.pid):
-            if " granian " in command_line(pid):
+            if " reviewqueue.web " in command_line(pid):
                 return [
                     child
                     for child in children_of(pid)
@@ -154,22 +154,54 @@ def open_stage(*, workers: int = 2, settled: bool = True) -> Iterator[Stage]:
 
     `settled` waits until what starts in the background has started, so that it costs nothing more.
     """
+    with open_services() as state:
+        urls = {name: os.environ[name] for name in _OWN_SERVICES}
+        stage = start_product(state, "--no-demo", "--workers", str(workers), given=urls)
+        try:
+            stage.wait_for_page()
+            if settled:
+                stage.wait_for_background()
+            yield stage
+        finally:
+            stop_product(stage)
+
+
+@contextmanager
+def open_services(*, migrated: bool = False) -> Iterator[Path]:
+    """Run durable services alone, with Django in this process set up on them.
+
+    Yields the state folder. `migrated` makes the tables, which `open_stage` leaves to the product.
+    """
     with temporary_state() as state:
         os.environ["REVIEWQUEUE_STATE_DIR"] = str(state)
         os.environ.update(_OWN_SERVICES)
         with services(state, durable=True) as running:
             env.export_services(running)
             _set_up_django()
-            urls = {name: os.environ[name] for name in _OWN_SERVICES}
-            stage = start_product(state, "--no-demo", "--workers", str(workers), given=urls)
             try:
-                stage.wait_for_page()
-                if settled:
-                    stage.wait_for_background()
-                yield stage
+                if migrated:
+                    _migrate()
+                yield state
             finally:
-                stop_product(stage)
                 drop_connections()
+
+
+def _migrate() -> None:
+    from django.core.management import call_command  # noqa: PLC0415 - after the set-up
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def require_durable() -> None:
+    """Raise `StageError` unless a commit is on disk before it is answered."""
+    from django.db import connection  # noqa: PLC0415 - Django is set up with the stage
+
+    with connection.cursor() as cursor:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            cursor.execute(f"SHOW {name}")
+            if cursor.fetchone() != ("on",):
+                raise StageError(f"{name} is not on, so the figures would not be true.")
 
 
 def _set_up_django() -> None:

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection
 from django.db.models import (
     BooleanField,
     Exists,
@@ -35,6 +34,7 @@ from calibration.models import AuditDraw, GroundTruth
 from routing.items import WAITING_ACTIONS
 from routing.models import Decision, Policy, Stream
 from routing.policies import composed_since
+from routing.reading import reading
 
 CodeArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
@@ -199,7 +199,7 @@ def find_cohort(*, stream: Stream, at: datetime, days: int) -> Cohort:
     zone = ZoneInfo(stream.time_zone)
     last = at.astimezone(zone).date()
     first = last - timedelta(days=days - 1)
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(NEWEST_VERSION, {"stream": stream.id, "first": first, "last": last})
         newest = cursor.fetchone()
     if stream.is_grounded and (since := composed_since(stream.id, at=at)) is not None:
@@ -254,7 +254,7 @@ def count_labels(cohort: Cohort) -> int:
 
 def count_routed(cohort: Cohort) -> tuple[date | None, int]:
     """The first day on which anything of the cohort was routed, and how many items in all."""
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(
             ROUTED_IN_ALL,
             {
@@ -333,12 +333,12 @@ def _copy_labels(cohort: Cohort, keys: list[str]) -> npt.NDArray[np.void]:
             "bound",
         )
     )
-    statement = connection.ops.compose_sql(  # type: ignore[attr-defined]  # PostgreSQL's own
+    statement = reading().ops.compose_sql(  # type: ignore[attr-defined]  # PostgreSQL's own
         *found.query.sql_with_params()
     )
     buffer = bytearray()
     with (
-        connection.cursor() as cursor,
+        reading().cursor() as cursor,
         cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)") as copy,
     ):
         for block in copy:
@@ -367,7 +367,7 @@ def _recode(places: CodeArray, keys: Sequence[str], codes: _Codes) -> CodeArray:
 
 def _read_frame(cohort: Cohort, categories: _Codes, strata: _Codes) -> FrameRows:
     labelled = len(strata.numbers)
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(
             ROUTED,
             {

@@ -30,7 +30,8 @@ class AuditDraw(models.Model):
     """A decision without a seat of its own that the keyed hash put into the audit sample."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    # Without an index of its own: the constraint below begins with it.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     item = models.ForeignKey(Item, models.PROTECT, related_name="+")
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
     pi = models.FloatField()
@@ -158,7 +159,8 @@ class FrameKey(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
+    # Without an index of its own: the counts' constraint begins with it, the notes are few.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
     model_version = models.CharField(max_length=100, blank=True)

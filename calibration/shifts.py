@@ -11,8 +11,6 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db import connection
-
 from calibration.core.stability import GROUPS, Stability, measure_stability
 from calibration.jobs import day_of, run_once
 from calibration.labels import FRAME
@@ -20,6 +18,7 @@ from calibration.models import JobRun
 from calibration.monitoring import newest_model
 from calibration.watches import Stretch, find_stretch, open_watch
 from routing.models import Stream
+from routing.reading import reading
 
 SCORE_SHIFT: Final = "score_shift"
 RECENT_DAYS: Final = 7
@@ -115,7 +114,7 @@ def _find_windows(stream: Stream, stretch: Stretch, at: datetime) -> tuple[Windo
 def _count(query: str, stream: Stream, model_version: str, window: Window) -> Counts:
     """Items of the window by the query's first column."""
     first, last = window
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(
             query,
             {"stream": stream.id, "first": first, "last": last, "version": model_version},
@@ -128,7 +127,7 @@ def _count_days(
 ) -> list[tuple[date, int, str, float]]:
     """Items by day, bin and queue."""
     first, last = window
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(
             BY_DAY,
             {"stream": stream.id, "first": first, "last": last, "version": model_version},

@@ -4,12 +4,20 @@
 --
 --   OWNER_PASSWORD=... APP_PASSWORD=... psql --dbname reviewqueue --file docker/roles.sql
 --
--- Running it again only sets the passwords anew. What the application's role may do with the tables
--- is said by `manage.py grant_role reviewqueue_app`, after each migration.
+-- or with OWNER_PASSWORD_FILE and APP_PASSWORD_FILE. Running it again only sets the passwords anew.
+-- What the application's role may do with the tables is said at the end of each migration.
 
 \set ON_ERROR_STOP on
 \getenv owner_password OWNER_PASSWORD
 \getenv app_password APP_PASSWORD
+\if :{?owner_password}
+\else
+    \set owner_password `cat "$OWNER_PASSWORD_FILE"`
+\endif
+\if :{?app_password}
+\else
+    \set app_password `cat "$APP_PASSWORD_FILE"`
+\endif
 
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM unnest(ARRAY['reviewqueue', 'reviewqueue_app']) AS name

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 
 from reviewqueue.models import ApiKey, Membership, ReviewTask, Verdict, VerdictQuerySet
 from reviewqueue.task_rows import TASK_COLUMNS, make_task
@@ -37,13 +35,6 @@ OVERTURNING_ROLES: Final = (Role.ADJUDICATOR, Role.EXPERT, Role.STREAM_ADMIN)
 KEY_BYTES = 32
 KEY_PATTERN = re.compile(r"rq_[A-Za-z0-9_-]{43}")
 PREFIX_LENGTH = 12
-
-
-class ClosedAccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
-    """Accounts are made in the admin; nobody signs up."""
-
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
 
 
 def streams_visible_to(user: "User | AnonymousUser") -> QuerySet[Stream]:

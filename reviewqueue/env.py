@@ -8,13 +8,17 @@ import atexit
 import os
 import secrets
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypedDict
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
+from reviewqueue import variables
 from reviewqueue.embedded import Membership, Services, join_services
 from reviewqueue.embedded.accounts import share_with_owner
 from reviewqueue.embedded.processes import PROJECT
+
+ConfigurationError = variables.ConfigurationError
 
 # A connection to these fails at once, and the system's own message then says what to do.
 _NO_DATABASE = "postgresql://reviewqueue@/reviewqueue?host=/use-manage.py-or-set-DATABASE_URL"
@@ -29,11 +33,10 @@ _WITHOUT_SERVICES = {
 # than to answer it.
 _ONE_PLAN = "-c plan_cache_mode=force_generic_plan"
 
+# The directory's part in addresses: /accounts/oidc/directory/login/callback/.
+DIRECTORY = "directory"
+
 _POOL_OPTIONS = {"pool_min_size": "min_size", "pool_max_size": "max_size"}
-
-
-class ConfigurationError(ValueError):
-    """An environment variable is wrong; the message names it and says what to write."""
 
 
 class DatabaseConfig(TypedDict):
@@ -46,12 +49,40 @@ class DatabaseConfig(TypedDict):
     HOST: str
     PORT: str
     CONN_HEALTH_CHECKS: bool
+    DISABLE_SERVER_SIDE_CURSORS: bool
     OPTIONS: dict[str, object]
+
+
+class DirectoryApp(TypedDict):
+    """A directory as allauth knows it."""
+
+    provider_id: str
+    name: str
+    client_id: str
+    secret: str
+    settings: dict[str, str]
+
+
+class DirectoryProvider(TypedDict):
+    """Directories of one protocol."""
+
+    APPS: list[DirectoryApp]
+    OAUTH_PKCE_ENABLED: bool
 
 
 def state_dir() -> Path:
     """Return the folder for everything that a run leaves behind: `REVIEWQUEUE_STATE_DIR`."""
-    return Path(os.environ.get("REVIEWQUEUE_STATE_DIR") or PROJECT / ".local").absolute()
+    return Path(variables.text("REVIEWQUEUE_STATE_DIR") or PROJECT / ".local").absolute()
+
+
+def database_url() -> str:
+    """The database that the environment names, with its password; empty where it names none."""
+    return _with_password(variables.text("DATABASE_URL"), variables.text("DATABASE_PASSWORD"))
+
+
+def redis_url() -> str:
+    """The broker that the environment names, with its password; empty where it names none."""
+    return _with_password(variables.text("REDIS_URL"), variables.text("REDIS_PASSWORD"))
 
 
 def local_secret(folder: Path, name: str) -> str:
@@ -73,7 +104,9 @@ def local_secret(folder: Path, name: str) -> str:
     return path.read_text()
 
 
-def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
+def database_config(
+    url: str, *, prepare: bool = False, variable: str = "DATABASE_URL"
+) -> DatabaseConfig:
     """Return Django's settings for `postgresql://user:password@host:port/name?option=value`.
 
     A socket folder is given as `?host=/folder`. `pool_min_size` and `pool_max_size` size the
@@ -81,19 +114,20 @@ def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
     that cannot be reached, for commands that need none. Raises `ConfigurationError`.
 
     `prepare`: connections keep one plan, good for any values, of each statement that is asked at
-    every click. Not behind a pooler that hands each transaction another connection.
+    every click, and cursors over long results. Not behind a pooler that hands each transaction
+    another connection.
     """
     parts = urlsplit(url or _NO_DATABASE)
     if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
         raise ConfigurationError(
-            f"DATABASE_URL is {_without_password(url)!r}: write "
+            f"{variable} is {_without_password(url)!r}: write "
             "postgresql://user:password@host:5432/name."
         )
     options: dict[str, object] = dict(parse_qsl(parts.query, keep_blank_values=True))
     host = str(options.pop("host", "")) or parts.hostname or ""
     pool = {"min_size": 1, "max_size": 8, "timeout": 10}
     for name, size in _POOL_OPTIONS.items():
-        pool[size] = _read_size(name, options.pop(name, pool[size]))
+        pool[size] = _read_size(f"{variable} has {name}", options.pop(name, pool[size]))
     if url:
         options["pool"] = pool
     if prepare:
@@ -105,8 +139,9 @@ def database_config(url: str, *, prepare: bool = False) -> DatabaseConfig:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": str(_read_port(parts.netloc, url)),
+        "PORT": str(_read_port(variable, parts.netloc, url)),
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": not prepare,
         "OPTIONS": options,
     }
 
@@ -133,6 +168,51 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{login}{parts.path}?{options}"
 
 
+def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that a variable lists. Raises `ConfigurationError`."""
+    found = []
+    for word in variables.words(name):
+        try:
+            found.append(ip_network(word))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} has {word!r} ({error}): write networks such as 10.0.0.0/8,::1/128."
+            ) from error
+    return found
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """Return `value` if it is one of `allowed`. Raises `ConfigurationError`."""
+    if value not in allowed:
+        raise ConfigurationError(f"{name} is {value!r}: write {' or '.join(allowed)}.")
+    return value
+
+
+def directory_config(
+    *, issuer: str, client_id: str, secret: str, name: str
+) -> dict[str, DirectoryProvider]:
+    """Return allauth's settings for log-in by OpenID Connect; none without an `issuer`.
+
+    Authorization code with PKCE; tokens are not kept. Raises `ConfigurationError`.
+    """
+    if not issuer:
+        return {}
+    if not issuer.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        raise ConfigurationError(f"OIDC_ISSUER is {issuer!r}: write its https:// address.")
+    if not client_id:
+        raise ConfigurationError(
+            "OIDC_CLIENT_ID is not set: write the id under which OIDC_ISSUER knows this service."
+        )
+    app: DirectoryApp = {
+        "provider_id": DIRECTORY,
+        "name": name or urlsplit(issuer).hostname or issuer,
+        "client_id": client_id,
+        "secret": secret,
+        "settings": {"server_url": issuer.rstrip("/")},
+    }
+    return {"openid_connect": {"APPS": [app], "OAUTH_PKCE_ENABLED": True}}
+
+
 def needs_services(argv: Sequence[str]) -> bool:
     """Tell whether a `manage.py` command line needs PostgreSQL or Redis."""
     if len(argv) < 2 or argv[1] in _WITHOUT_SERVICES or {"-h", "--help"} & set(argv):
@@ -146,7 +226,7 @@ def ensure_services() -> Membership | None:
     The services run at least until this process ends. Returns our membership, `None` when the
     environment names both. Raises `ServicesError`.
     """
-    if os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL"):
+    if database_url() and redis_url():
         return None
     membership = join_services(state_dir())
     atexit.register(membership.leave)
@@ -157,21 +237,31 @@ def ensure_services() -> Membership | None:
 def export_services(services: Services) -> None:
     """Write the URLs into this process's environment; those that are set there stay."""
     for name, url in (("DATABASE_URL", services.database_url), ("REDIS_URL", services.redis_url)):
-        os.environ[name] = os.environ.get(name) or url
+        if not variables.is_given(name):
+            os.environ[name] = url
 
 
-def _read_size(name: str, value: object) -> int:
+def _with_password(url: str, password: str) -> str:
+    """`url` with the password, unless it has one."""
+    parts = urlsplit(url)
+    if not url or not password or parts.password is not None:
+        return url
+    user, _at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
+
+def _read_size(place: str, value: object) -> int:
     if not str(value).isdigit():
-        raise ConfigurationError(f"DATABASE_URL has {name}={value!r}: write a whole number.")
+        raise ConfigurationError(f"{place}={value!r}: write a whole number.")
     return int(str(value))
 
 
-def _read_port(netloc: str, url: str) -> int | str:
+def _read_port(variable: str, netloc: str, url: str) -> int | str:
     try:
         return urlsplit(f"//{netloc}").port or ""
     except ValueError as error:
         raise ConfigurationError(
-            f"DATABASE_URL is {_without_password(url)!r}: its port is not a number."
+            f"{variable} is {_without_password(url)!r}: its port is not a number."
         ) from error
 
 

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -18,9 +18,10 @@ from django.db.models import QuerySet
 
 from reviewqueue.files.cells import neutralise
 from reviewqueue.models import ReviewTask
-from routing.ids import least_id_at
+from routing.ids import first_uuid7
 from routing.models import Event, Item, Stream
 
+CLOCKS_DIFFER: Final = timedelta(minutes=1)
 CSV: Final = "csv"
 JSONL: Final = "jsonl"
 FORMATS: Final = (JSONL, CSV)
@@ -97,7 +98,7 @@ def _find(query: LogQuery) -> QuerySet[Event]:
         events = events.filter(actor__username=query.who)
     if query.since is not None:
         # What was imported from the past happened earlier than its id says.
-        events = events.filter(id__gte=least_id_at(query.since), happened_at__gte=query.since)
+        events = events.filter(id__gte=first_uuid7(query.since - CLOCKS_DIFFER), happened_at__gte=query.since)
     return events
 
 

@@ -14,22 +14,28 @@ seat, once the undo window is over.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from reviewqueue.files.label_studio_writing import write_task
 from reviewqueue.files.opening import CSV, LABEL_STUDIO
 from reviewqueue.files.table_writing import TableWriter
+from routing.ids import first_uuid7
 from routing.models import Item, Stream
+from routing.reading import from_replica, reading
 
 PAGE_ITEMS: Final = 5_000
 PAGE_BYTES: Final = 8 * 1024 * 1024
 BLOCK_BYTES: Final = 256 * 1024
 FIRST_ID: Final = UUID(int=0)
+# An item's id is made after it was received, so that those received since some time stand at the
+# end of the ids, whatever came before. Clocks may be set back in between, but never so far.
+CLOCKS_DIFFER: Final = timedelta(minutes=10)
+FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A CSV's columns for fields of payloads are those of so many items, and at most so many.
 LOOKED_AT: Final = 1_000
 MOST_FIELDS: Final = 50
@@ -172,7 +178,7 @@ def export_lines(selection: Selection) -> Iterator[bytes]:
 
     What is stored meanwhile may be among them or not.
     """
-    after = FIRST_ID
+    after = find_beginning(selection)
     while (last := _last_id_of_page(selection.stream, after)) is not None:
         with SpooledTemporaryFile(max_size=PAGE_BYTES) as page:
             _read_page(selection, after, last, page)
@@ -180,6 +186,14 @@ def export_lines(selection: Selection) -> Iterator[bytes]:
             while block := page.read(BLOCK_BYTES):
                 yield block
         after = last
+
+
+def find_beginning(selection: Selection) -> UUID:
+    """An id before those of all items that are selected."""
+    if selection.since is None:
+        return FIRST_ID
+    since = max(selection.since, FIRST_TIME + CLOCKS_DIFFER)
+    return first_uuid7(since - CLOCKS_DIFFER)
 
 
 def _last_id_of_page(stream: Stream, after: UUID) -> UUID | None:
@@ -203,7 +217,11 @@ def _read_page(
         "is_grounded": selection.stream.is_grounded,
     }
     statement = _COPY.format(lines=PAGE_LINES)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with (
+        from_replica(),
+        transaction.atomic(using=reading().alias),
+        reading().cursor() as cursor,
+    ):
         cursor.execute(PAGE_PLAN)
         with cursor.copy(statement, given) as copy:
             for block in copy:
@@ -248,7 +266,7 @@ def _parsed(selection: Selection) -> Iterator[list[dict[str, Any]]]:
 
 def _text_fields(stream: Stream) -> list[str]:
     """The payload fields that get a column: those with texts among the first items."""
-    with connection.cursor() as cursor:
+    with from_replica(), reading().cursor() as cursor:
         cursor.execute(
             """
             SELECT name FROM (

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
@@ -18,6 +19,24 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
     def middleware(request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("The address holds a NUL character (%00); leave it out.")
+        return get_response(request)
+
+    return middleware
+
+
+def refuse_large_forms(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
+    """413 for a body that no form of a page has; the API takes larger ones, and the admin of staff.
+
+    Otherwise Django reads the form of anybody, signed in or not.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length[:20]) > settings.FORM_MAX_BYTES:
+            path = request.path_info
+            is_import = path.startswith("/admin/") and request.user.is_staff
+            if not is_import and not path.startswith("/api/"):
+                return render(request, "413.html", status=413)
         return get_response(request)
 
     return middleware

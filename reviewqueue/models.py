@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -146,7 +146,8 @@ class ReviewTask(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="tasks")
+    # Without an index of its own: the first of the constraints begins with it.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="tasks", db_index=False)
     item = models.ForeignKey(Item, models.PROTECT, related_name="tasks")
     decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
     queue = models.CharField(max_length=12, choices=Queue)
@@ -360,8 +361,13 @@ class TaskSkip(models.Model):
 
 class VerdictQuerySet(models.QuerySet["Verdict"]):
     def live(self) -> Self:
-        """Verdicts that nothing supersedes and that are no withdrawals."""
-        return self.filter(superseded_by__isnull=True).exclude(kind=Verdict.Kind.WITHDRAWN)
+        """Verdicts that nothing supersedes and that are no withdrawals.
+
+        Not by `superseded_by__isnull`: of an outer join the planner expects that hardly a row is
+        left, and then reads and sorts all that somebody ever judged to show their last five.
+        """
+        later = Verdict.objects.filter(supersedes=OuterRef("pk"))
+        return self.filter(~Exists(later)).exclude(kind=Verdict.Kind.WITHDRAWN)
 
     def overturns(self) -> Self:
         """Verdicts that another answer stood before, in whose place they came."""
@@ -391,9 +397,12 @@ class Verdict(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
-    item = models.ForeignKey(Item, models.PROTECT, related_name="verdicts")
+    # Item and reviewer without indexes of their own: two of those below begin with them.
+    item = models.ForeignKey(Item, models.PROTECT, related_name="verdicts", db_index=False)
     task = models.ForeignKey(ReviewTask, models.PROTECT, related_name="verdicts")
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts", db_index=False
+    )
     kind = models.CharField(max_length=20, choices=Kind)
     categories = ArrayField(models.CharField(max_length=100), default=list)
     proposed_name = models.CharField(max_length=120, blank=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from reviewqueue import env
+from reviewqueue import env, variables
 from reviewqueue.children import Child, keep_all_up, stop_children
 from reviewqueue.embedded import Membership, ServicesError
 from reviewqueue.embedded.layout import write_privately
@@ -28,11 +28,7 @@ from reviewqueue.progress import timed_step
 _LOOK_SECONDS = 0.25
 _FIRST_PAGE_SECONDS = 90.0
 
-_WEB = [
-    *(sys.executable, "-m", "granian", "reviewqueue.wsgi:application", "--interface", "wsgi"),
-    *("--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "5"),
-    *("--log-level", "warning"),
-]
+_WEB = [sys.executable, "-m", "reviewqueue.web"]
 # Threads, since the tasks mostly wait for PostgreSQL; forked processes cost 90 MB more.
 _WORKER = [
     *(sys.executable, "-m", "celery", "-A", "reviewqueue", "worker", "--loglevel", "INFO"),
@@ -60,7 +56,7 @@ class Supervisor:
         self.options = options
         self.began = time.monotonic()
         self.state = env.state_dir()
-        self.given = {name: os.environ.get(name) for name in ("DATABASE_URL", "REDIS_URL")}
+        self.given = {name: variables.is_given(name) for name in ("DATABASE_URL", "REDIS_URL")}
         self.membership: Membership | None = None
         self.children: list[Child] = []
         self.url = address(options.host, options.port)
@@ -97,8 +93,8 @@ class Supervisor:
         """The services were killed from outside: their address changes, so all start again."""
         print("PostgreSQL and Valkey are gone: starting everything again", flush=True)
         self.stop()
-        for name, value in self.given.items():
-            if value is None:
+        for name, is_given in self.given.items():
+            if not is_given:
                 os.environ.pop(name, None)
         self._join()
         self._start_web()
@@ -210,8 +206,8 @@ def read_options(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line; `PORT` and `WEB_WORKERS` may stand in the environment."""
     parser = argparse.ArgumentParser(prog="python -m reviewqueue.serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000)
-    parser.add_argument("--workers", type=int, default=os.environ.get("WEB_WORKERS") or 2)
+    parser.add_argument("--port", type=int, default=variables.number("PORT"))
+    parser.add_argument("--workers", type=int, default=variables.number("WEB_WORKERS"))
     parser.add_argument("--no-demo", action="store_true", help="create no demo data")
     parser.add_argument("--with-parent", action="store_true", help="stop when the parent ends")
     return parser.parse_args(argv)
@@ -219,7 +215,11 @@ def read_options(argv: Sequence[str]) -> argparse.Namespace:
 
 def main(argv: Sequence[str]) -> int:
     """Serve until told to stop. Returns the exit code."""
-    options = read_options(argv)
+    try:
+        options = read_options(argv)
+    except variables.ConfigurationError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
     if options.with_parent:
         stop_with_parent()
     _handle_signals(_request_stop)
@@ -230,7 +230,7 @@ def main(argv: Sequence[str]) -> int:
         supervisor.run()
     except StopRequestedError:
         print("\nStopping", flush=True)
-    except (StartError, ServicesError) as error:
+    except (StartError, ServicesError, variables.ConfigurationError) as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
         code = 1
     finally:

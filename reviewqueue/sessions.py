@@ -6,10 +6,12 @@ Composing the two through the ORM took a sixth of what a review screen costs.
 
 from typing import Final
 
-from django.contrib.auth.backends import ModelBackend
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from routing.rows import Columns, fetch_row
@@ -37,8 +39,8 @@ class SessionStore(DatabaseStore):
         return _SESSION.make(row)
 
 
-class PersonBackend(ModelBackend):
-    """Django's backend; only the lookup by id is its own."""
+class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is untyped
+    """allauth's backend; only the lookup by id is its own."""
 
     def get_user(self, user_id: int) -> User | None:
         """The account unless it is locked."""
@@ -47,3 +49,28 @@ class PersonBackend(ModelBackend):
             return None
         user = _PERSON.make(row)
         return user if self.user_can_authenticate(user) else None
+
+
+def sessions_of(user: User) -> QuerySet[UserSession]:
+    """Where somebody is signed in, the newest first; what has ended is left out."""
+    going_on = Session.objects.filter(expire_date__gt=timezone.now()).values("session_key")
+    found: QuerySet[UserSession] = UserSession.objects.filter(
+        user=user, session_key__in=going_on
+    ).order_by("-created_at")
+    return found
+
+
+def end_other_sessions(*, user: User, session_key: str | None) -> int:
+    """Sign somebody out everywhere but in one session; how many ended."""
+    others = UserSession.objects.filter(user=user).exclude(session_key=session_key)
+    keys = list(others.values_list("session_key", flat=True))
+    ended, _by_model = Session.objects.filter(session_key__in=keys).delete()
+    others.delete()
+    return ended
+
+
+def drop_ended_sessions() -> int:
+    """Forget sessions that ran out, and where they came from; how many."""
+    dropped, _by_model = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()
+    return dropped

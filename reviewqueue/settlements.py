@@ -242,4 +242,6 @@ def told_verdicts(item_ids: Sequence[UUID]) -> VerdictQuerySet:
     """What upstream may know of settled items: the old answer while an overturn can be undone."""
     labels = GroundTruth.objects.current().filter(item_id__in=item_ids)
     settling = labels.values("verdict_id")
-    return Verdict.objects.told().filter(Q(id__in=settling) | Q(superseded_by__in=settling))
+    # Of these items alone: by the labels' verdicts it would read all that were ever given.
+    told = Verdict.objects.told().filter(item_id__in=item_ids)
+    return told.filter(Q(id__in=settling) | Q(superseded_by__in=settling))

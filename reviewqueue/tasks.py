@@ -18,11 +18,12 @@ from calibration.monitoring import watch_audits
 from calibration.runs import FITTED_DAYS
 from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
-from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer
+from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer, sessions
 from reviewqueue.doorbell import Task, ring
 from reviewqueue.insight.making import make_next
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
 from reviewqueue.seats import open_audit_seats
+from reviewqueue.shared_cache import drop_expired
 from routing.models import Policy, Stream
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,14 @@ def delete_old_deliveries() -> None:
     deleted = deliveries.delete_old_deliveries()
     if deleted:
         logger.info("%d old deliveries were dropped", deleted)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def drop_ended_sessions() -> None:
+    """Forget the sessions that ran out, and the tries of log-ins that count no more."""
+    dropped, expired = sessions.drop_ended_sessions(), drop_expired()
+    if dropped or expired:
+        logger.info("%d sessions and %d counts that ran out were dropped", dropped, expired)
 
 
 @shared_task  # type: ignore[untyped-decorator]

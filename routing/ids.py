@@ -5,12 +5,9 @@ rows of one batch keep its order.
 """
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from os import urandom
-from typing import Final
 from uuid import UUID
-
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
 def uuid7() -> UUID:
@@ -19,6 +16,11 @@ def uuid7() -> UUID:
     value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76
     value |= nanoseconds * 4096 // 1_000_000 << 64 | 0b10 << 62 | int.from_bytes(urandom(8)) >> 2
     return UUID(int=value)
+
+
+def first_uuid7(at: datetime) -> UUID:
+    """The smallest of all that are made from this time on: where their range begins."""
+    return UUID(int=(int(at.timestamp() * 1000) & (1 << 48) - 1) << 80)
 
 
 def uuid7s(count: int) -> list[UUID]:
@@ -30,9 +32,3 @@ def uuid7s(count: int) -> list[UUID]:
         UUID(int=(step >> 12) << 80 | 0x7 << 76 | (step & 0xFFF) << 64 | 0b10 << 62 | random >> 2)
         for step, random in enumerate(noise, first)
     ]
-
-
-def least_id_at(moment: datetime) -> UUID:
-    """An id below all that is made from this moment on, by clocks that differ by a minute."""
-    milliseconds = int((moment - CLOCKS_DIFFER).timestamp() * 1000)
-    return UUID(int=milliseconds << 80)

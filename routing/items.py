@@ -87,7 +87,12 @@ def state_before_verdict(action: str) -> Item.State:
 
 
 def fingerprint(post: Post) -> bytes:
-    """SHA-256 (32 bytes) of the parsed post.
+    """SHA-256 (32 bytes) of the parsed post."""
+    return hashlib.sha256(write_canonically(post).encode()).digest()
+
+
+def write_canonically(post: Post) -> str:
+    """The text that posts of one meaning share.
 
     Key order, 1 against 1.0 in scores and the zone in which a due time is told make no difference.
     """
@@ -104,7 +109,7 @@ def fingerprint(post: Post) -> bytes:
     }
     if post.grounds is not None:
         body["grounds"] = asdict(post.grounds)
-    return hashlib.sha256(_CANONICAL.encode(body).encode()).digest()
+    return _CANONICAL.encode(body)
 
 
 # Made once: the options are what costs most of a short text.

@@ -1,7 +1,7 @@
 """Fixtures: a published stream, people, an upstream's client. Real PostgreSQL throughout."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,7 @@ _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # 
 def _flush_append_only_tables(case: TransactionTestCase) -> None:
     with pgtrigger.ignore():
         _flush(case)
+    cache.clear()  # a table that no model has
 
 
 TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignore[attr-defined]
@@ -41,12 +42,6 @@ def _quick_passwords() -> None:
 def _static_files(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.STATIC_ROOT = str(tmp_path_factory.mktemp("static"))
     call_command("collectstatic", interactive=False, verbosity=0)
-
-
-@pytest.fixture(autouse=True)
-def _clean_cache() -> Iterator[None]:
-    yield
-    cache.clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

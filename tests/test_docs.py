@@ -11,6 +11,7 @@ from django.conf import settings
 
 from reviewqueue.webhook_signatures import make_secret, signed_headers
 
+TESTS = settings.BASE_DIR / "tests"
 IsGenuine = Callable[[str, Mapping[str, str], bytes], bool]
 
 
@@ -35,3 +36,15 @@ def test_receiver_s_check_of_a_signature_tells_genuine_messages_from_others() ->
     assert not is_genuine(new, now, b'{"a":2}')
     assert not is_genuine(new, {**now, "webhook-id": "m2"}, b'{"a":1}')
     assert not is_genuine(new, headers(time.time() - 400), b'{"a":1}')
+
+
+def test_every_promise_of_security_names_a_test_that_there_is() -> None:
+    text = (settings.BASE_DIR / "docs" / "security.md").read_text()
+    files = {path.relative_to(TESTS).as_posix(): path for path in TESTS.rglob("test_*.py")}
+    tests = "\n".join(path.read_text() for path in files.values())
+    named = set(re.findall(r"`(?:[\w./…]+::)?(test_\w+)`", text))
+    missing = [name for name in named if f"def {name}(" not in tests]
+    paths = set(re.findall(r"`((?:[\w]+/)*test_\w+\.py)(?:::\w+)?`", text))
+    lost = [path for path in paths if not any(file.endswith(path) for file in files)]
+    assert (sorted(missing), sorted(lost)) == ([], [])
+    assert (len(named) > 20, len(paths) > 20) == (True, True)

@@ -2,6 +2,7 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.views.generic import RedirectView
 
 from reviewqueue.access import streams_administered_by
 from reviewqueue.admin.keys import ApiKeyAdmin
@@ -40,3 +41,7 @@ admin.site.site_title = "Review Queue"
 admin.site.index_title = "Administration"
 # The admin's own form would let people in without their second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+# And its own page for passwords would not count the tries.
+admin.site.password_change = RedirectView.as_view(  # type: ignore[method-assign,assignment]
+    pattern_name="account_change_password"
+)

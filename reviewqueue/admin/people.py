@@ -2,15 +2,26 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import allauth.account.admin
+import allauth.mfa.admin
+import allauth.socialaccount.admin
+import allauth.usersessions.admin  # noqa: F401 - as the others, so that it can be unregistered
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from reviewqueue.models import Membership
+from reviewqueue.second_factors import remove_second_factor
+from reviewqueue.sessions import end_other_sessions
 from routing.admin.filters import StreamFilter
 from routing.admin.scope import InStream, record_change, record_removal, save_and_record
 
@@ -78,12 +89,41 @@ class RolesOnStreamInline(RolesInline):
 
 
 admin.site.unregister(User)
+# What an account holds is changed on its own page; secrets of directories come from settings.
+admin.site.unregister(
+    [Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession]
+)
 
 
 @admin.register(User)
 class PersonAdmin(UserModelAdmin):
     inlines: ClassVar = [RolesOfPersonInline]
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    actions = ("take_second_factor", "sign_out")
+
+    @admin.action(permissions=["change"], description=_("Take the second factor away"))
+    def take_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For whoever lost the phone and the recovery codes."""
+        taken = 0
+        for person in self._changeable(request, queryset):
+            if remove_second_factor(user=person, by=request.user.get_username()):
+                self.log_change(request, person, _("Second factor taken away."))
+                taken += 1
+        words = ngettext("%(n)d second factor is gone.", "%(n)d second factors are gone.", taken)
+        messages.success(request, words % {"n": taken})
+
+    @admin.action(permissions=["change"], description=_("Sign out everywhere"))
+    def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For a lost laptop; closing the account does so as well."""
+        ended = 0
+        for person in self._changeable(request, queryset):
+            ended += end_other_sessions(user=person, session_key=None)
+            self.log_change(request, person, _("Signed out everywhere."))
+        words = ngettext("%(n)d session has ended.", "%(n)d sessions have ended.", ended)
+        messages.success(request, words % {"n": ended})
+
+    def _changeable(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
+        return [person for person in people if self.has_change_permission(request, person)]
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:  # noqa: ARG002
         return [RolesOfPersonInline] if obj else []

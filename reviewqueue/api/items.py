@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Path, Router
 
+from reviewqueue import logs
 from reviewqueue.api import examples
 from reviewqueue.api.answers import answer_taken, answer_verdict, respond_json
 from reviewqueue.api.bearer import find_stream, limits_of_request
@@ -53,6 +54,7 @@ def post_item(request: HttpRequest, stream: Path[str]) -> HttpResponse:
     answer = take_in(stream=found, posts=[post])[0]
     if isinstance(answer, IntakeError):
         raise _problem(answer)
+    logs.bind(item=answer.item_id)
     _ring_if_asked([answer])
     return respond_json(_answer(found, post, answer), status=201 if answer.created else 200)
 
@@ -96,6 +98,7 @@ def post_batch(request: HttpRequest, stream: Path[str]) -> HttpResponse:
             places.append(index)
         except ProblemError as problem:
             lines[index] = _refused(index, problem)
+    logs.bind(items=len(parsed))
     counts = {"taken": 0, "known": 0, "refused": len(lines)}
     answers = take_in(stream=found, posts=posts)
     _ring_if_asked(answers)

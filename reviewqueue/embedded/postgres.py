@@ -41,6 +41,9 @@ _SETTINGS = {
     "random_page_cost": "1.1",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # Its log quotes no rows: they hold payloads.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
 _THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

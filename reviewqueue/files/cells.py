@@ -8,8 +8,9 @@ text. Cells that have such an apostrophe already get one more, so that reading i
 import re
 from typing import Final
 
-_HARMFUL: Final = re.compile(r"'*[=+\-@\t\r\n]")
-_NEUTRALISED: Final = re.compile(r"'+[=+\-@\t\r\n]")
+# The last four are the wide forms, which a Japanese spreadsheet reads alike.
+_HARMFUL: Final = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+_NEUTRALISED: Final = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 
 
 def neutralise(text: str) -> str:

@@ -10,7 +10,7 @@ from reviewqueue.files.records import ERROR_FIELD, TOLD_FIELDS, FileError
 from reviewqueue.refusals import ProblemError
 from reviewqueue.strict_json import parse_json
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _WHOLE: Final = re.compile(r"[+-]?\d{1,6}")
 # Between several categories of one cell; no key holds it.
 BETWEEN: Final = "|"

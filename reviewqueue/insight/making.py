@@ -17,10 +17,11 @@ from reviewqueue.insight.drifting import make_drift
 from reviewqueue.insight.mixups import make_ambiguity
 from reviewqueue.insight.reliability import make_month, make_quarter
 from reviewqueue.insight.reviewers import make_reviewers
-from reviewqueue.insight.sheets import Made
+from reviewqueue.insight.sheets import Made, data_version
 from reviewqueue.insight.trials import make_trials
 from reviewqueue.insight_models import InsightSheet
 from routing.models import Stream
+from routing.reading import from_replica, has_replica
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +75,13 @@ def make_next() -> InsightSheet | None:
 
 def _make(sheet: InsightSheet) -> None:
     began = time.monotonic()
-    made, error = None, ""
+    made, error, version = None, "", sheet.asked_version
     try:
-        made = MAKERS[sheet.kind](sheet.stream, timezone.now())
+        with from_replica():
+            if has_replica():
+                # A replica may be behind what was asked for: then a page asks again.
+                version = data_version(sheet.stream)
+            made = MAKERS[sheet.kind](sheet.stream, timezone.now())
     except Exception as failure:
         logger.exception("%s: could not be made", sheet)
         error = _("%(error)s. The worker's log has all.") % {
@@ -85,10 +90,12 @@ def _make(sheet: InsightSheet) -> None:
     sheet.seconds = time.monotonic() - began
     fields: dict[str, object] = {
         "error": Truncator(error).chars(LONGEST_ERROR),
-        "version": sheet.asked_version,
+        "version": version,
         "seconds": sheet.seconds,
         "leased_until": None,
     }
+    if version != sheet.asked_version:
+        fields["asked_version"] = version
     if made is not None:
         fields |= {
             "figures": made.figures,

@@ -17,6 +17,7 @@ from django.utils import timezone
 from reviewqueue.doorbell import MAKE_INSIGHT_SHEETS, ring
 from reviewqueue.insight_models import InsightSheet
 from routing.models import Stream
+from routing.reading import reading
 
 # Raised with what is counted or drawn, so that sheets of an earlier edition are made anew.
 EDITION: Final = 1
@@ -108,7 +109,7 @@ def data_version(stream: Stream) -> str:
 
     It ends with the edition of what is made of them.
     """
-    with connection.cursor() as cursor:
+    with reading().cursor() as cursor:
         cursor.execute(VERSION, {"stream": stream.id})
         parts = cursor.fetchone()
     return " ".join(

@@ -59,10 +59,15 @@ def constant(parser: template.base.Parser, _token: template.base.Token) -> Const
 
 
 @register.filter
-def as_input(field: BoundField) -> SafeString:
-    """A form field's control in the product's look, tied to its errors."""
+def as_input(field: BoundField, switch: str = "") -> SafeString:
+    """A form field's control in the product's look, tied to its errors.
+
+    `switch` is an attribute without a value, such as "autofocus".
+    """
     look = "check" if isinstance(field.field.widget, CheckboxInput) else "input"
     attributes: dict[str, str | bool] = {"class": look}
+    if switch:
+        attributes[switch] = True
     if field.errors:
         attributes["aria-invalid"] = "true"
     # The label says it already, and stays when something is typed.

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from reviewqueue import logs
 from reviewqueue.access import Seats, find_seats, find_task
 from reviewqueue.claims import take_up
 from reviewqueue.disclosure import disclose
@@ -51,6 +52,7 @@ def visible_task(user: "User", task_id: UUID) -> tuple[ReviewTask, Seats]:
     if found is None:
         raise Http404
     task, seats = found
+    logs.bind(stream=seats.stream.key, item=task.item_id)
     if task.queue == ReviewTask.Queue.ESCALATED and task.queue not in seats.queues:
         task.queue = queue_it_left(task)  # where the user has it from, and goes on
     if task.holder_id != user.pk:  # somebody else's lease is nobody's business

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.db import OperationalError, connections, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from psycopg.errors import QueryCanceled
 
 from routing.admin.scope import InStream, streams_administered_by
 from routing.models import Item
@@ -24,16 +26,32 @@ else:
     ModelAdmin = admin.ModelAdmin
 
 COUNTED: Final = 5_000
+COUNTING_MS: Final = 1_000
 FOUND_ITEMS: Final = 100
 
 
 class BoundedPaginator(BasePaginator):
-    """Counts up to `COUNTED` rows, so that a page costs the same whatever the table holds."""
+    """Counts up to `COUNTED` rows, so that a page costs the same whatever the table holds.
+
+    Where few rows pass a filter, counting reads all others on the way: it is given up after
+    `COUNTING_MS`, and the list goes on as if there were `COUNTED`.
+    """
 
     @cached_property
     def count(self) -> int:
         found: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return found.order_by()[:COUNTED].count()
+        if not found.query.where:
+            return found.order_by()[:COUNTED].count()
+        try:
+            with transaction.atomic(using=found.db), connections[found.db].cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = %s", [COUNTING_MS])
+                counted = found.order_by()[:COUNTED].count()
+                cursor.execute("SET LOCAL statement_timeout = DEFAULT")
+        except OperationalError as error:
+            if not isinstance(error.__cause__, QueryCanceled):
+                raise
+            return COUNTED
+        return counted
 
 
 class ReadOnly(InStream, ModelAdmin):

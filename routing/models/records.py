@@ -105,8 +105,9 @@ class Decision(models.Model):
         ESCALATE = "escalate", _("escalate")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
-    item = models.ForeignKey(Item, models.PROTECT, related_name="decisions")
+    # Without indexes of their own: those below begin with them.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
+    item = models.ForeignKey(Item, models.PROTECT, related_name="decisions", db_index=False)
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="+")
     queue = models.CharField(max_length=10, choices=Queue)
     action = models.CharField(max_length=20, choices=Action)

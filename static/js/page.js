@@ -41,9 +41,15 @@ const settings = {
   });
 
   // Settings kept on this device.
-  const keysOn = document.getElementById("keys-on");
-  keysOn.checked = settings.get("keys") !== "off";
-  keysOn.addEventListener("change", () => settings.set("keys", keysOn.checked ? "" : "off"));
+  const switches = [...document.querySelectorAll("[data-keys-on]")];
+  const showKeys = () => { for (const one of switches) one.checked = settings.get("keys") !== "off"; };
+  showKeys();
+  for (const one of switches) {
+    one.addEventListener("change", () => {
+      settings.set("keys", one.checked ? "" : "off");
+      showKeys();
+    });
+  }
   for (const radio of document.querySelectorAll("input[name='theme']")) {
     radio.checked = radio.value === (settings.get("theme") || "");
     radio.addEventListener("change", () => {

@@ -22,6 +22,7 @@ def test_database_config_of_a_socket_folder() -> None:
         "HOST": "/tmp/x",
         "PORT": "",
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {
             "sslmode": "disable",
             "pool": {"min_size": 1, "max_size": 8, "timeout": 10},
@@ -37,7 +38,9 @@ def test_database_config_of_a_host() -> None:
 
 def test_database_config_keeps_plans_beside_the_options_given() -> None:
     url = "postgresql://me@db/rq?options=-c%20work_mem=8MB"
-    options = env.database_config(url, prepare=True)["OPTIONS"]
+    config = env.database_config(url, prepare=True)
+    assert config["DISABLE_SERVER_SIDE_CURSORS"] is False
+    options = config["OPTIONS"]
     assert options["prepare_threshold"] == 0
     assert options["options"] == "-c work_mem=8MB -c plan_cache_mode=force_generic_plan"
 
@@ -80,6 +83,39 @@ def test_broker_url(redis_url: str, expected: str) -> None:
 def test_broker_url_of_another_scheme() -> None:
     with pytest.raises(env.ConfigurationError, match=r"REDIS_URL is 'http://host': write redis://"):
         env.broker_url("http://host")
+
+
+def test_one_of_names_what_may_be_written() -> None:
+    assert env.one_of("SECOND_FACTOR", "staff", ("optional", "staff")) == "staff"
+    with pytest.raises(
+        env.ConfigurationError, match=r"SECOND_FACTOR is 'on': write optional or staff\."
+    ):
+        env.one_of("SECOND_FACTOR", "on", ("optional", "staff"))
+
+
+def test_directory_config_of_an_issuer() -> None:
+    found = env.directory_config(issuer="https://id.example/", client_id="rq", secret="s", name="")[
+        "openid_connect"
+    ]
+    [app] = found["APPS"]
+    assert (app["name"], app["settings"]) == ("id.example", {"server_url": "https://id.example"})
+    assert found["OAUTH_PKCE_ENABLED"] is True
+
+
+def test_directory_config_without_an_issuer_is_off() -> None:
+    assert env.directory_config(issuer="", client_id="", secret="", name="") == {}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "client_id", "message"),
+    [
+        ("http://id.example", "rq", r"OIDC_ISSUER is 'http://id\.example': write its https://"),
+        ("https://id.example", "", "OIDC_CLIENT_ID is not set: write the id"),
+    ],
+)
+def test_directory_config_that_is_wrong(issuer: str, client_id: str, message: str) -> None:
+    with pytest.raises(env.ConfigurationError, match=message):
+        env.directory_config(issuer=issuer, client_id=client_id, secret="", name="")
 
 
 def test_broker_url_reaches_the_running_broker() -> None:
@@ -153,3 +189,24 @@ def test_local_secret_is_one_and_private(tmp_path: Path) -> None:
     assert len(told.pop()) == 64
     assert [path.name for path in folder.iterdir()] == ["key"]
     assert (folder / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_replica_is_configured_where_there_is_one() -> None:
+    script = (
+        "from reviewqueue import settings; "
+        "print(sorted(settings.DATABASES), settings.DATABASES['replica']['HOST'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT,
+        env=os.environ | {"REPLICA_URL": "postgresql://me@second.example/mine"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "['default', 'replica'] second.example"
+
+
+def test_wrong_replica_url_is_named() -> None:
+    with pytest.raises(env.ConfigurationError, match=r"REPLICA_URL has pool_max_size='x'"):
+        env.database_config("postgresql://host/mine?pool_max_size=x", variable="REPLICA_URL")

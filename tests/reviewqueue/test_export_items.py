@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from reviewqueue.exports import Selection, export_items, export_lines
 from reviewqueue.known_answers import mark_known, retire_known
 from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
+from routing.ids import first_uuid7
 from routing.models import Decision, Item, Stream
 from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
 from tests.scenes import publish as publish_policy_of
@@ -324,6 +325,20 @@ def test_only_decisions_are_looked_up_item_by_item() -> None:
         cursor.execute(f"EXPLAIN {exports.PAGE_LINES}", given)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert plan.count("Nested Loop") == 1
+
+
+def test_export_since_a_time_reads_no_items_from_before() -> None:
+    stream = make_stream()
+    begin = timezone.now()
+    post(stream, "a")
+    begun = exports.find_beginning(Selection(stream, since=begin))
+    assert begun == first_uuid7(begin - exports.CLOCKS_DIFFER)
+    assert exports.find_beginning(Selection(stream)) == exports.FIRST_ID
+    assert [one["external_id"] for one in read_lines(Selection(stream, since=begin))] == ["a"]
+    # From before there were times: all.
+    old = Selection(stream, since=datetime(1, 1, 2, tzinfo=UTC))
+    assert len(read_lines(old)) == 1
+    assert read_lines(Selection(stream, since=begin + timedelta(hours=1))) == []
 
 
 def test_selection_by_state_and_time(tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def test_changed_token_does_not_open() -> None:
         unseal(token[:-4] + "AAA=")
 
 
+def test_what_was_sealed_for_one_purpose_opens_for_no_other() -> None:
+    with pytest.raises(SealError):
+        unseal(seal("whsec_x"), "second factors")
+
+
 def test_secret_stands_nowhere_in_the_database(stream: Stream) -> None:
     webhook = make_webhook(stream)
     rotate_secret(webhook_id=webhook.id, by=make_person("ann", stream, "stream_admin"))
@@ -60,7 +65,10 @@ def test_key_is_changed_without_a_pause(stream: Stream, settings: Settings) -> N
     assert (webhook.secret, webhook.previous_secret) == secrets
     output = io.StringIO()
     call_command("reseal_webhooks", stdout=output)
-    assert output.getvalue() == "1 webhook was sealed anew.\n"
+    assert output.getvalue().splitlines() == [
+        "1 webhook was sealed anew.",
+        "0 second factors were sealed anew.",
+    ]
     settings.WEBHOOK_KEYS = ["new"]
     webhook.refresh_from_db()
     assert (webhook.secret, webhook.previous_secret) == secrets

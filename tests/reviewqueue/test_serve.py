@@ -35,7 +35,7 @@ def children_of(pid: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         words = Path(f"/proc/{number}/cmdline").read_text().split("\0")
-        for word in ("granian", "worker", "beat"):
+        for word in ("reviewqueue.web", "worker", "beat"):
             if word in words:
                 found[word] = int(number)
     return found
@@ -72,7 +72,7 @@ class Run:
         return "".join(self.said)
 
     def has_all_children(self) -> bool:
-        return children_of(self.process.pid).keys() == {"granian", "worker", "beat"}
+        return children_of(self.process.pid).keys() == {"reviewqueue.web", "worker", "beat"}
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_serve_first_page_falls_and_ctrl_c(run: Run) -> None:
     assert wait_until(run.has_all_children, seconds=30)
     after = children_of(run.process.pid)
     assert after["worker"] != before["worker"]
-    assert (after["granian"], after["beat"]) == (before["granian"], before["beat"])
+    assert (after["reviewqueue.web"], after["beat"]) == (before["reviewqueue.web"], before["beat"])
 
     run.process.send_signal(signal.SIGINT)
     assert "Stopping" in run.read_rest()

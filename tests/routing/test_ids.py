@@ -1,8 +1,9 @@
 """Primary keys."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
-from routing.ids import uuid7
+from routing.ids import first_uuid7, uuid7
 
 
 def test_version_and_variant() -> None:
@@ -26,3 +27,9 @@ def test_sorts_by_creation_and_never_repeats() -> None:
 
     assert made == sorted(made)
     assert len(set(made)) == 200
+
+
+def test_first_id_of_a_time_stands_before_all_that_are_made_from_then_on() -> None:
+    now = datetime.now(UTC)
+    assert first_uuid7(now) <= uuid7() < first_uuid7(now + timedelta(minutes=1))
+    assert first_uuid7(now).int >> 80 == int(now.timestamp() * 1000)

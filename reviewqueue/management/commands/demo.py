@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from reviewqueue import variables
 from reviewqueue.demo.logins import prepare_demo, read_note
 
 _DEFAULT_URL = "http://127.0.0.1:8000"
@@ -27,7 +28,7 @@ class Command(BaseCommand):
         what.add_argument("--load", action="store_true", help="items, verdicts and measurements")
         parser.add_argument(
             "--url",
-            default=os.environ.get("REVIEWQUEUE_URL", ""),
+            default=variables.text("REVIEWQUEUE_URL"),
             help=f"where the product answers; by default as noted, else {_DEFAULT_URL}",
         )
 

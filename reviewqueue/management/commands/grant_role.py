@@ -1,13 +1,11 @@
-"""`manage.py grant_role`: give the application's database role its rights, and no more."""
+"""`manage.py grant_role`: give a database role the application's rights, and no more."""
 
 from argparse import ArgumentParser
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
 
-GRANTS: Final = Path(__file__).parent.parent / "grants.sql"
+from reviewqueue.application_role import ROLE, NoRoleError, OwnRoleError, grant_rights
 
 
 class Command(BaseCommand):
@@ -16,24 +14,19 @@ class Command(BaseCommand):
     help = (
         "Gives a database role what the application needs: to read and write rows, without "
         "TRUNCATE, without any change of a table, and without UPDATE and DELETE where history is "
-        "append-only. Run it as the owner of the tables, after each migration; docs/roles.md says "
-        "how the two roles are made."
+        f"append-only. A migration does so by itself for {ROLE}. Run it as the owner of the "
+        "tables; docs/roles.md says how the two roles are made."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
-        parser.add_argument("role", help="the application's role, such as reviewqueue_app")
+        parser.add_argument("role", help=f"the application's role, such as {ROLE}")
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Grant in one transaction."""
         role = str(options["role"])
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT rolname = current_user FROM pg_roles WHERE rolname = %s", [role])
-            found = cursor.fetchone()
-            if found is None:
-                raise CommandError(f"There is no role {role!r}; docker/roles.sql makes it.")
-            if found[0]:
-                raise CommandError(f"{role!r} is who asks; connect as the owner of the tables.")
-            cursor.execute("SELECT set_config('reviewqueue.role', %s, true)", [role])
-            cursor.execute(GRANTS.read_text())
+        try:
+            grant_rights(role)
+        except (NoRoleError, OwnRoleError) as error:
+            raise CommandError(f"{role!r}: {error}") from error
         self.stdout.write(f"{role} may use the tables as the application does.")

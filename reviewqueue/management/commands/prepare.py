@@ -4,13 +4,15 @@ import hashlib
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from reviewqueue.progress import timed_step
@@ -54,15 +56,11 @@ class Command(BaseCommand):
                 time.sleep(1)
 
     def _migrate(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
-            try:
-                executor = MigrationExecutor(connection)
-                if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                    with timed_step("Migrating the database"):
-                        call_command("migrate", interactive=False, verbosity=0)
-            finally:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+        with _one_at_a_time():
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                with timed_step("Migrating the database"):
+                    call_command("migrate", interactive=False, verbosity=0)
 
     def _collect_static(self) -> None:
         stamp = Path(settings.STATIC_ROOT) / "fingerprint"
@@ -72,6 +70,25 @@ class Command(BaseCommand):
         with timed_step("Collecting static files"):
             call_command("collectstatic", interactive=False, verbosity=0)
             stamp.write_text(current)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait until nobody else migrates, and keep others waiting until the block's end.
+
+    By a transaction of a connection of its own: a lock of a session would stay behind where a
+    pooler gives each transaction another session.
+    """
+    lock = connections.create_connection(DEFAULT_DB_ALIAS)
+    lock.set_autocommit(False)
+    try:
+        with lock.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
+        yield
+    finally:
+        lock.rollback()
+        lock.set_autocommit(True)
+        lock.close()
 
 
 def _fingerprint_of_static_files() -> str:

@@ -1,0 +1,90 @@
+"""Accounts: made by administrators, entered with a password or through the house's directory."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from allauth.account import app_settings as account_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from django.shortcuts import render
+
+from reviewqueue.sign_ins import note_lock_out, note_stranger
+
+if TYPE_CHECKING:
+    from allauth.socialaccount.models import SocialLogin
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+    """Nobody signs up; a log-in of a moment ago is proof enough; lock-outs are logged."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def is_reauthentication_required(self, *, app: str) -> bool:  # noqa: ARG002
+        """Whether the last proof of who this is, the log-in itself included, is too long ago."""
+        records = get_authentication_records(context.request, context.request.user)
+        last = max((record["at"] for record in records), default=0.0)
+        return bool(time.time() - last >= account_settings.REAUTHENTICATION_TIMEOUT)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            note_lock_out(request, str(credentials.get("username", "")))
+            raise
+
+
+class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth is untyped
+    """Whom the directory knows enters the account of the same verified e-mail address.
+
+    From then on the directory's own id leads there, whatever becomes of the address. The local
+    password stays, so that an administrator gets in while the directory is away.
+    """
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: "SocialLogin") -> None:
+        if sociallogin.is_existing:
+            return
+        for one in sociallogin.email_addresses:
+            # Some directories send the text "false", which is no falsehood.
+            one.verified = one.verified is True
+        emails = [one.email for one in sociallogin.email_addresses if one.verified]
+        found = list(_people_at(emails)[:2])
+        if len(found) == 1:
+            sociallogin.connect(request, found[0])
+        elif found or not self.is_open_for_signup(request, sociallogin):
+            note_stranger(request)
+            raise ImmediateHttpResponse(
+                render(request, "socialaccount/no_account.html", status=403)
+            )
+
+    def is_open_for_signup(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        sociallogin: "SocialLogin",
+    ) -> bool:
+        """Only where accounts are made by the directory, and for addresses that nobody has."""
+        emails = [one.email for one in sociallogin.email_addresses]
+        # allauth keeps the address that an account of the directory came with beside the account.
+        kept = EmailAddress.objects.annotate(lowered=Lower("email")).filter(
+            lowered__in=[email.lower() for email in emails]
+        )
+        taken = _people_at(emails).exists() or kept.exists()
+        return bool(settings.OIDC_MAKES_ACCOUNTS) and not taken
+
+
+def _people_at(emails: Sequence[str]) -> QuerySet[User]:
+    same = Q(pk__in=[])
+    for email in emails:
+        same |= Q(email__iexact=email)
+    return User.objects.filter(same)
