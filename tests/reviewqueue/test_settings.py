@@ -18,6 +18,8 @@ PRODUCTION = {
     "SECRET_KEY": "rZ3_kQ9vX1mB7tN5-pL2wY8cJ4hG6fD0sA3eU7iO1bV9x-gT6jR",
     "AUDIT_SECRET": LONG,
     "WEBHOOK_KEYS": LONG,
+    "METRICS_TOKEN": LONG,
+    "LOG_FORMAT": "json",
 }
 
 

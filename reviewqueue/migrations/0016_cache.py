@@ -14,6 +14,6 @@ CREATE = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviewqueue", "0013_budget_sheet")]
+    dependencies = [("reviewqueue", "0015_drop_doubled_indexes")]
 
     operations = [migrations.RunSQL(CREATE, "DROP TABLE reviewqueue_cache")]
