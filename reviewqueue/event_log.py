@@ -98,7 +98,9 @@ def _find(query: LogQuery) -> QuerySet[Event]:
         events = events.filter(actor__username=query.who)
     if query.since is not None:
         # What was imported from the past happened earlier than its id says.
-        events = events.filter(id__gte=first_uuid7(query.since - CLOCKS_DIFFER), happened_at__gte=query.since)
+        events = events.filter(
+            id__gte=first_uuid7(query.since - CLOCKS_DIFFER), happened_at__gte=query.since
+        )
     return events
 
 
