@@ -14,14 +14,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['stream', 'id'], name='event_of_stream'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(condition=models.Q(('kind__startswith', 'verdict.'), ('kind__startswith', 'task.'), _connector='OR', _negated=True), fields=['stream', 'id'], name='event_but_work'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='announcement',
             trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='656d84e5e7ca57842ba0b1cd98e82c47982854ff', operation='DELETE', pgid='pgtrigger_kept_67659', table='routing_announcement', when='BEFORE')),

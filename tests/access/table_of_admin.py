@@ -44,7 +44,6 @@ OF_STREAMS: Final = {
 }
 # What is of no stream is the site admin's alone.
 OF_SITE: Final = (
-    "account/emailaddress",
     "auth/group",
     "auth/user",
     "django_celery_beat/clockedschedule",
@@ -52,7 +51,6 @@ OF_SITE: Final = (
     "django_celery_beat/intervalschedule",
     "django_celery_beat/periodictask",
     "django_celery_beat/solarschedule",
-    "mfa/authenticator",
 )
 OBJECT: Final = "<path:object_id>/"
 
@@ -138,7 +136,7 @@ PAGES: Final = (
 # Open to whoever asks: they let nobody in, and lead to the log-in or back.
 DOORS: Final = ("login/", "logout/", "r/<path:content_type_id>/<path:object_id>/")
 LEFT: Final = (
-    r"^(?P<app_label>routing|reviewqueue|auth|calibration|django_celery_beat|account|mfa)/$",
+    r"^(?P<app_label>routing|reviewqueue|auth|calibration|django_celery_beat)/$",
     r"(?P<url>.*)$",
 )
 ADMIN: Final = (

@@ -123,25 +123,16 @@ INSIGHT: Final = (
     Rule(f"{STREAM}insight/reviewers/table.csv", read(SIGNED_IN)),
 )
 # What is behind the log-in and of the person alone.
-_OWN: Final = ("accounts/password/change/", "accounts/2fa/")
 ACCOUNT: Final = tuple(
     Rule(f"accounts/{page}", {}, kind="account", in_stream=False)
     for page in (
+        "",
         "login/",
         "logout/",
         "inactive/",
-        "signup/",
         "reauthenticate/",
-        "email/",
-        "confirm-email/",
         "password/change/",
-        "password/set/",
-        "password/reset/",
-        "login/code/confirm/",
-        r"^confirm-email/(?P<key>[-:\w]+)/$",
-        "password/reset/key/done/",
-        r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$",
-        "password/reset/done/",
+        "sessions/end/",
         "2fa/",
         "2fa/authenticate/",
         "2fa/reauthenticate/",
@@ -150,6 +141,9 @@ ACCOUNT: Final = tuple(
         "2fa/recovery-codes/",
         "2fa/recovery-codes/generate/",
         "2fa/recovery-codes/download/",
+        "oidc/<slug:provider_id>/login/",
+        "oidc/<slug:provider_id>/login/callback/",
+        "oidc/cancelled/",
     )
 )
 PAGES: Final = (*ANYWHERE, *OF_STREAMS, *REVIEW, *INSIGHT)

@@ -1,11 +1,11 @@
 """The pages, cell by cell."""
 
-import re
 from collections.abc import Callable
 
 import pytest
 
 from tests.access.cells import ask, forgotten, outcome_of, try_rule
+from tests.access.routes import fill
 from tests.access.rules import METHODS, ROLES, Rule
 from tests.access.scene import Scene
 from tests.access.table_of_pages import ACCOUNT, PAGES
@@ -29,8 +29,7 @@ def test_account_page_never_fails(
 ) -> None:
     """They are of the person who asks, so that there is nothing foreign about them."""
     record_property("cells", rule.cells)
-    address = re.sub(r"\^|\$", "", "/" + rule.route)
-    address = re.sub(r"\(\?P<\w+>(?:[^()\[\]]|\[[^\]]*\])*\)", "Mw", address)
+    address = fill(rule.route, {"provider_id": "directory"})
     failed = []
     for role in ROLES:
         for method in METHODS:
