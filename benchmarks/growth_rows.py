@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import numpy as np
 import psycopg
@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from benchmarks.growth_past import Past
-from calibration.frames import confidence_bins
+from calibration.frames import RECOUNT, confidence_bins
 from calibration.models import AuditDraw, FrameCount, GroundTruth
 from reviewqueue.models import ReviewTask, Verdict
 from routing.items import write_canonically
@@ -101,12 +101,15 @@ def grow(shift: Shift, *, first: int, last: int) -> None:
     spans = [(start, min(start + step - 1, last)) for start in range(first, last + 1, step)]
     with _connect() as own:
         keys = _drop_foreign_keys(own)
+        # Else it reads again and again what is being written; all is vacuumed at the end.
+        _set_autovacuum(own, "SET (autovacuum_enabled = false)")
         try:
             with ThreadPoolExecutor(WRITERS) as threads:
                 parts = [spans[number::WRITERS] for number in range(WRITERS)]
                 list(threads.map(lambda part: _write(shift, part), parts))
             _count_frames(own, shift, first, last)
         finally:
+            _set_autovacuum(own, "RESET (autovacuum_enabled)")
             with ThreadPoolExecutor(WRITERS) as threads:
                 list(threads.map(_add_foreign_keys, _by_table(keys)))
     settle(WRITERS)
@@ -127,6 +130,12 @@ def settle(writers: int = WRITERS) -> None:
         list(threads.map(_vacuum, (model._meta.db_table for model in ALL_TABLES)))
     with _connect() as own:
         own.execute("CHECKPOINT")
+
+
+def _set_autovacuum(own: psycopg.Connection, change: LiteralString) -> None:
+    for model in ALL_TABLES:
+        table = sql.Identifier(model._meta.db_table)
+        own.execute(sql.SQL("ALTER TABLE {} " + change).format(table))
 
 
 def _vacuum(table: str) -> None:
@@ -341,3 +350,5 @@ def _count_frames(own: psycopg.Connection, shift: Shift, first: int, last: int) 
             "last": last,
         },
     )
+    own.execute("DELETE FROM calibration_daycount WHERE stream_id = %s", [stream.id])
+    own.execute(RECOUNT, {"stream": stream.id})

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from benchmarks.stage import Stage
+from calibration.frames import recount_days
 from routing.models import Category, Policy, Stream
 from routing.policies import publish_policy
 
@@ -101,7 +102,13 @@ django.setup()
 from benchmarks.recalibrate import recalibrate_here
 print(json.dumps(recalibrate_here(sys.argv[1])))
 """
-_TABLES = ("routing_item", "routing_decision", "calibration_groundtruth", "calibration_framecount")
+_TABLES = (
+    "routing_item",
+    "routing_decision",
+    "calibration_groundtruth",
+    "calibration_framecount",
+    "calibration_daycount",
+)
 
 
 def run(stage: Stage, *, labels: int = LABELS) -> dict[str, float]:
@@ -134,6 +141,7 @@ def make_labelled_stream(key: str, *, labels: int, categories: int = CATEGORIES)
         cursor.execute("SELECT setseed(0.5)")
         for statement in (_MAKE_CASES, _MAKE_ITEMS, _MAKE_DECISIONS, _MAKE_LABELS, _COUNT_FRAME):
             cursor.execute(statement, given)
+    recount_days(stream.id)
     with connection.cursor() as cursor:
         for table in _TABLES:
             cursor.execute(f"VACUUM ANALYZE {table}")

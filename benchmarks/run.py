@@ -1,7 +1,7 @@
 """`make bench`: what the work costs, beside what the same machine could do at most.
 
     python -m benchmarks.run [decide] [calibration] [intake] [review] [recalibrate]
-        [export] [startup] [processes] [--full]
+        [export] [pages] [startup] [processes] [--full]
     python -m benchmarks.run growth [--items 10000000]
 
 Without parts all of them but `growth`, which makes one stream and lets it grow. `--full` measures
@@ -45,7 +45,7 @@ ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
     "startup": startup.run,
     "processes": _run_processes,
 }
-SERVED = ("intake", "review", "recalibrate", "export")
+SERVED = ("intake", "review", "recalibrate", "export", "pages")
 PARTS = (*ALONE, *SERVED)
 GROWTH = "growth"
 
@@ -76,12 +76,14 @@ def run_parts(parts: Sequence[str], *, full: bool) -> dict[str, float]:
 
 def _served(name: str, stage: Stage, *, full: bool) -> Callable[[], dict[str, float]]:
     # Django is set up with the stage.
-    from benchmarks import export, intake, recalibrate, review  # noqa: PLC0415
+    from benchmarks import export, intake, pages, recalibrate, review  # noqa: PLC0415
 
     if name == "intake":
         return lambda: intake.run(stage)
     if name == "export":
         return lambda: export.run(stage)
+    if name == "pages":
+        return lambda: pages.run(stage)
     if name == "recalibrate":
         return lambda: recalibrate.run(stage)
     return lambda: review.run(stage, full=full)
@@ -100,6 +102,20 @@ def write_results(found: Mapping[str, float], *, whole: bool, path: Path = RESUL
     kept = {} if whole or not path.exists() else json.loads(path.read_text())
     new = {name: float(f"{value:.4g}") for name, value in found.items()}
     path.write_text(json.dumps(dict(sorted((kept | new).items())), indent=2) + "\n")
+    path.with_suffix(".md").write_text(draw_shares(kept | new))
+
+
+def draw_shares(found: Mapping[str, float]) -> str:
+    """Every figure as Markdown, with its limit and its share of it where there is one."""
+    lines = [
+        "| figure | measured | limit in the same run | share |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for name, value in sorted(found.items()):
+        limit = found.get(LIMITS.get(name, ""))
+        beside = " | |" if limit is None else f" {limit:,.4g} | {value / limit:.1%} |"
+        lines.append(f"| `{name}` | {value:,.4g} |{beside}")
+    return "\n".join(lines) + "\n"
 
 
 def draw_table(found: Mapping[str, float]) -> str:

@@ -58,7 +58,7 @@ def read_course(*, watch: DriftWatch, stretch: Stretch) -> Course | None:
     draws = (
         AuditDraw.objects.filter(
             stream_id=watch.stream_id,
-            watched_at__isnull=False,
+            watched_at__gte=stretch.since,
             decision__policy__in=stretch.policy_ids,
             decision__queue=Decision.Queue.AUTO,
             item__model_version=stretch.model_version,

@@ -2,7 +2,8 @@
 
 Estimates divide by exact counts of everything routed, so intake notes each decision's cell
 (`FrameDelta`, append-only and thus free of contention) and one writer folds the notes into
-`FrameCount`, which reports read.
+`FrameCount`, which reports read, and into `DayCount`, the same by day,
+bin and queue alone.
 """
 
 from collections.abc import Sequence
@@ -85,9 +86,34 @@ def fold_deltas(*, limit: int = 100_000) -> int:
                 ON CONFLICT ON CONSTRAINT frame_key_unique DO UPDATE SET
                     count = kept.count + excluded.count,
                     raw_sum = kept.raw_sum + excluded.raw_sum
+            ), summed AS (
+                INSERT INTO calibration_daycount AS kept
+                    (id, stream_id, day, model_version, bin, queue, count)
+                SELECT gen_random_uuid(), stream_id, day, model_version, bin, queue, sum(count)
+                FROM taken
+                GROUP BY stream_id, day, model_version, bin, queue
+                ON CONFLICT ON CONSTRAINT day_count_unique DO UPDATE SET
+                    count = kept.count + excluded.count
             )
             SELECT count(*) FROM taken
             """,
             [limit],
         )
         return int(cursor.fetchone()[0])
+
+
+RECOUNT: Final = """
+    INSERT INTO calibration_daycount (id, stream_id, day, model_version, bin, queue, count)
+    SELECT gen_random_uuid(), stream_id, day, model_version, bin, queue, sum(count)
+    FROM calibration_framecount WHERE stream_id = %(stream)s
+    GROUP BY stream_id, day, model_version, bin, queue
+"""
+
+
+@transaction.atomic
+def recount_days(stream_id: UUID) -> None:
+    """Sum a stream's days up anew, where frame counts were written by another way than folding."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FOLD_LOCK])
+        cursor.execute("DELETE FROM calibration_daycount WHERE stream_id = %s", [stream_id])
+        cursor.execute(RECOUNT, {"stream": stream_id})

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BooleanField,
+    Count,
     Exists,
     F,
     Func,
@@ -42,6 +43,8 @@ TailArray = npt.NDArray[np.uint64]
 
 CHUNK: Final = 20_000
 TAIL: Final = (1 << 62) - 1  # the random end of a uuid7
+# Of cohorts up to so many items the labels still to come are counted one by one.
+COUNTED_UP_TO: Final = 200_000
 QUEUES: Final = tuple(Decision.Queue.values)
 # Reasons of rules that hold an item whatever the cut-off.
 BOUND: Final = (
@@ -79,8 +82,18 @@ FRAME: Final = """
         WHERE stream_id = %(stream)s AND day BETWEEN %(first)s AND %(last)s
     ) AS noted
 """
+# The same by day, bin and queue alone: some hundred rows a day.
+DAYS: Final = """
+    SELECT {columns} FROM (
+        SELECT day, model_version, bin, queue, count FROM calibration_daycount
+        WHERE stream_id = %(stream)s AND day BETWEEN %(first)s AND %(last)s
+        UNION ALL
+        SELECT day, model_version, bin, queue, count FROM calibration_framedelta
+        WHERE stream_id = %(stream)s AND day BETWEEN %(first)s AND %(last)s
+    ) AS noted
+"""
 NEWEST_VERSION: Final = (
-    FRAME.format(columns="model_version")
+    DAYS.format(columns="model_version")
     + "GROUP BY day, model_version ORDER BY day DESC, sum(count) DESC, model_version DESC LIMIT 1"
 )
 ROUTED: Final = (
@@ -90,7 +103,7 @@ ROUTED: Final = (
 )
 
 ROUTED_IN_ALL: Final = (
-    FRAME.format(columns="min(day) FILTER (WHERE count > 0), sum(count)")
+    DAYS.format(columns="min(day) FILTER (WHERE count > 0), sum(count)")
     + "WHERE model_version = %(version)s"
 )
 
@@ -228,7 +241,7 @@ def read_evidence(cohort: Cohort) -> Evidence:
         strata=strata.keys(),
         labels=labels,
         frame=frame,
-        open=_count_open(cohort),
+        open=_count_open(cohort, strata.keys(), labels, frame),
     )
 
 
@@ -270,8 +283,15 @@ def count_routed(cohort: Cohort) -> tuple[date | None, int]:
 
 def labels_of(cohort: Cohort) -> QuerySet[GroundTruth]:
     """The cohort's labels that may enter an estimate."""
-    return GroundTruth.objects.usable().filter(
+    return _of_cohort(GroundTruth.objects.usable(), cohort)
+
+
+def _of_cohort(labels: QuerySet[GroundTruth], cohort: Cohort) -> QuerySet[GroundTruth]:
+    return labels.filter(
         stream_id=cohort.stream.id,
+        # Nothing is settled before it is decided: with this the labels of earlier years are not
+        # even looked at. A day less, since the two moments may be of two machines' clocks.
+        settled_at__gte=cohort.start - timedelta(days=1),
         decision__decided_at__gte=cohort.start,
         decision__decided_at__lt=cohort.end,
         item__model_version=cohort.model_version,
@@ -398,8 +418,12 @@ def _read_frame(cohort: Cohort, categories: _Codes, strata: _Codes) -> FrameRows
     )
 
 
-def _count_open(cohort: Cohort) -> OpenLabels:
-    """Unanswered seats, by what made them: certainty, the audit's draw or the flagged share's."""
+def _count_open(
+    cohort: Cohort, strata: Sequence[str], labels: Labels, frame: FrameRows
+) -> OpenLabels:
+    """Labels still to come: counted, or where the cohort is large as many as the design gives."""
+    if frame.items > COUNTED_UP_TO:
+        return _expect_open(cohort, strata, labels, frame)
     settled = GroundTruth.objects.current().filter(
         stream_id=cohort.stream.id, item_id=OuterRef("item_id")
     )
@@ -424,3 +448,26 @@ def _count_open(cohort: Cohort) -> OpenLabels:
         if hash_draws(stream_id=stream_id, item_id=item_id, rate=pi, purpose="flagged")
     ]
     return OpenLabels(count=sure + len(chances), weight=sure + sum(1.0 / pi for pi in chances))
+
+
+def _expect_open(
+    cohort: Cohort, strata: Sequence[str], labels: Labels, frame: FrameRows
+) -> OpenLabels:
+    """N pi - n by stratum, without a look at the items: exact where pi is 1, and else, of this
+    many, true to a few in a thousand."""
+    chances = np.array([float(key.rpartition(" ")[2]) for key in strata], dtype=np.float64)
+    settled = np.bincount(labels.stratum, minlength=len(strata)).astype(np.float64)
+    uncertain = (
+        _of_cohort(GroundTruth.objects.current().filter(kind=GroundTruth.Kind.UNCERTAIN), cohort)
+        .order_by()
+        .values_list("decision__queue", "decision__label_pi")
+        .annotate(number=Count("id"))
+    )
+    place = {key: number for number, key in enumerate(strata)}
+    for queue, pi, number in uncertain:
+        if (key := name_stratum(queue, pi)) in place:
+            settled[place[key]] += number
+    routed = np.bincount(frame.stratum, weights=frame.count, minlength=len(strata))
+    waiting = np.maximum(routed * chances - settled, 0.0)
+    weights = np.divide(waiting, chances, out=np.zeros_like(waiting), where=chances > 0.0)
+    return OpenLabels(count=round(float(waiting.sum())), weight=float(weights.sum()))

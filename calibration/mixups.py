@@ -26,7 +26,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """n labels, the newest first: what the model said and, by label, all that would have done.
+    """n labels, the last settled first: what the model said and, by label, all that would do.
 
     `predicted` (n,) and `truth` are numbers of `categories`; a label that fits no category has an
     empty truth.
@@ -101,7 +101,7 @@ def find_mixups(*, cohort: Cohort, categories: Sequence[str]) -> Mixups:
 
 
 def _read_labels(cohort: Cohort, numbers: Mapping[str, int]) -> Said:
-    newest = labels_of(cohort).order_by("-decision__decided_at", "-id")[:MOST_LABELS]
+    newest = labels_of(cohort).order_by("-settled_at", "-id")[:MOST_LABELS]
     columns = ("item_id", "verdict_id", "decision__predicted", "categories", "pi")
     rows = [
         row

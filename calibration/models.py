@@ -53,6 +53,12 @@ class AuditDraw(models.Model):
                 name="draw_unopened",
                 condition=Q(opened_at__isnull=True),
             ),
+            # How the evidence of a drift watch went, in the order in which it looked.
+            models.Index(
+                fields=["stream", "watched_at"],
+                name="draw_watched",
+                condition=Q(watched_at__isnull=False),
+            ),
             # The drift watch: what it has not looked at yet.
             models.Index(
                 fields=["stream", "drawn_at"],
@@ -168,7 +174,9 @@ class FrameKey(models.Model):
     bin = models.SmallIntegerField()
     queue = models.CharField(max_length=10, choices=Decision.Queue)
     pi = models.FloatField()
-    count = models.PositiveIntegerField()
+    # Of a count never negative; what a folder adds to it may be, and a constraint would look at
+    # that alone.
+    count = models.IntegerField()
     raw_sum = models.FloatField()
 
     class Meta:
@@ -209,13 +217,41 @@ class FrameDelta(FrameKey):
     where a further decision took the place of an earlier one.
     """
 
-    count = models.IntegerField()
-
     class Meta:
         triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: +{self.count}"
+
+
+class DayCount(models.Model):
+    """Decisions per stream, day, model version, bin and queue: `FrameCount` summed up for pages.
+
+    Some hundred rows a day, whatever is routed and however many categories there are; the same
+    folder adds to both.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Without an index of its own: the one below begins with it.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    model_version = models.CharField(max_length=100, blank=True)
+    bin = models.SmallIntegerField()
+    queue = models.CharField(max_length=10, choices=Decision.Queue)
+    count = models.IntegerField()
+
+    class Meta:
+        ordering: ClassVar = ["stream", "-day", "queue"]
+        constraints: ClassVar = [
+            # Also finds a stream's days.
+            models.UniqueConstraint(
+                fields=["stream", "day", "model_version", "bin", "queue"], name="day_count_unique"
+            ),
+        ]
+        triggers: ClassVar = [never_truncated()]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.queue}: {self.count}"
 
 
 class JobRun(models.Model):

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from calibration.core.estimates import FloatArray
-from calibration.labels import Cohort, decisions_of, labels_of
+from calibration.labels import Cohort, count_routed, decisions_of, labels_of
 from routing.core.evidence import ground_signals, stored_evidence
 from routing.core.policy import Policy
 from routing.core.signals import Outside, ScoreMatrix, Signals, compute_signals, stored_matrix
+from routing.models.draws import is_drawn_by_id
 
-# Shares of so many items are known to half a point, and trying a policy on them takes 20 ms.
-MOST_ITEMS: Final = 30_000
+# Shares of so many items are known to half a point, and trying a policy on them takes 30 ms.
+MOST_ITEMS: Final = 50_000
 MOST_LABELS: Final = 30_000
 CHUNK: Final = 2_000
 
@@ -75,7 +76,7 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The newest items of a cohort, and its newest labels with their weights 1/pi.
+    """Items drawn from a cohort, and the labels that were settled last with their weights 1/pi.
 
     `correct` (m,) is 1 where the label agrees with the prediction.
     """
@@ -109,15 +110,18 @@ class Sample:
 
 
 def read_sample(*, cohort: Cohort, policy: Policy) -> Sample:
-    """The sample of a cohort under the policy's categories, in two queries.
+    """The sample of a cohort under the policy's categories, in three queries.
 
-    Items whose scores the policy cannot read are left out.
+    All its items, or about 50,000 of them drawn by their ids; 30,000 labels at most. Items whose
+    scores the policy cannot read are left out.
     """
     read = "item__evidence" if cohort.stream.is_grounded else "item__scores"
-    newest = decisions_of(cohort).order_by("-decided_at", "-id")[:MOST_ITEMS]
-    scores = newest.values_list(read, flat=True).iterator(CHUNK)
+    _first, routed = count_routed(cohort)
+    is_drawn = is_drawn_by_id("item_id", MOST_ITEMS / max(routed, 1))
+    drawn = decisions_of(cohort).filter(is_drawn).order_by("-decided_at", "-id")
+    scores = drawn.values_list(read, flat=True).iterator(CHUNK)
     items = _join([_read(policy, rows)[0] for rows in _chunks(scores)], len(policy.table.watched))
-    labels = labels_of(cohort).order_by("-decision__decided_at", "-id")[:MOST_LABELS]
+    labels = labels_of(cohort).order_by("-settled_at", "-id")[:MOST_LABELS]
     parts: list[Readings] = []
     correct: list[bool] = []
     weights: list[float] = []

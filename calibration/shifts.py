@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from calibration.core.stability import GROUPS, Stability, measure_stability
 from calibration.jobs import day_of, run_once
-from calibration.labels import FRAME
+from calibration.labels import DAYS
 from calibration.models import JobRun
 from calibration.monitoring import newest_model
 from calibration.watches import Stretch, find_stretch, open_watch
@@ -24,14 +24,14 @@ SCORE_SHIFT: Final = "score_shift"
 RECENT_DAYS: Final = 7
 REFERENCE_DAYS: Final = 28
 BY_BIN: Final = (
-    FRAME.format(columns="bin, sum(count)") + "WHERE model_version = %(version)s GROUP BY bin"
+    DAYS.format(columns="bin, sum(count)") + "WHERE model_version = %(version)s GROUP BY bin"
 )
 BY_QUEUE: Final = (
-    FRAME.format(columns="queue, sum(count)") + "WHERE model_version = %(version)s GROUP BY queue"
+    DAYS.format(columns="queue, sum(count)") + "WHERE model_version = %(version)s GROUP BY queue"
 )
 
 BY_DAY: Final = (
-    FRAME.format(columns="day, bin, queue, sum(count)")
+    DAYS.format(columns="day, bin, queue, sum(count)")
     + "WHERE model_version = %(version)s GROUP BY day, bin, queue"
 )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
+
 from calibration.models import CalibrationRun, DriftAlarm, DriftWatch
 from routing.models import Policy, Stream
 
@@ -78,6 +80,46 @@ def unanswered_alarms(*, stream: Stream) -> list[DriftAlarm]:
     last = refits.order_by("-created_at").values_list("created_at", flat=True).first()
     alarms = watch.alarms.order_by("id")
     return list(alarms if last is None else alarms.filter(raised_at__gt=last))
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenPromise:
+    """The drift alarms of a stream since its policy was published.
+
+    `whole`: one is about all categories together; `categories` have one of their own.
+    """
+
+    stream_key: str
+    stream_name: str
+    since: datetime
+    whole: bool
+    categories: int
+
+
+def read_broken_promises(streams: QuerySet[Stream]) -> list[BrokenPromise]:
+    """Those of the streams with drift alarms that no publication has followed, in one query.
+
+    The newest alarm's first. Alarms are few: each is raised once for a stretch of maps.
+    """
+    later = Policy.objects.published().filter(
+        stream=OuterRef("stream"), published_at__gt=OuterRef("raised_at")
+    )
+    rows = (
+        DriftAlarm.objects.filter(~Exists(later), stream__in=streams)
+        .order_by()
+        .values_list("stream__key", "stream__name")
+        .annotate(
+            since=Min("raised_at"),
+            whole=Count("id", filter=Q(category="")),
+            own=Count("category", filter=~Q(category=""), distinct=True),
+            newest=Max("raised_at"),
+        )
+        .order_by("-newest", "stream__key")
+    )
+    return [
+        BrokenPromise(key, name, since, bool(whole), own)
+        for key, name, since, whole, own, _ in rows
+    ]
 
 
 def _applied_maps(policy: Policy, model_version: str | None) -> object:

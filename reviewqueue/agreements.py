@@ -1,10 +1,11 @@
-"""How far the two people agree who judge an item apart."""
+"""How far the two people agree who judge an item apart, and people with what they are shown."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -13,11 +14,12 @@ from reviewqueue.settlements import DECIDING, FIRST_SEATS, first_answers
 from routing.models import Category, Stream
 
 if TYPE_CHECKING:
-    from calibration.core.agreement import Agreement
+    from calibration.core.agreement import Agreement, Difference
 
 DAYS: Final = 90
 FEWEST: Final = 30
 MOST: Final = 1_000
+MOST_ANSWERS: Final = 20_000
 DRAWS: Final = 200
 SEED: Final = 0
 
@@ -114,6 +116,59 @@ def _word_measure(name: str, measure: "Agreement") -> str:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.0f}%"
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """How often people gave the machine's answer, by whether they could see it.
+
+    `kept_blind` of `blind` answers and `kept_shown` of `shown` are the machine's own; `bias` is how
+    much more often it was overturned by those who could not see it, with its 95% interval.
+    """
+
+    kept_blind: int
+    blind: int
+    kept_shown: int
+    shown: int
+    bias: "Difference"
+
+
+def measure_sightings(*, stream: Stream, start: datetime, end: datetime) -> Sightings:
+    """Answers on held items from `start` until before `end`, of the newest 20,000 of all queues.
+
+    Chance decides which held items are judged blind, so the two groups are alike; other queues are
+    blind throughout or never. Known answers and what nobody could judge are left out.
+    """
+    # With it comes scipy, which a process does not need until somebody looks.
+    from calibration.core.agreement import automation_bias  # noqa: PLC0415
+
+    given = Verdict.objects.filter(stream=stream, answered_at__gte=start, answered_at__lt=end)
+    counted = (
+        Verdict.objects.live()
+        .first_hand()
+        .filter(
+            id__in=given.order_by("-answered_at").values("id")[:MOST_ANSWERS],
+            task__queue=ReviewTask.Queue.HOLD,
+            task__known__isnull=True,
+        )
+        .exclude(kind=Verdict.Kind.CANNOT_JUDGE)
+        .order_by()
+        .aggregate(
+            all_blind=Count("id", filter=Q(blind=True)),
+            kept_blind=Count("id", filter=Q(blind=True, confirms=True)),
+            all_shown=Count("id", filter=Q(blind=False)),
+            kept_shown=Count("id", filter=Q(blind=False, confirms=True)),
+        )
+    )
+    blind, shown = counted["all_blind"], counted["all_shown"]
+    kept_blind, kept_shown = counted["kept_blind"], counted["kept_shown"]
+    bias = automation_bias(
+        overturned_blind=blind - kept_blind,
+        blind=blind,
+        overturned_shown=shown - kept_shown,
+        shown=shown,
+    )
+    return Sightings(kept_blind, blind, kept_shown, shown, bias)
 
 
 def count_agreement_by_person(

@@ -233,24 +233,28 @@ def name_rows(stream: Stream, task_ids: Collection[UUID]) -> tuple[str, ...]:
 def undo_batch(*, batch: UUID, user: "User") -> list[Verdict]:
     """Take back every verdict of the table that nobody was told of yet; the rows are in hand again.
 
-    Those that were undone one by one are left out; of the others all or none. Rows of the same
-    stream that were claimed since wait in the queue again. Returns the verdicts taken back.
+    Those that were undone one by one, or erased, are left out; of the others all or none. Rows of
+    the same stream that were claimed since wait in the queue again. Returns the verdicts taken
+    back.
 
     Raises:
         UndoWindowPassedError: nothing of it can be undone any more.
     """
-    found = (
-        Verdict.objects.live()
-        .filter(
-            reviewer=user,
-            batch=batch,
-            answered_at__gt=Now() - LONGEST_WINDOW,
-            published_at__gt=Now(),
-        )
-        .select_related("task__decision", "task__stream")
-        .select_for_update(of=("task",))
+    found = Verdict.objects.live().filter(
+        reviewer=user,
+        batch=batch,
+        answered_at__gt=Now() - LONGEST_WINDOW,
+        published_at__gt=Now(),
     )
-    locked = list(found.order_by("id"))
+    # Items first, as whoever answers or erases has it.
+    items = Item.objects.filter(id__in=found.values("item_id")).order_by("id")
+    list(items.select_for_update(no_key=True).values_list("id"))
+    standing = found.filter(item__erased_at__isnull=True)
+    locked = list(
+        standing.select_related("task__decision", "task__stream")
+        .select_for_update(of=("task",))
+        .order_by("id")
+    )
     # Asked again under the locks: somebody's other window may have been faster.
     taken_back = set(
         Verdict.objects.filter(supersedes__in=locked).values_list("supersedes_id", flat=True)

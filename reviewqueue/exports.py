@@ -123,6 +123,7 @@ _LINES: Final = """
             WHEN 'ambiguous' THEN to_json(label.categories) END END::text, 'null'),
         ',"blind":', page.blind::text, ',"state":"', state, '","received_at":',
         to_json(received_at), ',"settled_at":', coalesce(to_json(page.settled_at)::text, 'null'),
+        ',"erased_at":' || to_json(erased_at)::text,
         ',"decision":', CASE WHEN page.blind THEN 'null' ELSE {decision} END,
         ',"label":', CASE WHEN judged AND NOT page.blind AND label.kind IS NOT NULL
             THEN {label} ELSE 'null' END,

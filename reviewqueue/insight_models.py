@@ -28,6 +28,7 @@ class InsightSheet(models.Model):
         DRIFT = "drift", _("drift")
         REVIEWERS = "reviewers", _("reviewers")
         BUDGET = "budget", _("error budget")
+        HEALTH = "health", _("health")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     stream = models.ForeignKey(Stream, models.CASCADE, related_name="+")

@@ -56,7 +56,8 @@ class ConflictError(IntakeError):
 class Taken:
     """A decision about a post: made now, or read where the same body was taken before.
 
-    Both ids are None where nothing was stored; `created` tells whether it was stored now.
+    Both ids are None where nothing was stored; `created` tells whether it was stored now, and
+    `erased_at` when what the stored item held was erased.
     """
 
     external_id: str
@@ -65,6 +66,7 @@ class Taken:
     made: Outcome | Decision
     policy_version: int
     created: bool
+    erased_at: datetime | None = None
 
 
 def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | IntakeError]:
@@ -206,4 +208,12 @@ def _answer_again(post: Post, decision: Decision) -> Taken | ConflictError:
 def read_taken(decision: Decision) -> Taken:
     """A stored decision, its item and policy loaded, as the answer to a post."""
     item, version = decision.item, decision.policy.version or 0
-    return Taken(item.external_id, item.id, decision.id, decision, version, created=False)
+    return Taken(
+        item.external_id,
+        item.id,
+        decision.id,
+        decision,
+        version,
+        created=False,
+        erased_at=item.erased_at,
+    )

@@ -62,6 +62,8 @@ def read_history(*, viewer: "User", stream: Stream, item: Item) -> History:
     verdicts = list(
         Verdict.objects.filter(task__in=tasks).select_related("reviewer", "task").order_by("id")
     )
+    for verdict in verdicts:
+        verdict.item = item
     label = None
     if not may_see.own_only:
         label = GroundTruth.objects.current().filter(stream=stream, item=item).first()

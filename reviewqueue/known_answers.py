@@ -98,9 +98,14 @@ def _find_item(stream: Stream, external_id: str) -> Item:
     asked = {"id": external_id, "stream": stream.name}
     item = None
     if "\0" not in external_id:
-        item = Item.objects.filter(stream=stream, external_id=external_id).first()
+        # Locked, so that it is not erased before this is done.
+        items = Item.objects.select_for_update(no_key=True)
+        item = items.filter(stream=stream, external_id=external_id).first()
     if item is None:
         words = _("No item “%(id)s” was posted to %(stream)s; check the id.")
+        raise KnownAnswerError(words % asked, field="external_id")
+    if item.erased_at is not None:
+        words = _("What “%(id)s” held was erased; choose another.")
         raise KnownAnswerError(words % asked, field="external_id")
     if KnownAnswer.objects.filter(item=item).exists():
         words = _("“%(id)s” has a known answer already.")

@@ -18,7 +18,9 @@ from reviewqueue import (  # whose tables are of this app too
 )
 from routing.ids import uuid7
 from routing.models import (
+    OF_ERASED_ITEM,
     Decision,
+    Erasable,
     Item,
     RemoteModel,
     Stream,
@@ -386,7 +388,10 @@ class VerdictQuerySet(models.QuerySet["Verdict"]):
 
 
 class Verdict(models.Model):
-    """The human's answer to a task. Append-only: undo and overturn are new rows."""
+    """The human's answer to a task. Append-only: undo and overturn are new rows.
+
+    Of an erased item the words are emptied; what the answer is stays.
+    """
 
     class Kind(models.TextChoices):
         CATEGORY = "category", _("category")
@@ -396,8 +401,8 @@ class Verdict(models.Model):
         WITHDRAWN = "withdrawn", _("withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+")
-    # Item and reviewer without indexes of their own: two of those below begin with them.
+    # Stream, item and reviewer without indexes of their own: those below begin with them.
+    stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     item = models.ForeignKey(Item, models.PROTECT, related_name="verdicts", db_index=False)
     task = models.ForeignKey(ReviewTask, models.PROTECT, related_name="verdicts")
     reviewer = models.ForeignKey(
@@ -451,10 +456,20 @@ class Verdict(models.Model):
         indexes: ClassVar = [
             # A reviewer's own last verdicts and today's count.
             models.Index(fields=["reviewer", "-answered_at"], name="verdict_of_reviewer"),
+            # A stream's work by day, from the index alone.
+            models.Index(
+                fields=["stream", "answered_at"],
+                name="verdict_of_stream",
+                include=["kind", "batch", "active_ms"],
+            ),
             # An item's verdicts, for the API's answer.
             models.Index(fields=["item", "-id"], name="verdict_of_item"),
         ]
-        triggers: ClassVar = append_only()
+        triggers: ClassVar = append_only(
+            erasable=Erasable(
+                emptied="""'{"comment": "", "proposed_name": ""}'""", once=OF_ERASED_ITEM
+            )
+        )
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"

@@ -25,6 +25,15 @@ class CursorError(ValueError):
     """This is no cursor of the feed; send the `next` of an earlier answer, or none to begin."""
 
 
+class CursorAheadError(CursorError):
+    """This cursor is ahead of the feed, which was restored from a backup since."""
+
+    def __init__(self, last: int) -> None:
+        super().__init__(
+            f"{CursorAheadError.__doc__} The last that it still has is o{last}: go on from there."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Outcomes, the cursor after the last of them, and whether there are more already."""
@@ -39,6 +48,8 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
 
     Raises:
         CursorError: `after` is none.
+        CursorAheadError: it was given out before a backup was restored that does not know it. What
+            comes now would count up to it unseen.
     """
     position = _read_cursor(after)
     sequence_due(stream.id)
@@ -48,9 +59,18 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
         .defer("item__payload", "item__scores", "item__blocks")
         .order_by("position")[: limit + 1]
     )
+    if position and not rows:
+        _refuse_ahead(stream, position)
     page = rows[:limit]
     last = page[-1].position if page else position
     return Page([read_message(row) for row in page], f"o{last}", len(rows) > limit)
+
+
+def _refuse_ahead(stream: Stream, position: int) -> None:
+    given = Announcement.objects.filter(stream=stream, position__isnull=False)
+    last = given.order_by("-position").values_list("position", flat=True).first() or 0
+    if position > last:
+        raise CursorAheadError(last)
 
 
 def _read_cursor(text: str) -> int:

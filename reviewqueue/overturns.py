@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from calibration.models import GroundTruth
 from calibration.truth import withdraw_truth
 from reviewqueue.announcements import announce_overturned, withdraw_overturn
-from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.models import ReviewTask, Verdict, VerdictQuerySet
 from reviewqueue.settlements import make_truth, settle_by
 from reviewqueue.verdicts import (
     Answer,
@@ -47,7 +47,7 @@ class NotOverturnableError(VerdictError):
 def may_be_overturned(verdict: Verdict) -> bool:
     """Whether `overturn_verdict` would take an answer now, as far as one can tell without a lock.
 
-    `verdict` with its task.
+    `verdict` with its task and item.
     """
     return not (_refuse(verdict) or is_superseded(verdict))
 
@@ -63,10 +63,10 @@ def overturn_verdict(
 
     Raises:
         NotOverturnableError: the verdict can still be undone, was replaced meanwhile, or is not
-            what settles its item.
+            what settles its item, or the item was erased.
         VerdictError: the answer contradicts itself, says what stands already or gives no reason.
     """
-    verdict = Verdict.objects.select_related("stream").get(id=verdict_id)
+    verdict = _with_item_locked(Verdict.objects.filter(id=verdict_id)).get()
     task = lock_seat(verdict)
     if is_superseded(verdict):
         raise NotOverturnableError(
@@ -103,13 +103,11 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
     Raises:
         UndoWindowPassedError: the window is over, or the overturn was superseded.
     """
-    overturn = (
+    overturn = _with_item_locked(
         Verdict.objects.live()
         .overturns()
-        .filter(id=verdict_id, reviewer=by, published_at__gt=Now())
-        .select_related("supersedes")
-        .first()
-    )
+        .filter(id=verdict_id, reviewer=by, published_at__gt=Now(), item__erased_at__isnull=True)
+    ).first()
     if overturn is None or overturn.supersedes is None:
         raise UndoWindowPassedError(UndoWindowPassedError.__doc__ or "")
     task = lock_seat(overturn)
@@ -128,6 +126,14 @@ def undo_overturn(*, verdict_id: UUID, by: "User") -> Verdict:
         queue=task.queue,
     )
     return back
+
+
+def _with_item_locked(verdicts: VerdictQuerySet) -> VerdictQuerySet:
+    """With stream and item, whose row is locked: it is not erased before this is done."""
+    locked = verdicts.select_for_update(of=("item",), no_key=True)
+    return locked.select_related("stream", "item", "supersedes").defer(
+        "item__payload", "item__scores", "item__blocks"
+    )
 
 
 def _bring_back(earlier: Verdict, overturn: Verdict, task: ReviewTask) -> Verdict:
@@ -158,6 +164,8 @@ def _refuse(verdict: Verdict) -> str:
     """Why the verdict cannot be overturned, in words; empty where it can."""
     if verdict.kind == Kind.WITHDRAWN:
         return _("This verdict was taken back; there is nothing to overturn.")
+    if verdict.item.erased_at is not None:
+        return _("What this item held was erased; its answer stays as it is.")
     if verdict.published_at > timezone.now():
         return _("This verdict can still be undone; nobody was told of it yet.")
     if verdict.task.known_id is not None:

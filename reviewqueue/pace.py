@@ -1,7 +1,7 @@
 """How long reviews take, from the active time that reviewers' screens report."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db.models import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MILLISECONDS = 1000.0
 SECONDS_PER_HOUR = 3600.0
 MOST_VERDICTS = 1_000
+MOST_TIMED = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,16 @@ def measure_pace(*, stream: Stream, user: "User", start: datetime, end: datetime
 def seconds_per_review(*, stream: Stream, start: datetime, end: datetime) -> dict[str, float]:
     """Mean active seconds of a verdict by the queue its task waited in, capped at the lease.
 
-    Verdicts whose active time is unknown (0) do not count; a queue without any is not listed.
+    Of the newest 50,000 with a known active time, those that stand; a queue without any is not
+    listed.
     """
     cap = stream.lease.total_seconds()
+    timed = Verdict.objects.filter(
+        stream=stream, answered_at__gte=start, answered_at__lt=end, active_ms__gt=0
+    )
     measured = (
         Verdict.objects.live()
-        .filter(stream=stream, answered_at__gte=start, answered_at__lt=end, active_ms__gt=0)
+        .filter(id__in=timed.order_by("-answered_at").values("id")[:MOST_TIMED])
         .order_by()
         .values_list("task__queue")
         .annotate(mean=Avg(Least("active_ms", Value(int(cap * MILLISECONDS)))))
@@ -115,6 +120,8 @@ def measure_label_work(cohort: Cohort) -> dict[bool, Work]:
         .filter(
             Exists(labels_of(cohort).filter(item_id=OuterRef("item_id"))),
             stream=cohort.stream,
+            # Who judges an item does so after it was decided; a day less, for two machines' clocks.
+            answered_at__gte=cohort.start - timedelta(days=1),
             batch__isnull=True,
             task__known__isnull=True,
         )

@@ -7,6 +7,7 @@ itself. The database does not keep the order of a payload's fields, so for the r
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reviewqueue.addresses import read_address
 from reviewqueue.blocks import Block, draw_blocks, is_flat_rows
@@ -46,7 +47,7 @@ class Paper:
     """A payload as a reviewer reads it; `fields` is all of it, for the disclosure.
 
     `titled` tells whether the title is the payload's own, `left_out` how many fields stand only
-    in `fields`.
+    in `fields`, `erased_at` when there was something to read until.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Paper:
     blocks: tuple[Block, ...]
     fields: Node
     left_out: int = 0
+    erased_at: datetime | None = None
 
     @property
     def needs_names(self) -> bool:
@@ -74,13 +76,14 @@ def read_item(item: Item, *, stream: Stream) -> Paper:
     """
     if stream.is_grounded:
         return _read_sentence(item, stream)
-    return read_payload(
+    paper = read_payload(
         item.payload,
         layout=stream.payload_fields,
         fallback_title=item.external_id,
         order=stream.payload_order,
         image_hosts=stream.image_hosts,
     )
+    return paper if item.erased_at is None else replace(paper, erased_at=item.erased_at)
 
 
 def read_title(item: Item, *, stream: Stream) -> str:
@@ -104,7 +107,8 @@ def _read_sentence(item: Item, stream: Stream) -> Paper:
         image_hosts=stream.image_hosts,
     )
     title = _title_of_sentence(item)
-    return replace(paper, title=title, titled=True, fields=draw_tree(dict(item.payload)))
+    fields = draw_tree(dict(item.payload))
+    return replace(paper, title=title, titled=True, fields=fields, erased_at=item.erased_at)
 
 
 def _title_of_sentence(item: Item) -> str:

@@ -6,7 +6,7 @@ host name, without TLS, and must cost nothing but what it asks for.
 
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
@@ -24,10 +24,9 @@ _PASSED_ON: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 
 def answer_probes(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
     """Answers the three addresses; everything else goes on."""
-    probes = {"/healthz": _tell_life, "/readyz": _tell_readiness, "/metrics": _tell_metrics}
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        probe = probes.get(request.path_info)
+        probe = PROBES.get(request.path_info)
         if probe is None:
             return get_response(request)
         if request.method not in {"GET", "HEAD"}:
@@ -89,3 +88,10 @@ def may_read_metrics(request: HttpRequest) -> bool:
 
 def _tell(told: dict[str, str]) -> HttpResponse:
     return HttpResponse(json.dumps(told) + "\n", content_type="application/json")
+
+
+PROBES: Final[Mapping[str, Callable[[HttpRequest], HttpResponse]]] = {
+    "/healthz": _tell_life,
+    "/readyz": _tell_readiness,
+    "/metrics": _tell_metrics,
+}

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from reviewqueue import draining, logs
 from reviewqueue.models import ApiKey
+from reviewqueue.probes import PROBES
 from routing.ids import uuid7
 
 logger = logging.getLogger("reviewqueue.requests")
@@ -35,7 +36,8 @@ def log_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
             if draining.is_draining():
                 # Whoever kept this connection asks another process next.
                 response.headers["Connection"] = "close"
-            if logger.isEnabledFor(logging.INFO):
+            # Probes come every second or so, and say nothing of anybody's work.
+            if logger.isEnabledFor(logging.INFO) and request.path_info not in PROBES:
                 _write_line(request, response, seconds=time.perf_counter() - began)
         return response
 

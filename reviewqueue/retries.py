@@ -59,7 +59,8 @@ def request_retry(
     words are told by `GET …/items/{external_id}`. Asked again, it is the request that there is.
 
     Raises:
-        RetryError: the item is no refused sentence, or `how` is no way to go about it.
+        RetryError: the item is no refused sentence or was erased, or `how` is no way to go about
+            it.
     """
     if how not in How.values:
         raise RetryError(_("Choose between another prompt and a wider retrieval."), field="how")
@@ -74,6 +75,8 @@ def request_retry(
     known = RetryRequest.objects.filter(item=found).first()
     if known is not None:
         return known
+    if found.erased_at is not None:
+        raise RetryError(_("What this sentence was is erased; post it anew upstream."))
     decision = Decision.objects.filter(item=found).order_by("-id").first()
     if not found.stream.is_grounded or decision is None or decision.action != "refuse":
         raise RetryError(_("Only a refused sentence is drafted again; this one was not refused."))

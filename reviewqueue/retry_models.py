@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-from routing.models import Item, Stream, append_only
+from routing.models import OF_ERASED_ITEM, Erasable, Item, Stream, append_only
 
 
 class RetryRequest(models.Model):
@@ -34,7 +34,9 @@ class RetryRequest(models.Model):
 
     class Meta:
         ordering: ClassVar = ["stream", "-id"]
-        triggers: ClassVar = append_only()
+        triggers: ClassVar = append_only(
+            erasable=Erasable(emptied="""'{"note": ""}'""", once=OF_ERASED_ITEM)
+        )
 
     def __str__(self) -> str:
         return f"{self.item}: {self.get_how_display()}"

@@ -32,6 +32,7 @@ SWEEPS: Final = (
     Sweep("Insight pages", "reviewqueue.tasks.make_insight_sheets", 15),
     Sweep("Fold frame counts", "calibration.tasks.fold_frame_deltas", MINUTE),
     Sweep("Drop old deliveries", "reviewqueue.tasks.delete_old_deliveries", HOUR),
+    Sweep("Retention", "reviewqueue.tasks.sweep_retention", HOUR),
     Sweep("Drop ended sessions", "reviewqueue.tasks.drop_ended_sessions", HOUR),
     Sweep("Weekly audit", "reviewqueue.tasks.sweep_audits", HOUR),
     Sweep("Daily drift watch", "reviewqueue.tasks.sweep_drift", HOUR),

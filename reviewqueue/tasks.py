@@ -18,7 +18,15 @@ from calibration.monitoring import watch_audits
 from calibration.runs import FITTED_DAYS
 from calibration.shifts import measure_shift
 from calibration.tasks import measure_month
-from reviewqueue import claims, deliveries, run_requests, second_opinions, sequencer, sessions
+from reviewqueue import (
+    claims,
+    deliveries,
+    erasures,
+    run_requests,
+    second_opinions,
+    sequencer,
+    sessions,
+)
 from reviewqueue.doorbell import Task, ring
 from reviewqueue.insight.making import make_next
 from reviewqueue.recalibrations import recalibrate_after_alarm, recalibrate_stream
@@ -99,6 +107,15 @@ def make_insight_sheets() -> None:
 
 
 @shared_task  # type: ignore[untyped-decorator]
+def sweep_retention() -> None:
+    """Ring for every stream that keeps what its items hold for so long and no longer."""
+    for stream_id in Stream.objects.filter(retention_days__isnull=False).values_list(
+        "id", flat=True
+    ):
+        ring(erase_expired_items, stream_id)
+
+
+@shared_task  # type: ignore[untyped-decorator]
 def sweep_audits() -> None:
     """Ring for the weekly audit of every stream."""
     _ring_for_streams(open_weekly_audit)
@@ -120,6 +137,15 @@ def sweep_recalibrations() -> None:
 def sweep_drift() -> None:
     """Ring for the daily drift watch of every stream."""
     _ring_for_streams(watch_drift)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def erase_expired_items(stream_id: str) -> None:
+    """Erase what the items of a stream hold that are past its retention."""
+    stream = Stream.objects.get(id=stream_id)
+    done = erasures.erase_expired(stream=stream, at=timezone.now())
+    if done is not None:
+        logger.info("%s: retention of %s: %s", stream.key, done.period, done.result)
 
 
 @shared_task  # type: ignore[untyped-decorator]

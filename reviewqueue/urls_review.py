@@ -22,6 +22,8 @@ from reviewqueue.views.insight import (
     budgets,
     cells,
     drift,
+    health,
+    overview,
     pages,
     reliability,
     reviewers,
@@ -53,6 +55,7 @@ urlpatterns = [
         name="batch-undo",
     ),
     path("insight/budgets/", budgets.budgets, name="insight-budgets"),
+    path("insight/health/", overview.overview, name="insight-overview"),
     path("streams/<slug:stream_key>/insight/", pages.insight, name="insight"),
     path(
         "streams/<slug:stream_key>/insight/reliability/",
@@ -85,6 +88,12 @@ urlpatterns = [
         "streams/<slug:stream_key>/insight/budget/cut-offs.csv",
         shipping.prices,
         name="insight-budget-prices",
+    ),
+    path("streams/<slug:stream_key>/insight/health/", health.health, name="insight-health"),
+    path(
+        "streams/<slug:stream_key>/insight/health/periods.csv",
+        health.table,
+        name="insight-health-table",
     ),
     path(
         "streams/<slug:stream_key>/insight/ambiguity/",

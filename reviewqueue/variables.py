@@ -118,8 +118,9 @@ SECTIONS: Final = (
             Variable(
                 "WEBHOOK_KEYS",
                 "",
-                "Seal the secrets that webhooks sign with, separated by commas. The first seals, "
-                "each opens. `docs/webhooks.md` says how to change them.",
+                "Seal the secrets that webhooks sign with and second factors are made from, "
+                "separated by commas. The first seals, each opens. `docs/webhooks.md` says how to "
+                "change them.",
                 otherwise=_KEPT,
                 is_secret=True,
             ),

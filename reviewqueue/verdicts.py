@@ -44,7 +44,8 @@ class LateVerdictError(VerdictError):
 
 
 class UndoWindowPassedError(VerdictError):
-    """The undo window is over, somebody went on from the verdict, or it is not the task's last."""
+    """The undo window is over, somebody went on from the verdict, it is not the task's last, or the
+    item was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +253,7 @@ def undo_verdict(*, verdict_id: UUID, reviewer: "User") -> ReviewTask:
         .filter(id=verdict_id, reviewer=reviewer, published_at__gt=Now())
         # The undo of an overturn brings an answer back and no task: `overturns.undo_overturn`.
         .filter(Q(supersedes__isnull=True) | Q(supersedes__kind=Kind.WITHDRAWN))
+        .filter(item__erased_at__isnull=True)
         .first()
     )
     if verdict is None:

@@ -282,10 +282,13 @@ def copy_policy(
 
 
 @transaction.atomic
-def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None) -> Policy:
+def publish_policy(
+    *, policy_id: UUID, reason: str, published_by_id: int | None, at: datetime | None = None
+) -> Policy:
     """Give a draft the stream's next version; it decides from the next item on.
 
-    Publications of one stream wait for each other, so versions follow without a gap.
+    Publications of one stream wait for each other, so versions follow without a gap. `at` is for a
+    past that is told later: it was published then.
 
     Raises:
         AlreadyPublishedError: somebody was faster.
@@ -317,7 +320,7 @@ def publish_policy(*, policy_id: UUID, reason: str, published_by_id: int | None)
     policy.version = base.version + 1 if base else 1
     policy.reason = reason.strip()
     policy.published_by_id = published_by_id
-    policy.published_at = timezone.now()
+    policy.published_at = at or timezone.now()
     policy.save()
     _tell_of_publication(stream, policy, base, spec)
     return policy

@@ -68,6 +68,10 @@ def _judge(
         yield BLOCKING_INDEX if is_unique else SCANS
     elif isinstance(operation, operations.RunSQL | operations.RunPython):
         yield BY_HAND
+    elif isinstance(operation, operations.SeparateDatabaseAndState):
+        # What it does to the state alone, no table feels.
+        for done in operation.database_operations:
+            yield from _judge(done, app_label, state, own)
 
 
 def _judge_new_field(field: models.Field[object, object]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.views.generic import RedirectView
 
 from reviewqueue.access import streams_administered_by
+from reviewqueue.admin.items import ErasableItemAdmin
 from reviewqueue.admin.keys import ApiKeyAdmin
 from reviewqueue.admin.known_answers import KnownAnswerAdmin
 from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
@@ -21,6 +22,7 @@ __all__ = [
     "AnnouncementAdmin",
     "ApiKeyAdmin",
     "DeliveryAdmin",
+    "ErasableItemAdmin",
     "KnownAnswerAdmin",
     "MembershipAdmin",
     "PersonAdmin",

@@ -33,7 +33,8 @@ def answer_taken(taken: Taken) -> dict[str, object]:
     made = taken.made
     candidates = [{"category": key, "probability": p} for key, p in made.alternatives]
     refused = made.action == "refuse"
-    return {
+    erased = {"erased_at": taken.erased_at.isoformat()} if taken.erased_at else {}
+    return erased | {
         "id": taken.decision_id,
         "external_id": taken.external_id,
         "queue": made.queue,

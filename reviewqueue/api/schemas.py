@@ -64,7 +64,7 @@ class WarningOut(BaseModel):
 class DecisionOut(BaseModel):
     """What was decided. `category` is null unless `action` acts.
 
-    The last four stand in the answers to drafted sentences alone.
+    `badge` to `warnings` stand in the answers to drafted sentences alone.
     """
 
     id: str | None = Field(description="Of the decision; null where nothing was stored.")
@@ -96,6 +96,12 @@ class DecisionOut(BaseModel):
         default=None, description="Null where no block supports the sentence."
     )
     warnings: list[WarningOut] | None = Field(default=None)
+    erased_at: str | None = Field(
+        default=None,
+        description="When what the stored item held was erased; stands only where it was. The same "
+        "body is then answered as before and not stored again.",
+        json_schema_extra={"format": "date-time"},
+    )
 
 
 class VerdictOut(BaseModel):
@@ -134,7 +140,8 @@ class ItemOut(DecisionOut):
     """The latest decision with the item's state, and the verdict once it is published."""
 
     state: State = Field(
-        description="routed: acted on or refused; waiting: for a person; settled: by a verdict"
+        description="routed: acted on, refused, or erased before anybody judged it; waiting: for a "
+        "person; settled: by a verdict"
     )
     received_at: str = _time("When it was taken in.")  # type: ignore[assignment]
     fingerprint: str = Field(description="Of the body that was taken in, in hexadecimal.")

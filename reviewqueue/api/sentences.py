@@ -81,7 +81,7 @@ def _cite(block_id: object, blocks: Sequence[Mapping[str, object]]) -> dict[str,
 def _quote(document: Mapping[str, object], sentence: str) -> dict[str, object]:
     """The numbers that stand in no block, as the sentence has them."""
     numbers = document["numbers"]
-    if document["code"] != NOT_FOUND or not isinstance(numbers, Mapping):
+    if document["code"] != NOT_FOUND or not isinstance(numbers, Mapping) or not sentence:
         return {}
     spans = read_places(numbers["places"])
     return {"not_found": [sentence[span.start : span.end] for span in spans]}

@@ -21,6 +21,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from calibration.jobs import run_once
+from calibration.monitoring import watch_audits
 from reviewqueue.demo import Prediction, simulate_answer
 from reviewqueue.demo.logins import EMAIL_DOMAIN
 from reviewqueue.demo.upstream import make_post
@@ -48,6 +49,7 @@ ADJUDICATOR: Final = ("dara", "Dara")
 _ARRIVALS: Final = (timedelta(hours=9), timedelta(hours=12, minutes=30), timedelta(hours=15))
 _AUDITS_OPEN: Final = timedelta(hours=6)
 _MORNING: Final = timedelta(hours=8)
+_EVENING: Final = timedelta(hours=22)
 _ERROR_RATE: Final = 0.03
 # Whether a passage says all of a sentence is harder to tell than what a ticket is about.
 _SENTENCE_ERROR_RATE: Final = 0.08
@@ -217,6 +219,8 @@ class Past:
                 begin = arrival.at + timedelta(minutes=self.rng.uniform(10, 40))
                 verdicts += self._work(Queue.HOLD, begin)
                 verdicts += self._work(Queue.ESCALATED, begin + timedelta(hours=1))
+        if midnight + _DAY < self.now:
+            watch_audits(stream=self.stream, at=midnight + _EVENING)
         return verdicts
 
     def _take_in(self, arrival: Arrival) -> None:

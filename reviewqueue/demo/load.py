@@ -161,6 +161,7 @@ def _calibrate(stream: Stream, at: datetime) -> dict[str, object]:
             policy_id=run.draft_id,
             reason=f"Demo: the refit on {run.labels} labels keeps its promises better.",
             published_by_id=None,
+            at=at,
         )
     return {"labels": run.labels, "published": run.draft_id is not None}
 

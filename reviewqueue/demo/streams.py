@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
+
+from django.utils import timezone
 
 from reviewqueue.demo import Category as Kind
 from reviewqueue.demo import digits, helpdesk
@@ -13,6 +16,8 @@ from routing.policies import publish_policy
 
 # A fifth instead of the usual twentieth, so that a small stream has labels soon.
 _DEMO_AUDIT_RATE = 0.20
+# The demo's past began under this policy: somebody published it the day before.
+_AGE: Final = timedelta(weeks=8, days=1)
 _WORKED = ("account_unlock", "vpn_issue", "security_incident")
 
 Fields = Mapping[str, object]
@@ -179,4 +184,9 @@ def _create_policy(stream: Stream, wanted: DemoStream, categories: Mapping[str, 
 
 
 def _publish(draft: Policy) -> None:
-    publish_policy(policy_id=draft.id, reason="The demo's first policy.", published_by_id=None)
+    publish_policy(
+        policy_id=draft.id,
+        reason="The demo's first policy.",
+        published_by_id=None,
+        at=timezone.now() - _AGE,
+    )

@@ -11,7 +11,7 @@ LINE_BYTES: Final = 1024 * 1024
 ERROR_FIELD: Final = "import_error"
 # What an export tells beside the item itself; passed over in imports.
 TOLD_FIELDS: Final = (
-    *("blind", "state", "received_at", "settled_at"),
+    *("blind", "state", "received_at", "settled_at", "erased_at"),
     *("decision", "label", "verdicts"),
 )
 

@@ -371,6 +371,59 @@ class BudgetFigures(TypedDict):
     measured: Measured
 
 
+class PeriodFigures(TypedDict):
+    """Whole days from `first` to `last`: what was routed, by queue, and what people did.
+
+    `answers` were given one by one, of which `none_fits`, `ambiguous` and `cannot_judge` named no
+    single category; `batch_rows` were closed in batches; `hours` were active.
+    """
+
+    first: str
+    last: str
+    items: int
+    queues: dict[str, int]
+    answers: int
+    batch_rows: int
+    hours: float
+    none_fits: int
+    ambiguous: int
+    cannot_judge: int
+
+
+class BacklogFigures(TypedDict):
+    """What waited in a queue when it was counted; `is_more` where counting stopped."""
+
+    queue: str
+    waiting: int
+    overdue: int
+    oldest: str
+    is_more: bool
+
+
+class HealthFigures(TypedDict):
+    """Of the health page: `days` and `weeks`, the last of which is not over.
+
+    `recent` are seven days, today included, `before` the 28 before these. `blind` and `shown` are
+    answers on held items that were the machine's, `bias` how much more often it was overturned
+    blind. `ways_out` are the shares of answers that named no single category, by kind, recent and
+    before. `backlogs` are of queues in which anything waits.
+    """
+
+    first: str
+    last: str
+    days: list[PeriodFigures]
+    weeks: list[PeriodFigures]
+    recent: PeriodFigures
+    before: PeriodFigures
+    pairs: int
+    measures: list[MeasureFigures]
+    blind: RateFigures
+    shown: RateFigures
+    bias: MeasureFigures
+    ways_out: dict[str, tuple[RateFigures, RateFigures]]
+    backlogs: list[BacklogFigures]
+
+
 def rank_categories(categories: Mapping[str, Sequence[Band]]) -> list[str]:
     """Keys by what is known to be worst: certain before possible, over before under.
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from reviewqueue.insight.budget import make_budget
 from reviewqueue.insight.drifting import make_drift
+from reviewqueue.insight.health import make_health
 from reviewqueue.insight.mixups import make_ambiguity
 from reviewqueue.insight.reliability import make_month, make_quarter
 from reviewqueue.insight.reviewers import make_reviewers
@@ -41,6 +43,7 @@ MAKERS: Final[Mapping[str, Callable[[Stream, datetime], Made]]] = {
     Kind.AMBIGUITY: make_ambiguity,
     Kind.DRIFT: make_drift,
     Kind.REVIEWERS: make_reviewers,
+    Kind.HEALTH: make_health,
 }
 
 TAKE_NEXT: Final = """
@@ -77,8 +80,10 @@ def _make(sheet: InsightSheet) -> None:
     began = time.monotonic()
     made, error, version = None, "", sheet.asked_version
     try:
-        with from_replica():
-            if has_replica():
+        # The words of an item that was erased a moment ago may stand on a replica still.
+        has_words = sheet.kind == Kind.AMBIGUITY
+        with nullcontext() if has_words else from_replica():
+            if has_replica() and not has_words:
                 # A replica may be behind what was asked for: then a page asks again.
                 version = data_version(sheet.stream)
             made = MAKERS[sheet.kind](sheet.stream, timezone.now())

@@ -1,30 +1,27 @@
 """The reviewers sheet: pace, agreement and accuracy on known answers, of everybody on a stream."""
 
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 
-from calibration.core.estimates import clopper_pearson_interval
 from reviewqueue.agreements import count_agreement_by_person, measure_agreement
-from reviewqueue.insight.figures import (
-    MeasureFigures,
-    PersonFigures,
-    RateFigures,
-    ReviewersFigures,
-)
+from reviewqueue.insight.drawing import draw
+from reviewqueue.insight.figures import PersonFigures, ReviewersFigures
+from reviewqueue.insight.people import people_chart
+from reviewqueue.insight.rates import tell_measure, tell_rate
 from reviewqueue.insight.sheets import Made
 from reviewqueue.known_answers import measure_reviewer
 from reviewqueue.models import Membership
 from reviewqueue.pace import measure_pace
 from routing.models import Stream
 
-if TYPE_CHECKING:
-    from calibration.core.agreement import Agreement
-
 DAYS: Final = 90
 MOST_PEOPLE: Final = 500
+# The table below the chart has all.
+MOST_DRAWN: Final = 60
+EVERYBODY: Final = "people"
 
 
 def make_reviewers(stream: Stream, at: datetime) -> Made:
@@ -46,12 +43,19 @@ def make_reviewers(stream: Stream, at: datetime) -> Made:
         "last": (today - timedelta(days=1)).isoformat(),
         "pairs": agreement.pairs,
         "measures": [
-            _tell_measure(name, getattr(agreement, name))
+            tell_measure(name, getattr(agreement, name))
             for name in ("raw", "kappa", "alpha", "ac1")
         ],
         "people": [each for each in told if _is_measured(each)],
     }
-    return Made(dict(figures))
+    return Made(dict(figures), draw(_documents(figures)))
+
+
+def _documents(figures: ReviewersFigures) -> dict[str, object]:
+    """A chart of everybody, for those who may see everybody's figures."""
+    people = figures["people"][:MOST_DRAWN]
+    has_rates = any(each["agreed"]["n"] or each["known"]["n"] for each in people)
+    return {EVERYBODY: people_chart(people)} if has_rates else {}
 
 
 def _measure(
@@ -66,7 +70,7 @@ def _measure(
         "pace": pace.median,
         "pace_low": pace.low,
         "pace_high": pace.high,
-        "agreed": _tell_rate(*agreed),
+        "agreed": tell_rate(*agreed),
         "known": {
             "successes": known.successes,
             "n": known.n,
@@ -75,17 +79,6 @@ def _measure(
             "high": known.high,
         },
     }
-
-
-def _tell_rate(successes: int, n: int) -> RateFigures:
-    if not n:
-        return {"successes": 0, "n": 0, "value": None, "low": None, "high": None}
-    low, high = clopper_pearson_interval(successes, n)
-    return {"successes": successes, "n": n, "value": successes / n, "low": low, "high": high}
-
-
-def _tell_measure(name: str, found: "Agreement") -> MeasureFigures:
-    return {"name": name, "value": found.value, "low": found.low, "high": found.high}
 
 
 def _is_measured(person: PersonFigures) -> bool:

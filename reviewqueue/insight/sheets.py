@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,7 +21,7 @@ from routing.models import Stream
 from routing.reading import reading
 
 # Raised with what is counted or drawn, so that sheets of an earlier edition are made anew.
-EDITION: Final = 1
+EDITION: Final = 2
 # One that could not be made is tried again when somebody looks so long after it was asked for.
 PATIENCE: Final = timedelta(minutes=2)
 # Each part is the end of an index. Items count by the hour: they move shares, not verdicts.
@@ -73,9 +74,9 @@ class Shown:
     is_newest: bool
 
     @property
-    def is_ready(self) -> bool:
-        """Whether there is anything to show."""
-        return self.sheet is not None and self.sheet.made_at is not None
+    def ready(self) -> InsightSheet | None:
+        """The sheet if there is anything on it to show."""
+        return self.sheet if self.sheet is not None and self.sheet.made_at is not None else None
 
 
 def read_sheet(*, stream: Stream, kind: str, with_arrays: bool = False) -> Shown:
@@ -101,6 +102,14 @@ def ask_for_first(*, streams: Sequence[Stream], kind: str) -> None:
     """Ask for the sheets of streams that never had one, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(ASK_FIRST, {"kind": kind, "streams": [stream.id for stream in streams]})
+    ring(MAKE_INSIGHT_SHEETS)
+
+
+def ask_again(*, streams: Sequence[Stream], kind: str) -> None:
+    """Ask for the sheets of these streams anew, whatever has become of their data; one query."""
+    InsightSheet.objects.filter(stream__in=streams, kind=kind, version=F("asked_version")).update(
+        asked_version="again", asked_at=Now()
+    )
     ring(MAKE_INSIGHT_SHEETS)
 
 

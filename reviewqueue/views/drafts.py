@@ -15,11 +15,10 @@ from django.views.decorators.http import require_safe
 from reviewqueue.access import may_ask_for_retries, streams_visible_to
 from reviewqueue.drafts import DraftedSentence, list_drafts, read_draft
 from reviewqueue.htmx import PersonRequest, respond, signed_in
-from reviewqueue.sentences import SENTENCE
 from reviewqueue.views.answer_panel import Machine, describe_machine
 from reviewqueue.views.badges import Badge, draw_badge
 from reviewqueue.views.given_grounds import title_of_block
-from reviewqueue.views.sentence_sheet import Sheet, cited_block, draw_sheet
+from reviewqueue.views.sentence_sheet import Sheet, cited_block, draw_sheet, word_sentence
 from routing.models import Item, Stream
 from routing.policies import published_spec
 
@@ -130,13 +129,13 @@ def _draw_line(
     refused = badge is not None and not badge.ships
     return SentenceLine(
         id=item.id,
-        text=str(item.payload.get(SENTENCE, "")),
+        text=word_sentence(item),
         badge=badge,
         citation=_cite(item) if badge is not None and badge.ships else "",
         address=f"{address_of_draft(stream, name)}&{urlencode({'at': item.id})}",
         is_open=item.id == at,
         retry=reverse("retry", args=[stream.key, item.id])
-        if refused and may_ask and each.request is None
+        if refused and may_ask and each.request is None and item.erased_at is None
         else "",
         is_asked=each.request is not None,
     )

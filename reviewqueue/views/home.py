@@ -11,13 +11,16 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from calibration.watches import BrokenPromise, read_broken_promises
 from reviewqueue.access import (
     Seats,
     streams_administered_by,
+    streams_analysed_by,
     workable_seats,
 )
 from reviewqueue.htmx import PersonRequest, signed_in
@@ -99,6 +102,7 @@ class Alarm:
     what: str
     todo: str
     address: str
+    step: str
 
 
 @require_safe
@@ -115,9 +119,10 @@ def home(request: PersonRequest) -> HttpResponse:
             "section": "home",
             "is_demo": any(group.stream.is_demo for group in groups),
             "groups": groups,
+            "own": [group for group in groups if group.rows],
             "judges": judges,
             "has_day": judges or bool(day.done or last),
-            "alarms": read_alarms(request.user),
+            "alarms": [*read_drift_alarms(request.user), *read_alarms(request.user)],
             "summary": word_summary(groups),
             "first": choose_first(groups),
             "day": day,
@@ -171,9 +176,37 @@ def read_alarms(user: "User") -> list[Alarm]:
     places = [(alarm.stream.name, _alarm_address(user, alarm)) for alarm in found[:SHOWN]]
     places += [("", "")] * (len(found) - len(places))
     return [
-        Alarm(name, words.what, words.todo, address)
+        Alarm(name, words.what, words.todo, address, _("Open the policy"))
         for (name, address), words in zip(places, word_alarms(found), strict=True)
     ]
+
+
+def read_drift_alarms(user: "User") -> list[Alarm]:
+    """Streams whose promise audits found broken, in one query; until a version is published."""
+    return [
+        Alarm(
+            stream=broken.stream_name,
+            what=_word_broken(broken),
+            todo=_("A recalibration proposes new maps; they hold once somebody publishes them."),
+            address=reverse("insight-drift", args=[broken.stream_key]),
+            step=_("See the drift"),
+        )
+        for broken in read_broken_promises(streams_analysed_by(user))[:SHOWN]
+    ]
+
+
+def _word_broken(broken: BrokenPromise) -> str:
+    day = date_format(timezone.localtime(broken.since), "j M")
+    if broken.whole:
+        return _("Drift alarm of %(day)s: audits break the promise of all categories together.") % {
+            "day": day
+        }
+    words = ngettext(
+        "Drift alarm of %(day)s: audits break the promise of %(n)s category.",
+        "Drift alarm of %(day)s: audits break the promise of %(n)s categories.",
+        broken.categories,
+    )
+    return words % {"day": day, "n": broken.categories}
 
 
 def _alarm_address(user: "User", alarm: ModelAlarm) -> str:

@@ -181,6 +181,8 @@ def word_happening(each: Happening, who: str, label_of: Callable[[str], str]) ->
         "verdict.overturn_undone": _("%(who)s took the overturn back: %(answer)s stands again"),
         "task.skipped": _("%(who)s passed it on"),
         "task.escalated": _("%(who)s handed it to the experts"),
+        "item.erased": _("What it held was erased"),
+        "comment.erased": _("A comment was erased"),
         "retry.requested": _("%(who)s asked for the sentence to be drafted again"),
         "task.released": _("An admin gave it back to the queue"),
     }
@@ -199,6 +201,8 @@ def _word_state(item: Item, history: History, label_of: Callable[[str], str]) ->
     if not own_only and history.label is not None and item.state == Item.State.SETTLED:
         return State(_("Settled"), _word_label(history.label, standing, label_of), is_settled=True)
     if state_before_verdict(decision.action) == Item.State.WAITING:
+        if item.erased_at is not None and item.state == Item.State.ROUTED:
+            return State(_("Not judged"), _("erased before anybody did"), is_settled=False)
         return State(_("Waiting for a person"), "", is_settled=False)
     if decision.action == Decision.Action.REFUSE:
         words = _("answered “uncertain”")
@@ -233,7 +237,7 @@ def _known_address(viewer: User, stream: Stream, item: Item, history: History) -
         return ""
     if not streams_administered_by(viewer).filter(id=stream.id).exists():
         return ""
-    if KnownAnswer.objects.filter(item=item).exists():
+    if item.erased_at is not None or KnownAnswer.objects.filter(item=item).exists():
         return ""
     filled = {
         "stream": str(stream.id),

@@ -85,7 +85,7 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
         "paper": read_item(found.item, stream=stream),
         "sheet": _draw_sheet(found, may_see_machine=may_see_machine),
         "neighbours": _find_neighbours(request.user, found),
-        "may_undo": not window_over and not taken_back,
+        "may_undo": not window_over and not taken_back and found.item.erased_at is None,
         "may_overturn": window_over and may_be_overturned(found),
         "is_overturn": found.supersedes is not None and found.supersedes.kind != WITHDRAWN,
         "taken_back": _word_taken_back(found, label_of),

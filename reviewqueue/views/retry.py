@@ -80,6 +80,7 @@ def read_retry(viewer: "User", stream: Stream, item: Item, decision: Decision | 
     is_answered = any(each.retry_of_id == item.id for each in chain)
     request = RetryRequest.objects.filter(item=item).select_related("requested_by").first()
     is_open = decision.action == Decision.Action.REFUSE and request is None and not is_answered
+    is_open = is_open and item.erased_at is None
     may_ask = is_open and may_ask_for_retries(viewer, stream)
     return Retry(
         address=reverse("retry", args=[stream.key, item.id]) if may_ask else "",

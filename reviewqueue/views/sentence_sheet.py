@@ -104,7 +104,7 @@ def draw_sheet(
     first = _arrange(item, blocks[:SHOWN_FIRST], decision)
     further = _arrange(item, blocks[SHOWN_FIRST:], decision)
     return Sheet(
-        sentence=cut_pieces(_sentence_of(item), _find_missing(decision)),
+        sentence=cut_pieces(word_sentence(item), [] if item.erased_at else _find_missing(decision)),
         badge=None if decision is None else draw_badge(decision),
         first=tuple(
             _draw_source(one, item, decision, chosen=block, hotkey=key)
@@ -131,8 +131,9 @@ def draw_cited(item: Item, decision: Decision) -> Source | None:
     return _draw_source(blocks[0], item, decision) if blocks else None
 
 
-def _sentence_of(item: Item) -> str:
-    return str(item.payload.get(SENTENCE, ""))
+def word_sentence(item: Item) -> str:
+    """The sentence; of one that was erased, that it was."""
+    return str(item.payload.get(SENTENCE, "" if item.erased_at is None else _("(erased)")))
 
 
 def _arrange(
@@ -153,7 +154,7 @@ def _draw_source(
     hotkey: str = "",
 ) -> Source:
     text, own = str(block["text"]), str(block["id"])
-    marks = find_marks(text, sentence=_sentence_of(item))
+    marks = find_marks(text, sentence=word_sentence(item))
     passage = choose_passage(text, marks)
     link, day = str(block.get("link") or ""), _read_day(block.get("date"))
     return Source(

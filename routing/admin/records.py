@@ -79,7 +79,15 @@ class ItemAdmin(ReadOnly):
     search_help_text = _("The whole external id")
     inlines: ClassVar = [DecisionInline]
     fieldsets = (
-        (None, {"fields": ("stream", "external_id", "state", "received_at", "settled_at")}),
+        (
+            None,
+            {
+                "fields": (
+                    *("stream", "external_id", "state"),
+                    *("received_at", "settled_at", "erased_at"),
+                )
+            },
+        ),
         (_("As posted"), {"fields": ("payload_text", "scores_text", "signals_text")}),
         (
             _("Beside it"),
@@ -178,6 +186,8 @@ KINDS = (
     "category.deleted",
     "category.retired",
     "category.revived",
+    "comment.erased",
+    "item.erased",
     "membership.created",
     "membership.changed",
     "membership.deleted",

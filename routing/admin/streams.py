@@ -186,6 +186,7 @@ class StreamAdmin(StreamModelAdmin):
         (None, {"fields": ("name", "key", "kind", "description", "is_demo", "policy_links")}),
         (_("Time"), {"fields": ("time_zone", "lease_minutes", "undo_seconds")}),
         (_("Held items"), {"fields": ("hold_hours", "hold_capacity")}),
+        (_("Retention"), {"fields": ("retention_days",)}),
         (_("Grounded drafts"), {"fields": ("freshness_days",)}),
         (
             _("Samples"),

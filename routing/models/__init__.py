@@ -6,7 +6,9 @@ rows can be found, moved or partitioned without touching another's. Primary keys
 
 from routing.models.announcements import Announcement
 from routing.models.guards import (
+    OF_ERASED_ITEM,
     PROBABILITY,
+    Erasable,
     append_only,
     fixed_when,
     kept,
@@ -18,11 +20,13 @@ from routing.models.records import Decision, Event, Item, ModelAlarm
 from routing.models.streams import Category, Stream
 
 __all__ = [
+    "OF_ERASED_ITEM",
     "PROBABILITY",
     "Announcement",
     "Category",
     "CategoryRule",
     "Decision",
+    "Erasable",
     "Event",
     "Item",
     "KeywordRule",

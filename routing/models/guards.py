@@ -1,5 +1,8 @@
 """Constraints and triggers that several tables share."""
 
+from dataclasses import dataclass
+from typing import Final
+
 import pgtrigger
 from django.core.validators import (
     MaxValueValidator,
@@ -11,10 +14,28 @@ from django.db.models import Q
 PROBABILITY = (MinValueValidator(0.0), MaxValueValidator(1.0))
 
 
-def append_only(name: str = "append_only") -> list[pgtrigger.Trigger]:
+@dataclass(frozen=True, slots=True)
+class Erasable:
+    """The one change that an append-only row may see: what somebody wrote in it is emptied.
+
+    `emptied` is what the row as JSON has instead, and `once` when that is allowed; both in SQL.
+    """
+
+    emptied: str
+    once: str
+
+
+# Of rows that belong to an item: they may be emptied once that is.
+OF_ERASED_ITEM: Final = """EXISTS (
+    SELECT FROM routing_item AS item WHERE item.id = OLD.item_id AND item.erased_at IS NOT NULL)"""
+
+
+def append_only(
+    name: str = "append_only", *, erasable: Erasable | None = None
+) -> list[pgtrigger.Trigger]:
     """Triggers that refuse UPDATE, DELETE and TRUNCATE, whoever asks and however."""
     return [
-        pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete),
+        _refuse_changes(name, erasable),
         never_truncated(f"{name}_truncate"),
     ]
 
@@ -47,6 +68,24 @@ def never_truncated(name: str = "never_truncated") -> pgtrigger.Trigger:
         operation=pgtrigger.Truncate,
         level=pgtrigger.Statement,
         func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+    )
+
+
+def _refuse_changes(name: str, erasable: Erasable | None) -> pgtrigger.Trigger:
+    if erasable is None:
+        return pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete)
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update | pgtrigger.Delete,
+        func=f"""
+        IF TG_OP = 'UPDATE' THEN
+            IF to_jsonb(NEW) = to_jsonb(OLD) || {erasable.emptied} AND {erasable.once} THEN
+                RETURN NEW;
+            END IF;
+        END IF;
+        RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;
+        """,
     )
 
 

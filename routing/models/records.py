@@ -10,13 +10,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-from routing.models.guards import append_only, never_truncated, probability_check
+from routing.models.draws import is_indexed
+from routing.models.guards import Erasable, append_only, never_truncated, probability_check
 from routing.models.policies import Policy
 from routing.models.streams import Stream
 
 
 class Item(models.Model):
-    """One thing to be judged, as it was posted. The payload stands here and nowhere else."""
+    """One thing to be judged, as it was posted. The payload stands here and nowhere else.
+
+    Of one that was erased are left its id, what it was decided from and when; `docs/erasure.md`.
+    """
 
     class State(models.TextChoices):
         ROUTED = "routed", _("routed")
@@ -51,12 +55,20 @@ class Item(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.ROUTED)
     received_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering: ClassVar = ["stream", "-id"]
+        permissions: ClassVar = [("erase_item", "Can erase what items hold")]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["stream", "external_id"], name="item_external_id_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(erased_at__isnull=True)
+                | Q(Q(blocks__isnull=True) | Q(blocks=[]), payload={}, signals={}, metadata={})
+                & Q(Q(claims__isnull=True) | Q(claims=[]), state__in=["routed", "settled"]),
+                name="item_erased_is_empty",
             ),
             models.CheckConstraint(
                 condition=Q(state="settled", settled_at__isnull=False)
@@ -148,6 +160,13 @@ class Decision(models.Model):
             models.Index(fields=["item", "-id"], name="decision_latest_of_item"),
             # Decisions of a period, for reports and recalibration.
             models.Index(fields=["stream", "decided_at"], name="decision_stream_time"),
+            # A sample of a long period: a sixteenth of the decisions, drawn by their items' ids.
+            models.Index(
+                fields=["stream", "decided_at"],
+                name="decision_sampled",
+                include=["id", "item"],
+                condition=is_indexed("item"),
+            ),
             # A category's watch list.
             models.Index(fields=["stream", "-id"], name="decision_watched", condition=~Q(watch=[])),
         ]
@@ -185,7 +204,10 @@ _IS_WORK = Q(kind__startswith="verdict.") | Q(kind__startswith="task.")
 
 
 class Event(models.Model):
-    """What happened, written in the transaction that made it happen. Holds no payload."""
+    """What happened, written in the transaction that made it happen. Holds no payload.
+
+    A comment in its data is emptied when its item is erased, after an event that says so.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     # Without an index of its own: two of those below begin with it.
@@ -206,7 +228,16 @@ class Event(models.Model):
             # The same without the work on items, among which the rest would be looked for for ever.
             models.Index(fields=["stream", "id"], name="event_but_work", condition=~_IS_WORK),
         ]
-        triggers: ClassVar = append_only()
+        triggers: ClassVar = append_only(
+            erasable=Erasable(
+                emptied="""jsonb_build_object('data', OLD.data || '{"comment": ""}')""",
+                once="""EXISTS (
+                    SELECT FROM routing_event AS erasure
+                    WHERE erasure.stream_id = OLD.stream_id
+                        AND erasure.subject_id = OLD.subject_id
+                        AND erasure.kind = 'comment.erased')""",
+            )
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.happened_at:%Y-%m-%d %H:%M}"

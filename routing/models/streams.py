@@ -186,6 +186,15 @@ class Stream(models.Model):
         validators=[MinValueValidator(1)],
         help_text=_("A held item is due so long after it was posted, unless its post says when."),
     )
+    retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(36_500)],
+        help_text=_(
+            "What an item holds is erased so many days after it was taken in, once nobody has to "
+            "judge it any more. Empty: it is kept."
+        ),
+    )
     freshness_days = models.PositiveIntegerField(
         null=True,
         blank=True,

@@ -26,6 +26,7 @@ DRAFTS: Final = {"stream_key": "drafts_key"}
 ANYWHERE: Final = (
     Rule("", read(SIGNED_IN), in_stream=False),
     Rule("insight/budgets/", read(ANALYSING), in_stream=False),
+    Rule("insight/health/", read(ANALYSING), in_stream=False),
 )
 OF_STREAMS: Final = (
     Rule("items/", read(SIGNED_IN), asked="id={external_id}"),
@@ -109,6 +110,8 @@ INSIGHT: Final = (
             "drift/evidence.csv",
             "drift/weeks.csv",
             "runs/",
+            "health/",
+            "health/periods.csv",
             "<slug:kind>/<slug:name>.svg",
         )
     ),

@@ -28,6 +28,16 @@ def test_table_shows_shares_of_limits() -> None:
     assert lines[2].split() == ["limit_claims_s", "200.00"]
 
 
+def test_shares_are_kept_beside_the_figures(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    write_results({"next_req_s": 50.0, "limit_claims_s": 200.0}, whole=True, path=path)
+
+    assert path.with_suffix(".md").read_text().splitlines()[2:] == [
+        "| `limit_claims_s` | 200 | | |",
+        "| `next_req_s` | 50 | 200 | 25.0% |",
+    ]
+
+
 def test_an_unknown_part_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["intake", "lunch"])

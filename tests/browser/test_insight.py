@@ -67,6 +67,9 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
         "what if": WHAT_IF,
         "moved": f"{WHAT_IF}?auto=0.7&flagged=0.7&add={KEYS[1]}",
         "wrong": f"{WHAT_IF}?auto=2",
+        "health": f"{ROOT}health/",
+        "health by day": f"{ROOT}health/?by=days",
+        "all streams": "/insight/health/",
         "ambiguity": f"{ROOT}ambiguity/",
         "drift": f"{ROOT}drift/",
         "reviewers": f"{ROOT}reviewers/",
@@ -76,7 +79,7 @@ def test_pages_have_no_violations_and_nothing_scrolls_sideways(
     }
     signed_in.goto(RELIABILITY)
     found = {"waiting": violations(signed_in)}
-    for page in ("what-if", "ambiguity", "drift", "reviewers"):
+    for page in ("what-if", "health", "ambiguity", "drift", "reviewers"):
         signed_in.goto(f"{ROOT}{page}/")
     add_drafts(reviewer)
     signed_in.goto(DRAFTS)

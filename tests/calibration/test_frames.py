@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from django.db import connections
 
-from calibration.frames import BIN_WIDTH, confidence_bins, fold_deltas
-from calibration.models import FrameCount, FrameDelta
+from calibration.frames import BIN_WIDTH, confidence_bins, fold_deltas, recount_days
+from calibration.models import DayCount, FrameCount, FrameDelta
 from reviewqueue.intake import take_in
 from routing.items import Post
 from routing.models import Decision, Stream
@@ -91,3 +91,43 @@ def test_racing_intakes_and_folds_lose_nothing() -> None:
 
     assert Decision.objects.count() == 120
     assert [row[4] for row in counts()] == [120]
+
+
+def day_counts() -> list[tuple[date, int, str, int]]:
+    rows = DayCount.objects.order_by("day", "bin", "queue")
+    return list(rows.values_list("day", "bin", "queue", "count"))
+
+
+def test_days_are_summed_up_as_notes_are_folded(stream: Stream) -> None:
+    post(stream, "auto", 3)
+    post(stream, "hold", 2)
+    fold_deltas()
+    post(stream, "auto", 4, prefix="u")
+    fold_deltas()
+
+    day = date(2026, 11, 21)
+    assert day_counts() == [(day, 15, "hold", 2), (day, 110, "auto", 7)]
+
+
+def test_days_take_back_what_was_decided_again(stream: Stream) -> None:
+    post(stream, "hold", 2)
+    fold_deltas()
+    note = FrameCount.objects.values(
+        "stream_id", "day", "policy_id", "model_version", "category", "bin", "queue", "pi"
+    ).get()
+    FrameDelta.objects.create(**note, count=-1, raw_sum=-0.576)
+    FrameDelta.objects.create(**(note | {"queue": "flagged"}), count=1, raw_sum=0.576)
+    assert fold_deltas() == 2
+
+    day = date(2026, 11, 21)
+    assert day_counts() == [(day, 15, "flagged", 1), (day, 15, "hold", 1)]
+    assert [row[4] for row in counts()] == [1, 1]
+
+
+def test_days_can_be_recounted(stream: Stream) -> None:
+    post(stream, "auto", 3)
+    fold_deltas()
+    FrameCount.objects.update(count=5)
+    recount_days(stream.id)
+
+    assert day_counts() == [(date(2026, 11, 21), 110, "auto", 5)]

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from calibration import labels
 from calibration.frames import fold_deltas
 from calibration.labels import TAIL, Evidence, count_labels, find_cohort, read_evidence
 from calibration.models import FrameDelta, GroundTruth
@@ -189,3 +190,35 @@ def test_labels_without_a_frame_row_still_have_their_stratum(stream: Stream) -> 
     assert evidence.strata == ("auto 1.0",)
     assert evidence.frame.items == 0
     assert evidence.frame.stratum.tolist() == [0]
+
+
+def test_labels_to_come_of_a_large_cohort_are_told_by_the_design(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream.audit_rate = 0.25
+    stream.save()
+    label_items(post_items(stream, 10, confidence=0.55)[:4], right=2)
+    label_items(post_items(stream, 40, confidence=0.95)[:2], right=2, pi=0.25)
+    label_items(post_items(stream, 3, confidence=0.75)[:1], right=1)
+    uncertain = GroundTruth.objects.filter(decision__queue="hold").order_by("id")[0]
+    with pgtrigger.ignore():
+        GroundTruth.objects.filter(id=uncertain.id).update(kind="uncertain", categories=[])
+    exact = read(stream).open
+    monkeypatch.setattr(labels, "COUNTED_UP_TO", 1)
+    told = read(stream).open
+    # Held 10 - 4, flagged 3 - 1, each with a chance of 1; of 40 at 0.25 eight more than two.
+    assert (told.count, told.weight) == (6 + 2 + 8, 6.0 + 2.0 + 8 / 0.25)
+    assert exact.count >= 8
+
+
+def test_labels_to_come_need_no_look_at_the_items(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_items(post_items(stream, 10, confidence=0.55)[:4], right=2)
+    monkeypatch.setattr(labels, "COUNTED_UP_TO", 1)
+    with CaptureQueriesContext(connection) as queries:
+        read(stream)
+    from_decisions = [
+        query["sql"] for query in queries if 'FROM "routing_decision"' in query["sql"]
+    ]
+    assert from_decisions == []

@@ -1,14 +1,19 @@
 """The sample of a stream's past: what routing reads of it, stored and read back."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from calibration import samples
 from calibration.labels import count_routed, find_cohort
 from calibration.samples import Sample, read_sample
 from routing.core.routes import route
 from routing.core.rules import ACTIONS
 from routing.models import Decision, Stream
+from routing.models.draws import is_drawn_by_id
 from routing.policies import current_spec
 from tests.calibration.cohorts import (
     NOON,
@@ -87,3 +92,41 @@ def test_sample_of_drafted_sentences_routes_as_the_decisions_did(db: None) -> No
     decided = Decision.objects.order_by("-decided_at", "-id").values_list("action", flat=True)
     assert [ACTIONS[place] for place in routes.action.tolist()] == list(decided)
     assert len(decided) == 3
+
+
+def test_large_cohort_is_thinned_by_its_items_ids(
+    stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_items(stream, 600, confidence=0.95)
+    monkeypatch.setattr(samples, "MOST_ITEMS", 150)
+    size = len(sample_of(stream).items)
+    assert 100 < size < 200
+    assert len(sample_of(stream).items) == size
+    monkeypatch.setattr(samples, "MOST_ITEMS", 300)
+    assert len(sample_of(stream).items) > size
+
+
+@pytest.mark.parametrize("rate", [1 / 4, 1 / 16, 1 / 40])
+def test_draw_by_id_has_its_share_and_lies_within_every_larger_one(
+    stream: Stream, rate: float
+) -> None:
+    post_items(stream, 800, confidence=0.95)
+    found = set(Decision.objects.filter(is_drawn_by_id("item_id", rate)).values_list("item_id"))
+    larger = set(
+        Decision.objects.filter(is_drawn_by_id("item_id", 2 * rate)).values_list("item_id")
+    )
+    spread = 5.0 * (800 * rate * (1 - rate)) ** 0.5
+    assert abs(len(found) - 800 * rate) < spread
+    assert found < larger
+    assert Decision.objects.filter(is_drawn_by_id("item_id", 1.0)).count() == 800
+
+
+def test_small_draw_is_read_from_its_index(stream: Stream) -> None:
+    post_items(stream, 400, confidence=0.95)
+    drawn = Decision.objects.filter(
+        is_drawn_by_id("item_id", 1 / 32), stream=stream, decided_at__gte=NOON - timedelta(days=1)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE routing_decision")
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "decision_sampled" in drawn.order_by().explain()

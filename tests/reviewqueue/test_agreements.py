@@ -11,8 +11,10 @@ from reviewqueue import agreements
 from reviewqueue.agreements import (
     count_agreement_by_person,
     measure_agreement,
+    measure_sightings,
     word_recent_agreement,
 )
+from reviewqueue.models import ReviewTask
 from reviewqueue.verdicts import Answer, undo_verdict
 from routing.models import Stream
 from tests.reviewqueue.test_claims import claim, post_held
@@ -25,7 +27,7 @@ from tests.reviewqueue.test_settlements import (
     make_double_stream,
 )
 from tests.reviewqueue.test_verdicts import judge
-from tests.scenes import make_person
+from tests.scenes import join, make_person, make_stream
 
 DAY = timedelta(days=1)
 
@@ -118,3 +120,59 @@ def test_agreement_is_counted_for_each_of_the_two(
     now = timezone.now()
     counted = count_agreement_by_person(stream=stream, start=now - DAY, end=now + DAY)
     assert counted == {reviewer.pk: (1, 2), second_reviewer.pk: (1, 2)}
+
+
+OTHER = Answer("no_category_fits")
+
+
+def judge_held(person: User, stream: Stream, *, right: int, wrong: int, blind: bool) -> None:
+    """Answers on held items, which the machine takes for a VPN issue."""
+    names = [f"{'blind' if blind else 'shown'}-{number}" for number in range(right + wrong)]
+    post_held(stream, *names)
+    ReviewTask.objects.open().filter(item__external_id__in=names).update(blind=blind)
+    for number in range(right + wrong):
+        task = claim(stream, person)
+        judge(
+            task, person, Answer("category", [task.decision.predicted]) if number < right else OTHER
+        )
+
+
+def test_answers_judged_blind_are_held_against_those_that_saw(reviewer: User) -> None:
+    single = make_stream("single", blind_rate=0.0)
+    join(reviewer, single)
+    judge_held(reviewer, single, right=3, wrong=1, blind=True)
+    judge_held(reviewer, single, right=4, wrong=0, blind=False)
+    now = timezone.now()
+    found = measure_sightings(stream=single, start=now - DAY, end=now + DAY)
+    assert (found.kept_blind, found.blind, found.kept_shown, found.shown) == (3, 4, 4, 4)
+    assert found.bias.value == 0.25
+    assert found.bias.low is not None
+    assert found.bias.low < 0.0
+
+
+def test_other_queues_and_what_nobody_could_judge_do_not_count(reviewer: User) -> None:
+    single = make_stream("single")
+    join(reviewer, single)
+    judge_held(reviewer, single, right=2, wrong=0, blind=True)
+    ReviewTask.objects.update(queue="audit")
+    post_held(single, "no idea")
+    judge(claim(single, reviewer), reviewer, CANNOT)
+    now = timezone.now()
+    found = measure_sightings(stream=single, start=now - DAY, end=now + DAY)
+    assert (found.blind, found.shown, found.bias.value) == (0, 0, None)
+    assert found.bias.reason == "nothing was judged blind yet"
+
+
+def test_sightings_read_the_newest_answers_in_one_query(
+    reviewer: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    single = make_stream("single")
+    join(reviewer, single)
+    judge_held(reviewer, single, right=3, wrong=0, blind=True)
+    monkeypatch.setattr(agreements, "MOST_ANSWERS", 2)
+    now = timezone.now()
+    with django_assert_num_queries(1):
+        found = measure_sightings(stream=single, start=now - DAY, end=now + DAY)
+    assert found.blind == 2

@@ -29,6 +29,7 @@ KEPT: Final = {
 NEVER_EMPTIED: Final = (
     *FIXED,
     *KEPT,
+    "calibration_daycount",
     "calibration_framedelta",
     "calibration_jobrun",
     "reviewqueue_reviewtask",

@@ -79,6 +79,11 @@ def test_page_is_told_with_its_person(db: None, lines: Lines) -> None:
     assert (line["route"], line["status"], line["user"]) == ("", 200, person.pk)
 
 
+def test_probe_writes_no_line(lines: Lines) -> None:
+    assert Client().get("/healthz").status_code == 200
+    assert lines() == []
+
+
 def test_no_line_holds_a_payload_or_a_key(
     upstream: Upstream, body: Callable[..., ItemBody], lines: Lines
 ) -> None:

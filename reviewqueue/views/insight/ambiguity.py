@@ -82,13 +82,13 @@ def forward(request: PersonRequest, stream_key: str) -> HttpResponse:
     shown = read_sheet(stream=stream, kind=KIND)
     topic = _find_topic(_figures(shown), request.POST.get("topic", ""))
     page = reverse("insight-ambiguity", args=[stream.key])
-    if topic is None or shown.sheet is None:
+    if topic is None or shown.ready is None:
         messages.error(request, _("The topics were counted anew meanwhile. Choose again."))
         return go_to(request, page)
     moved = bring_forward(
         stream=stream,
         items=[UUID(item) for item in topic["members"]],
-        subject=shown.sheet.id,
+        subject=shown.ready.id,
         by=request.user,
         reason=topic["name"],
     )
@@ -112,9 +112,7 @@ def _find_topic(figures: AmbiguityFigures | None, first: str) -> ClusterFigures 
 
 
 def _figures(shown: Shown) -> AmbiguityFigures | None:
-    if shown.sheet is None or not shown.is_ready:
-        return None
-    return cast(AmbiguityFigures, shown.sheet.figures)
+    return None if shown.ready is None else cast(AmbiguityFigures, shown.ready.figures)
 
 
 def _describe(request: PersonRequest, stream: Stream, sheet: InsightSheet) -> dict[str, object]:

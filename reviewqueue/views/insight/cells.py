@@ -69,10 +69,10 @@ def items(request: PersonRequest, stream_key: str) -> HttpResponse:
     stream = find_analysed(request, stream_key)
     shown = read_sheet(stream=stream, kind=find_period(request))
     form = CellForm(request.GET.dict())
-    if not form.is_valid() or shown.sheet is None or not shown.is_ready:
+    if not form.is_valid() or shown.ready is None:
         raise Http404
     asked = form.cleaned_data
-    figures = cast(ReliabilityFigures, shown.sheet.figures)
+    figures = cast(ReliabilityFigures, shown.ready.figures)
     label_of = read_labels_by_key(stream)
     category = asked["category"]
     if category and category not in label_of:

@@ -89,8 +89,8 @@ def course(request: PersonRequest, stream_key: str) -> HttpResponse:
     stream = find_analysed(request, stream_key)
     shown = read_sheet(stream=stream, kind=KIND)
     rows: list[Sequence[object]] = [("at", "more_errors", "fewer_errors")]
-    if shown.sheet is not None and shown.is_ready:
-        rows += cast(DriftFigures, shown.sheet.figures)["course"]
+    if shown.ready is not None:
+        rows += cast(DriftFigures, shown.ready.figures)["course"]
     return send_table(f"{stream.key}-drift.csv", rows)
 
 
@@ -102,8 +102,8 @@ def weeks(request: PersonRequest, stream_key: str) -> HttpResponse:
     shown = read_sheet(stream=stream, kind=KIND)
     columns = ("first", "items", "scores", "scores_verdict", "queues", "queues_verdict")
     rows: list[Sequence[object]] = [columns]
-    if shown.sheet is not None and shown.is_ready:
-        found = cast(DriftFigures, shown.sheet.figures)["weeks"]
+    if shown.ready is not None:
+        found = cast(DriftFigures, shown.ready.figures)["weeks"]
         rows += [[dict(week)[name] for name in columns] for week in found]
     return send_table(f"{stream.key}-shifts.csv", rows)
 

@@ -178,7 +178,8 @@ def _word_headline(comparison: "Comparison") -> str:
 def _word_hours(hours: float | None) -> str:
     if hours is None:
         return NOTHING
-    return ngettext("%(n)s hour", "%(n)s hours", round(hours)) % {"n": f"{hours:,.1f}"}
+    shown = f"{hours:,.1f}"
+    return ngettext("%(n)s hour", "%(n)s hours", 1 if shown == "1.0" else 2) % {"n": shown}
 
 
 def _word_change(before: float | None, after: float | None) -> str:

@@ -16,7 +16,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import streams_analysed_by, streams_visible_to
+from reviewqueue.access import (
+    streams_administered_by,
+    streams_analysed_by,
+    streams_visible_to,
+)
 from reviewqueue.files.cells import neutralise
 from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.insight.drawing import for_page, size_of
@@ -33,6 +37,7 @@ Kind = InsightSheet.Kind
 PAGES: Final[Sequence[tuple[str, "_StrPromise"]]] = (
     ("insight-reliability", gettext_lazy("Reliability")),
     ("insight-what-if", gettext_lazy("What-if")),
+    ("insight-health", gettext_lazy("Health")),
     ("insight-ambiguity", gettext_lazy("Ambiguity")),
     ("insight-drift", gettext_lazy("Drift")),
     ("insight-reviewers", gettext_lazy("Reviewers")),
@@ -88,6 +93,8 @@ def insight(request: PersonRequest, stream_key: str) -> HttpResponse:
 def picture(request: PersonRequest, stream_key: str, kind: str, name: str) -> HttpResponse:
     """One drawing as a file, in light colours."""
     stream = find_analysed(request, stream_key)
+    if kind == Kind.REVIEWERS and not streams_administered_by(request.user).filter(id=stream.id):
+        raise PermissionDenied  # it is of everybody, and others see their own figures alone
     sheets = InsightSheet.objects.filter(stream=stream, kind=kind.replace("-", "_"))
     pictures = sheets.values_list("pictures", flat=True).first() or {}
     if name not in pictures:
@@ -132,8 +139,8 @@ def show_sheet(
     shown = read_sheet(stream=stream, kind=kind)
     has_policy = find_published_spec(stream.id) is not None
     context = describe_page(request, stream, shown) | {"has_policy": has_policy} | more
-    if has_policy and shown.sheet is not None and shown.is_ready:
-        context |= describe(stream, shown.sheet)
+    if has_policy and shown.ready is not None:
+        context |= describe(stream, shown.ready)
     with timezone.override(ZoneInfo(stream.time_zone)):
         return respond(request, template, context, part="figures")
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.insight.figures import BROKEN, ReliabilityFigures, Series, find_worst, gap_of
 from reviewqueue.insight.figures import Band as Cell
-from reviewqueue.insight.sheets import Shown, read_sheet
+from reviewqueue.insight.sheets import read_sheet
 from reviewqueue.insight_models import InsightSheet
 from reviewqueue.views.insight.pages import (
     NOTHING,
@@ -95,7 +95,7 @@ def table(request: PersonRequest, stream_key: str) -> HttpResponse:
     shown = read_sheet(stream=stream, kind=kind)
     columns = ("lower", "upper", "items", "labels", "confidence", "accuracy", "low", "high")
     rows: list[Sequence[object]] = [("maps", "category", *columns, "verdict")]
-    for series in _figures(shown)["series"] if shown.is_ready else ():
+    for series in cast(ReliabilityFigures, shown.ready.figures)["series"] if shown.ready else ():
         tables = {"": series["bands"], **series["categories"]}
         rows += [
             (series["name"], key, *(dict(cell)[name] for name in columns), cell["verdict"])
@@ -109,10 +109,6 @@ def find_period(request: HttpRequest) -> Kind:
     """The sheet of the days that the address asks for: 30 unless it says 90."""
     asked = request.GET.get("days", "")
     return next((kind for kind, days in PERIODS.items() if str(days) == asked), Kind.MONTH)
-
-
-def _figures(shown: Shown) -> ReliabilityFigures:
-    return cast(ReliabilityFigures, shown.sheet.figures if shown.sheet else {})
 
 
 def _describe(stream: Stream, sheet: InsightSheet) -> dict[str, object]:

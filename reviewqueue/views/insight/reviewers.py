@@ -9,54 +9,32 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import reviewers_visible_to, streams_analysed_by, streams_visible_to
-from reviewqueue.htmx import PersonRequest, respond, signed_in
-from reviewqueue.insight.figures import (
-    MeasureFigures,
-    PersonFigures,
-    RateFigures,
-    ReviewersFigures,
+from reviewqueue.access import (
+    reviewers_visible_to,
+    streams_administered_by,
+    streams_analysed_by,
+    streams_visible_to,
 )
+from reviewqueue.htmx import PersonRequest, respond, signed_in
+from reviewqueue.insight.figures import PersonFigures, RateFigures, ReviewersFigures
 from reviewqueue.insight.sheets import read_sheet
 from reviewqueue.insight_models import InsightSheet
 from reviewqueue.views.insight.pages import (
     NOTHING,
-    as_percent,
-    as_range,
+    Picture,
     describe_page,
     send_table,
+    show_picture,
 )
+from reviewqueue.views.insight.rates import FEWEST, Rate, draw_measure, draw_rate
 from routing.models import Stream
 
 KIND: Final = InsightSheet.Kind.REVIEWERS
 TEMPLATE: Final = "insight/reviewers.html"
-# With fewer than these an interval spans a third of the scale, and a figure compares nobody.
-FEWEST: Final = 30
-WIDTH: Final = 100
-NAMES: Final = {
-    "raw": gettext_lazy("The same answer"),
-    "kappa": gettext_lazy("Cohen's kappa"),
-    "alpha": gettext_lazy("Krippendorff's alpha"),
-    "ac1": gettext_lazy("Gwet's AC1"),
-}
 COLUMNS: Final = ("name", "timed", "pace", "pace_low", "pace_high")
 RATE: Final = ("successes", "n", "value", "low", "high")
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A share with its interval, as words and as places on a bar of 100."""
-
-    value: str
-    interval: str
-    counts: str
-    is_thin: bool
-    at: float
-    start: float
-    width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +51,6 @@ class PersonRow:
     known: Rate | None
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Agreement in all by one measure."""
-
-    name: str
-    value: str
-    interval: str
-
-
 @require_safe
 @signed_in
 def reviewers(request: PersonRequest, stream_key: str) -> HttpResponse:
@@ -92,14 +61,16 @@ def reviewers(request: PersonRequest, stream_key: str) -> HttpResponse:
     context = describe_page(request, stream, shown)
     if not has_tabs:
         context["tabs"] = ()
-    if shown.sheet is not None and shown.is_ready:
-        figures = cast(ReviewersFigures, shown.sheet.figures)
+    if shown.ready is not None:
+        figures = cast(ReviewersFigures, shown.ready.figures)
         people = _pick_people(request, stream, figures)
+        is_everybody = streams_administered_by(request.user).filter(id=stream.id).exists()
         context |= {
             "figures": figures,
-            "made_at": shown.sheet.made_at,
+            "made_at": shown.ready.made_at,
             "people": [_draw_person(each, request.user.pk) for each in people],
-            "measures": [_draw_measure(each) for each in figures["measures"]],
+            "picture": _picture(stream, shown.ready) if is_everybody else None,
+            "measures": [draw_measure(each) for each in figures["measures"]],
             "fewest": FEWEST,
             "is_enough": figures["pairs"] >= FEWEST,
         }
@@ -117,8 +88,8 @@ def table(request: PersonRequest, stream_key: str) -> HttpResponse:
     rows: list[Sequence[object]] = [
         (*COLUMNS, *(f"{rate}_{name}" for rate in rates for name in RATE))
     ]
-    if shown.sheet is not None and shown.is_ready:
-        figures = cast(ReviewersFigures, shown.sheet.figures)
+    if shown.ready is not None:
+        figures = cast(ReviewersFigures, shown.ready.figures)
         for person in _pick_people(request, stream, figures):
             row = dict(person)
             own = [dict(cast(RateFigures, row[rate]))[name] for rate in rates for name in RATE]
@@ -135,6 +106,16 @@ def _pick_people(
     return [each for each in figures["people"] if each["user"] in ids]
 
 
+def _picture(stream: Stream, sheet: InsightSheet) -> Picture | None:
+    return show_picture(
+        sheet,
+        stream,
+        "people",
+        title=_("Agreement and accuracy by person"),
+        description=_("Shares with their 95% intervals and counts; the table has the numbers."),
+    )
+
+
 def _draw_person(person: PersonFigures, viewer: int) -> PersonRow:
     low, high = person["pace_low"], person["pace_high"]
     return PersonRow(
@@ -144,38 +125,10 @@ def _draw_person(person: PersonFigures, viewer: int) -> PersonRow:
         pace=_seconds(person["pace"]),
         pace_interval="" if low is None or high is None else f"{low:.0f}–{_seconds(high)}",
         is_pace_thin=person["timed"] < FEWEST,
-        agreed=_draw_rate(person["agreed"]),
-        known=_draw_rate(person["known"]),
+        agreed=draw_rate(person["agreed"]),
+        known=draw_rate(person["known"]),
     )
 
 
 def _seconds(value: float | None) -> str:
     return NOTHING if value is None else _("%(n)s s") % {"n": f"{value:.0f}"}
-
-
-def _draw_rate(rate: RateFigures) -> Rate | None:
-    value, low, high = rate["value"], rate["low"], rate["high"]
-    if value is None or low is None or high is None:
-        return None
-    return Rate(
-        value=as_percent(value, 0),
-        interval=as_range(low, high),
-        counts=_("%(n)s of %(of)s") % {"n": f"{rate['successes']:,}", "of": f"{rate['n']:,}"},
-        is_thin=rate["n"] < FEWEST,
-        at=round(WIDTH * value, 1),
-        start=round(WIDTH * low, 1),
-        width=round(WIDTH * (high - low), 1),
-    )
-
-
-def _draw_measure(measure: MeasureFigures) -> Measure:
-    value, low, high = measure["value"], measure["low"], measure["high"]
-    is_share = measure["name"] == "raw"
-    if value is None:
-        return Measure(str(NAMES[measure["name"]]), NOTHING, "")
-    interval = "" if low is None or high is None else f"{low:.2f}–{high:.2f}"
-    return Measure(
-        name=str(NAMES[measure["name"]]),
-        value=as_percent(value) if is_share else f"{value:.2f}",
-        interval=as_range(low, high) if is_share else interval,
-    )

@@ -102,8 +102,8 @@ def prices(request: PersonRequest, stream_key: str) -> HttpResponse:
     shown = read_sheet(stream=stream, kind=BUDGET)
     columns = ("items", "completeness", "labels", "promised", "rate", "low", "high")
     rows: list[Sequence[object]] = [("cut_off", *columns)]
-    if shown.sheet is not None and shown.is_ready:
-        figures = cast(BudgetFigures, shown.sheet.figures)
+    if shown.ready is not None:
+        figures = cast(BudgetFigures, shown.ready.figures)
         rows += [
             (price["cut_off"], *(dict(price["ships"])[name] for name in columns))
             for price in figures["prices"]

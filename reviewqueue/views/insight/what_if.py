@@ -92,17 +92,17 @@ def curve(request: PersonRequest, stream_key: str) -> HttpResponse:
     shown = read_sheet(stream=stream, kind=InsightSheet.Kind.WHAT_IF)
     columns = ("cut_off", "share", "error", "low", "high")
     rows: list[Sequence[object]] = [columns]
-    if shown.sheet is not None and shown.is_ready:
-        figures = cast(WhatIfFigures, shown.sheet.figures)
+    if shown.ready is not None:
+        figures = cast(WhatIfFigures, shown.ready.figures)
         rows += [[dict(step)[name] for name in columns] for step in figures["curve"]]
     return send_table(f"{stream.key}-what-if.csv", rows)
 
 
 def _fits(shown: Shown, policy: Policy) -> bool:
     """Whether the sample was read for the policy in force; after a publication a new one comes."""
-    if shown.sheet is None or not shown.is_ready:
+    if shown.ready is None:
         return False
-    return cast(WhatIfFigures, shown.sheet.figures)["version"] == policy.version
+    return cast(WhatIfFigures, shown.ready.figures)["version"] == policy.version
 
 
 def _may_draft(request: PersonRequest, stream: Stream) -> bool:
@@ -119,7 +119,7 @@ def _describe(
     policy: Policy,
     tried: Tried,
 ) -> dict[str, object]:
-    sheet = cast(InsightSheet, shown.sheet)
+    sheet = cast(InsightSheet, shown.ready)
     figures = cast(WhatIfFigures, sheet.figures)
     label_of = read_labels_by_key(stream)
     others = [key for key in policy.categories if key not in tried.own]

@@ -13,7 +13,9 @@ from django.db import connection
 from django.db.models import F, Max, Min
 from pytest_django.live_server_helper import LiveServer
 
+from calibration.courses import read_course
 from calibration.models import AuditDraw, CalibrationRun, GroundTruth, JobRun
+from calibration.watches import find_watch
 from reviewqueue.demo import Prediction
 from reviewqueue.demo.backfill import EVE, WEEKS, Past, last_whole_day, plan_arrivals, plan_eve
 from reviewqueue.demo.known import MARKED, mark_some_known
@@ -135,6 +137,21 @@ def test_past_is_settled_and_the_eve_waits(digits: Stream) -> None:
     assert {"simulated-amal", "simulated-bela"} <= people
     assert people <= {"simulated-amal", "simulated-bela", "simulated-chidi"}
     assert Verdict.objects.filter(reviewer__is_active=True).count() == 0
+
+
+def test_past_is_watched_for_drift_day_by_day(digits: Stream) -> None:
+    unfold(digits, make_predictions(200), eve=20)
+    watch, stretch = find_watch(stream=digits)
+    assert watch is not None
+    assert stretch is not None
+    watched = AuditDraw.objects.filter(watched_at__isnull=False)
+    assert watched.count() >= watch.audits > 0
+    assert watched.aggregate(last=Max("watched_at"))["last"] < NOW
+    course = read_course(watch=watch, stretch=stretch)
+    assert course is not None
+    assert len(course.at) == watch.audits
+    days = JobRun.objects.filter(stream=digits, job="drift_watch")
+    assert days.count() == watched.values("watched_at").distinct().order_by().count()
 
 
 def test_past_of_items_judged_twice_is_adjudicated_too(digits: Stream) -> None:

@@ -48,10 +48,10 @@ def test_page_that_is_looked_at_first_asks_once(
 ) -> None:
     with django_assert_num_queries(3):
         first = read_sheet(stream=stream, kind=MONTH)
-    assert (first.sheet, first.is_ready, first.is_newest) == (None, False, False)
+    assert (first.sheet, first.ready, first.is_newest) == (None, None, False)
     with django_assert_num_queries(2):
         again = read_sheet(stream=stream, kind=MONTH)
-    assert (again.is_ready, again.is_newest) == (False, False)
+    assert (again.ready is not None, again.is_newest) == (False, False)
     assert InsightSheet.objects.count() == 1
 
 
@@ -62,7 +62,7 @@ def test_sheet_is_made_once_and_read(stream: Stream, made: list[str]) -> None:
     assert make_next() is None
     shown = read_sheet(stream=stream, kind=MONTH, with_arrays=True)
     assert shown.sheet is not None
-    assert (shown.is_ready, shown.is_newest, made) == (True, True, ["helpdesk"])
+    assert (shown.ready is not None, shown.is_newest, made) == (True, True, ["helpdesk"])
     assert (shown.sheet.figures, shown.sheet.pictures) == ({"n": 1}, {"one": "<svg></svg>"})
     assert bytes(shown.sheet.arrays) == b"\0\1"
 
@@ -74,7 +74,7 @@ def test_new_label_makes_the_sheet_old_and_the_old_one_stays_shown(
     make_next()
     post_labelled(stream, 1, right=1, confidence=0.9)
     shown = read_sheet(stream=stream, kind=MONTH)
-    assert (shown.is_ready, shown.is_newest) == (True, False)
+    assert (shown.ready is not None, shown.is_newest) == (True, False)
     assert make_next() is None  # it rests
     rest()
     assert make_next() is not None
@@ -111,7 +111,7 @@ def test_failure_is_told_and_tried_again_when_somebody_looks_later(
     shown = read_sheet(stream=stream, kind=MONTH)
     assert shown.sheet is not None
     assert shown.sheet.error == "ValueError: no such thing. The worker's log has all."
-    assert (shown.is_ready, make_next()) == (False, None)
+    assert (shown.ready, make_next()) == (None, None)
 
     InsightSheet.objects.update(asked_at=timezone.now() - PATIENCE)
     monkeypatch.setattr(making, "MAKERS", {MONTH: lambda *_: Made({"n": 1})})
@@ -120,7 +120,7 @@ def test_failure_is_told_and_tried_again_when_somebody_looks_later(
     assert make_next() is not None
     mended = read_sheet(stream=stream, kind=MONTH)
     assert mended.sheet is not None
-    assert (mended.is_ready, mended.is_newest, mended.sheet.error) == (True, True, "")
+    assert (mended.ready is not None, mended.is_newest, mended.sheet.error) == (True, True, "")
 
 
 def test_worker_that_died_leaves_its_sheet_to_another(stream: Stream, made: list[str]) -> None:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from calibration.models import DriftAlarm, DriftWatch
 from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict
@@ -99,8 +100,8 @@ def test_analyst_sees_the_stream_but_no_queue(stream: Stream) -> None:
     client = Client()
     client.force_login(analyst)
     assert rows_of(client.get("/").content.decode()) == [
-        "Helpdesk 3 categories · policy 1 Insight , Helpdesk Watch list , Helpdesk"
-        " Export , Helpdesk",
+        "Helpdesk 3 categories · policy 1 Insight , Helpdesk Health , Helpdesk "
+        "Watch list , Helpdesk Export , Helpdesk",
         "You read this stream, its items and its figures, and judge none of it.",
     ]
 
@@ -118,8 +119,8 @@ def test_home_leads_a_stream_admin_to_the_log(stream: Stream) -> None:
     client = Client()
     client.force_login(scenes.make_person("ada", stream, "stream_admin"))
     assert rows_of(client.get("/").content.decode())[0] == (
-        "Helpdesk 3 categories · policy 1 Insight , Helpdesk Watch list , Helpdesk"
-        " Export , Helpdesk Log , Helpdesk"
+        "Helpdesk 3 categories · policy 1 Insight , Helpdesk Health , Helpdesk "
+        "Watch list , Helpdesk Export , Helpdesk Log , Helpdesk"
     )
 
 
@@ -136,7 +137,7 @@ def test_queries_do_not_grow_with_streams(reviewer: User, plain: Client, streams
         scenes.post(further, "X-1")
     with CaptureQueriesContext(connection) as queries:
         plain.get("/")
-    assert len(queries) == 9
+    assert len(queries) == 10
 
 
 def judge(stream: Stream, reviewer: User, count: int) -> list[Verdict]:
@@ -237,3 +238,64 @@ def test_more_alarms_than_are_shown_are_no_one_streams(db: None) -> None:
     assert page.count("<b>Helpdesk</b>: Model version m") == 5
     assert "<p>More model versions than these have come.</p>" in page
     assert page.count("Open the policy") == 5
+
+
+def raise_drift_alarm(stream: Stream, category: str = "") -> None:
+    policy = stream.policies.order_by("-version")[0]
+    watch, _made = DriftWatch.objects.get_or_create(stream=stream, policy=policy)
+    DriftAlarm.objects.create(
+        stream=stream,
+        watch=watch,
+        category=category,
+        side="more",
+        audits=60,
+        errors=30,
+        promised_errors=3.0,
+        evidence=50.0,
+        threshold=40.0,
+    )
+
+
+def notices_of(page: str) -> list[str]:
+    whole = re.findall(r'(?s)<div class="notice notice--warn notice--page"[^>]*>(.*?)</a>', page)
+    return [" ".join(re.sub(r"(?s)<[^>]+>", " ", each).split()) for each in whole]
+
+
+def test_drift_alarm_stands_on_the_home_of_who_may_look(stream: Stream, plain: Client) -> None:
+    for category in ("", "vpn_issue", "account_unlock"):
+        raise_drift_alarm(stream, category)
+    analyst = Client()
+    analyst.force_login(scenes.make_person("ana", stream, "analyst"))
+    page = analyst.get("/").content.decode()
+    day = timezone.now().strftime("%-d %b")
+    assert notices_of(page) == [
+        f"Helpdesk : Drift alarm of {day}: audits break the promise of all categories together. "
+        "A recalibration proposes new maps; they hold once somebody publishes them. See the drift"
+    ]
+    assert 'href="/streams/helpdesk/insight/drift/"' in page
+    assert "Drift alarm" not in plain.get("/").content.decode()
+
+
+def test_drift_alarm_of_single_categories_says_how_many(stream: Stream) -> None:
+    for category in ("vpn_issue", "account_unlock"):
+        raise_drift_alarm(stream, category)
+    admin = Client()
+    admin.force_login(scenes.make_person("ada", stream, "stream_admin"))
+    [notice] = notices_of(admin.get("/").content.decode())
+    assert "audits break the promise of 2 categories." in notice
+
+
+def test_publishing_a_version_answers_the_drift_alarm(stream: Stream) -> None:
+    raise_drift_alarm(stream)
+    admin = Client()
+    admin.force_login(scenes.make_person("ada", stream, "stream_admin"))
+    scenes.publish(stream, auto=0.95)
+    assert notices_of(admin.get("/").content.decode()) == []
+
+
+def test_reviewer_finds_their_own_figures(stream: Stream, plain: Client) -> None:
+    link = 'href="/streams/helpdesk/insight/reviewers/"'
+    assert plain.get("/").content.decode().count(link) == 1
+    analyst = Client()
+    analyst.force_login(scenes.make_person("ana", stream, "analyst"))
+    assert analyst.get("/").content.decode().count(link) == 0

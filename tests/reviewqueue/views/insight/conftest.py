@@ -8,7 +8,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from reviewqueue.insight import budget, drifting, mixups, reliability, trials
+from reviewqueue.insight import (
+    budget,
+    drifting,
+    health,
+    mixups,
+    reliability,
+    reviewers,
+    trials,
+)
 from reviewqueue.insight.drawing import draw
 from reviewqueue.insight.making import make_next
 from reviewqueue.models import ReviewTask
@@ -30,7 +38,7 @@ def _drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
             _drawn[name] = draw(documents)
         return _drawn[name]
 
-    for maker in (budget, drifting, mixups, reliability, trials):
+    for maker in (budget, drifting, health, mixups, reliability, reviewers, trials):
         monkeypatch.setattr(maker, "draw", draw_once)
 
 

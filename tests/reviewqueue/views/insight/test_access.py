@@ -16,6 +16,8 @@ PAGES = (
     CELL,
     f"{ROOT}what-if/",
     f"{ROOT}what-if/curve.csv",
+    f"{ROOT}health/",
+    f"{ROOT}health/periods.csv",
     f"{ROOT}ambiguity/",
     f"{ROOT}ambiguity/pairs.csv",
     f"{ROOT}drift/",

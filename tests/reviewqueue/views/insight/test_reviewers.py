@@ -115,5 +115,23 @@ def test_page_costs_the_same_whatever_it_shows(
     client = client_of(scenes.make_person("ada", stream, "stream_admin"))
     page = ready_page(client)
     assert len(names_on(page)) == 2 * people
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         client.get(PAGE)
+
+
+def test_stream_admin_may_take_the_picture_of_everybody_along(stream: Stream, judged: None) -> None:
+    client = client_of(scenes.make_person("ada", stream, "stream_admin"))
+    page = ready_page(client)
+    [address] = re.findall(r'href="([^"]+people\.svg)"', page)
+    picture = client.get(address)
+    assert (picture.status_code, picture["Content-Type"]) == (200, "image/svg+xml")
+    assert ("rita" in picture.content.decode(), '<title id="title-people"' in page) == (True, True)
+
+
+def test_picture_of_everybody_is_for_nobody_else(
+    stream: Stream, reviewer: User, analyst: User, judged: None
+) -> None:
+    assert "people.svg" not in ready_page(client_of(analyst))
+    address = "/streams/helpdesk/insight/reviewers/people.svg"
+    statuses = [client_of(person).get(address).status_code for person in (reviewer, analyst)]
+    assert statuses == [403, 403]

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("routing", "0013_guard_history")]
+    dependencies = [("routing", "0016_guard_history")]
 
     operations = [
         AddIndexConcurrently(

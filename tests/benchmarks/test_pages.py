@@ -1,0 +1,26 @@
+"""The benchmark of insight pages, at a small size."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from benchmarks.pages import measure, percentile
+from benchmarks.recalibrate import make_labelled_stream
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_page_of_a_stream_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    make_labelled_stream("paged", labels=500, categories=5)
+    found = measure("paged")
+    assert sorted(found) == ["page_p95_ms", "page_queries", "sheet_s", "whatif_p95_ms"]
+    assert 1.0 < found["page_p95_ms"] < 60_000.0
+    assert 3 < found["page_queries"] < 20
+    assert 1.0 < found["whatif_p95_ms"] < 60_000.0
+    printed = capsys.readouterr().out
+    assert "/streams/paged/insight/health/?by=days" in printed
+    assert "sheet drift" in printed
+    assert not User.objects.filter(username="bench-pages").exists()
+
+
+def test_percentile_is_a_value_that_was_measured() -> None:
+    assert percentile([float(number) for number in range(100, 0, -1)]) == 96.0
+    assert percentile([3.0]) == 3.0
