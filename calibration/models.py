@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -10,7 +11,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
-from routing.models import Decision, Item, Policy, Stream, append_only, probability_check
+from routing.models import (
+    Decision,
+    Item,
+    Policy,
+    Stream,
+    append_only,
+    fixed_when,
+    kept,
+    never_truncated,
+    probability_check,
+)
 
 LONGEST_REASON = 200
 
@@ -55,6 +66,7 @@ class AuditDraw(models.Model):
                 condition=Q(watched_at__isnull=True),
             ),
         ]
+        triggers: ClassVar = kept("stream_id", "item_id", "decision_id", "pi", "drawn_at")
 
     def __str__(self) -> str:
         return f"{self.item}: pi {self.pi:g}"
@@ -129,6 +141,17 @@ class GroundTruth(models.Model):
                 condition=Q(superseded_at__isnull=True),
             ),
         ]
+        triggers: ClassVar = [
+            *kept(
+                *("stream_id", "item_id", "decision_id", "kind", "categories"),
+                *("pi", "blind", "source", "verdict_id", "settled_at"),
+            ),
+            fixed_when(
+                "superseded_once",
+                "superseded_at",
+                condition=pgtrigger.Q(old__superseded_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"
@@ -179,6 +202,9 @@ class FrameCount(FrameKey):
                 name="frame_key_unique",
             ),
         ]
+        triggers: ClassVar = kept(
+            *("stream_id", "day", "policy_id", "model_version", "category", "bin", "queue", "pi")
+        )
 
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: {self.count}"
@@ -190,6 +216,9 @@ class FrameDelta(FrameKey):
     Many writers would queue on a hot counter; appending here they never meet. A count is negative
     where a further decision took the place of an earlier one.
     """
+
+    class Meta:
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.day} {self.category} {self.queue}: +{self.count}"
@@ -219,6 +248,7 @@ class DayCount(models.Model):
                 fields=["stream", "day", "model_version", "bin", "queue"], name="day_count_unique"
             ),
         ]
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.day} {self.queue}: {self.count}"
@@ -239,6 +269,7 @@ class JobRun(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["stream", "job", "period"], name="job_period_unique"),
         ]
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.job} {self.period}"

@@ -57,7 +57,7 @@ def streams_administered_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
 
 
 def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
-    """Streams whose insight pages are open to the user; all for a superuser."""
+    """Streams whose insight pages and exports are open to the user; all for a superuser."""
     if user.is_superuser:
         return Stream.objects.all()
     if not user.is_authenticated:
@@ -78,11 +78,13 @@ def reviewers_visible_to(user: User, stream: Stream) -> QuerySet[User]:
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """The queues of one stream that a user may work; and whether its insight pages are open."""
+    """The queues of one stream that a user may work; whether its insight pages and files of its
+    items are open, and whether its log is."""
 
     stream: Stream
     queues: tuple[str, ...]
     has_insight: bool = False
+    has_log: bool = False
 
 
 def workable_seats(user: User) -> list[Seats]:
@@ -95,6 +97,7 @@ def workable_seats(user: User) -> list[Seats]:
             stream=stream,
             queues=_queues(user, held := roles.get(stream.id, [])),
             has_insight=user.is_superuser or not set(INSIGHT_ROLES).isdisjoint(held),
+            has_log=user.is_superuser or Role.STREAM_ADMIN in held,
         )
         for stream in streams_visible_to(user).order_by("name")
     ]

@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from reviewqueue.application_role import grant_after_migration
 from reviewqueue.schedule import create_schedule
 
 
@@ -17,3 +18,4 @@ class ReviewQueueConfig(AppConfig):
 
         watch_sign_ins()
         post_migrate.connect(create_schedule, sender=self)
+        post_migrate.connect(grant_after_migration, sender=self)

@@ -46,16 +46,7 @@ def hidden_from(*, viewer: "User", stream: Stream, item: str) -> Q:
 
     `item` is the field that holds an item's id.
     """
-    blind_seats = ReviewTask.objects.unanswered().filter(
-        stream_id=OuterRef("stream_id"), item_id=OuterRef(item), blind=True
-    )
-    undoable = Verdict.objects.live().filter(
-        item_id=OuterRef(item), blind=True, published_at__gt=Now()
-    )
-    draws = AuditDraw.objects.filter(
-        stream_id=OuterRef("stream_id"), item_id=OuterRef(item), opened_at__isnull=True
-    )
-    hidden = Q(Exists(blind_seats)) | Q(Exists(undoable)) | Q(Exists(draws))
+    hidden = still_blind(item)
     if not set(SLIPPED_INTO).intersection(queues_workable_by(viewer, stream)):
         return hidden
     had = ReviewTask.objects.filter(stream=stream, item_id=OuterRef("item_id"), holder=viewer)
@@ -65,6 +56,23 @@ def hidden_from(*, viewer: "User", stream: Stream, item: str) -> Q:
         ~Exists(seen), stream=stream, item_id=OuterRef(item), retired_at=None
     )
     return hidden | Q(Exists(known))
+
+
+def still_blind(item: str) -> Q:
+    """For a query of rows that have a stream: that somebody judges their item blind, or will.
+
+    `item` is the field that holds an item's id.
+    """
+    blind_seats = ReviewTask.objects.unanswered().filter(
+        stream_id=OuterRef("stream_id"), item_id=OuterRef(item), blind=True
+    )
+    undoable = Verdict.objects.live().filter(
+        item_id=OuterRef(item), blind=True, published_at__gt=Now()
+    )
+    draws = AuditDraw.objects.filter(
+        stream_id=OuterRef("stream_id"), item_id=OuterRef(item), opened_at__isnull=True
+    )
+    return Q(Exists(blind_seats)) | Q(Exists(undoable)) | Q(Exists(draws))
 
 
 def disclose(*, viewer: "User", stream: Stream, item: Item) -> Disclosure:

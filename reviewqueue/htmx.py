@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect, replace_url, retarget
@@ -21,7 +21,7 @@ LOST = 409
 INVALID = 422
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 
 class PersonRequest(HttpRequest):
@@ -30,7 +30,7 @@ class PersonRequest(HttpRequest):
     user: User
 
 
-PersonView = Callable[Concatenate[PersonRequest, P], HttpResponse]
+PersonView = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
 
 
 def is_htmx(request: HttpRequest) -> bool:
@@ -87,7 +87,7 @@ def signed_in(view: "PersonView[P]") -> "View[P]":
 
     @never_cache
     @wraps(view)
-    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)  # type: ignore[arg-type]
         login = redirect_to_login(_page_of(request), resolve_url(settings.LOGIN_URL)).url

@@ -25,6 +25,8 @@ from routing.models import (
     RemoteModel,
     Stream,
     append_only,
+    kept,
+    never_truncated,
 )
 
 if TYPE_CHECKING:
@@ -246,6 +248,7 @@ class ReviewTask(models.Model):
                 fields=["holder", "stream"], name="task_held", condition=Q(state="claimed")
             ),
         ]
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return f"{self.item}: {self.get_queue_display()}"
@@ -332,6 +335,9 @@ class KnownAnswer(models.Model):
                 fields=["stream", "id"], name="known_live", condition=Q(retired_at__isnull=True)
             ),
         ]
+        triggers: ClassVar = kept(
+            "stream_id", "item_id", "decision_id", "kind", "categories", "created_at"
+        )
 
     def __str__(self) -> str:
         return f"{self.item}: {', '.join(self.categories) or self.get_kind_display()}"

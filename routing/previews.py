@@ -15,6 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
+from routing.blinds import answers_hidden
 from routing.core.chain import Opinions, follow_chain
 from routing.core.evidence import EvidenceTable, stored_evidence
 from routing.core.grounding import Grounding
@@ -283,11 +284,15 @@ def _make_matrix(spec: PolicySpec, reading: _Reading) -> ScoreMatrix | None:
 def _explain(
     stored: RecentItems, moves: Sequence[Move], before: PolicySpec, after: PolicySpec
 ) -> dict[int, Example]:
-    """Each move's few rows with their reasons, by row."""
+    """Each move's few rows with their reasons, by row; none of what is still to be judged blind."""
     rows = [row for move in moves for row in move.rows]
-    items = Item.objects.only("external_id", "scores", "evidence", "model_version").in_bulk(
+    told = Item.objects.exclude(answers_hidden("id"))
+    items = told.only("external_id", "scores", "evidence", "model_version").in_bulk(
         [stored.item_id(row) for row in rows]
     )
+    rows = [row for row in rows if stored.item_id(row) in items]
+    if not rows:
+        return {}
     found = [items[stored.item_id(row)] for row in rows]
     versions = [item.model_version for item in found]
     outcomes = [

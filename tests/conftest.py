@@ -44,6 +44,19 @@ def _static_files(tmp_path_factory: pytest.TempPathFactory) -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cells of the table of access were tried, of all processes together."""
+    cells = sum(
+        int(value)
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, value in getattr(report, "user_properties", ())
+        if name == "cells" and report.when == "call"
+    )
+    if cells:
+        terminalreporter.write_line(f"Access: {cells:,} cells of address, role, side and method.")
+
+
 @pytest.fixture
 def stream(db: None) -> Stream:
     """Helpdesk with the worked policy published."""

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from calibration.models import AuditDraw, FrameCount, GroundTruth, JobRun
 from routing.admin.filters import StreamFilter, UnsetFilter
 from routing.admin.readonly import ReadOnly, show_json, show_share
+from routing.blinds import answers_hidden
 
 
 class OpenedFilter(UnsetFilter):
@@ -26,11 +27,11 @@ class AuditDrawAdmin(ReadOnly):
     list_filter = (StreamFilter, OpenedFilter, "drawn_at")
     search_exact = "item__external_id"
     search_help_text = _("The item's whole external id")
-    fields = ("stream", "item", "decision", "chance", "drawn_at", "opened_at")
+    fields = ("stream", "item", "chance", "drawn_at", "opened_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditDraw]:
         found: QuerySet[AuditDraw] = super().get_queryset(request)
-        return found.select_related("item", "stream", "decision__item")
+        return found.select_related("item", "stream")
 
     @admin.display(description=_("inclusion probability"))
     def chance(self, draw: AuditDraw) -> str:
@@ -62,7 +63,9 @@ class GroundTruthAdmin(ReadOnly):
     search_help_text = _("The item's whole external id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[GroundTruth]:
+        """Without those of items that are still to be judged blind."""
         found: QuerySet[GroundTruth] = super().get_queryset(request)
+        found = found.exclude(answers_hidden("item_id"))
         return found.select_related("item", "stream", "decision__item")
 
     @admin.display(description=_("label"))

@@ -14,7 +14,9 @@ from reviewqueue.admin.run_requests import RunRequestAdmin
 from reviewqueue.admin.streams import StreamWithPeopleAdmin
 from reviewqueue.admin.webhooks import AnnouncementAdmin, DeliveryAdmin, WebhookAdmin
 from reviewqueue.admin.work import ReviewTaskAdmin, VerdictAdmin
+from reviewqueue.disclosure import still_blind
 from routing.admin.scope import administer_streams_by
+from routing.blinds import hide_answers_by
 
 __all__ = [
     "AnnouncementAdmin",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 administer_streams_by(streams_administered_by)
+hide_answers_by(still_blind)
 
 admin.site.site_header = "Review Queue"
 admin.site.site_title = "Review Queue"

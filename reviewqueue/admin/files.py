@@ -3,11 +3,9 @@
 import binascii
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from datetime import datetime, time
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -19,24 +17,22 @@ from django.http import (
     HttpResponse,
     HttpResponseBadRequest,
     HttpResponseBase,
-    StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from reviewqueue.exports import Selection, export_items
 from reviewqueue.files.columns import read_columns
-from reviewqueue.files.opening import CSV, JSONL, LABEL_STUDIO, format_of, open_items
+from reviewqueue.files.opening import format_of, open_items
 from reviewqueue.files.records import FileError, RefusedFile, Source
 from reviewqueue.imports import Counts, Refusal, import_records, names_of_categories
+from reviewqueue.item_files import FORMATS, TYPES, ExportForm, send_items
 from routing.events import record_event
-from routing.models import Item, Stream
+from routing.models import Stream
 from routing.policies import NoPolicyError
 
 if TYPE_CHECKING:
@@ -50,17 +46,6 @@ SHOWN_REFUSALS: Final = 100
 GZIP_MAGIC: Final = b"\x1f\x8b"
 # Refused records go to the browser and back on demand, since no web process keeps files.
 REFUSED_BYTES: Final = 5 * 1024 * 1024
-FORMATS: Final = (
-    (JSONL, gettext_lazy("JSON lines")),
-    (CSV, "CSV"),
-    (LABEL_STUDIO, gettext_lazy("Label Studio JSON")),
-)
-ENDINGS: Final = {JSONL: "jsonl", CSV: "csv", LABEL_STUDIO: "json"}
-TYPES: Final = {
-    "jsonl": "application/x-ndjson",
-    "csv": "text/csv; charset=utf-8",
-    "json": "application/json",
-}
 
 
 class ImportForm(forms.Form):
@@ -113,21 +98,6 @@ class ImportForm(forms.Form):
             return read_columns(filter(str.strip, self.cleaned_data["columns"].splitlines()))
         except FileError as error:
             raise forms.ValidationError(str(error)) from error
-
-
-class ExportForm(forms.Form):
-    format = forms.ChoiceField(label=gettext_lazy("Format"), choices=FORMATS)
-    state = forms.ChoiceField(
-        label=gettext_lazy("Items"),
-        choices=(("", gettext_lazy("All")), *Item.State.choices),
-        required=False,
-    )
-    since = forms.DateField(
-        label=gettext_lazy("Received since"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        help_text=gettext_lazy("In the stream's time zone; empty for all."),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,23 +164,7 @@ class FilePages(StreamModelAdmin):
         if not form.is_valid():
             context = {"form": form, "title": _("Export items")}
             return self._page(request, stream, "export", context, invalid=bool(form.errors))
-        given = form.cleaned_data
-        _record(request, stream, "stream.exported", format=given["format"], state=given["state"])
-        since = given["since"] and datetime.combine(given["since"], time(), stream_zone(stream))
-        blocks = export_items(
-            Selection(stream=stream, since=since, state=given["state"]),
-            format_name=given["format"],
-        )
-        ending = ENDINGS[given["format"]]
-        day = timezone.now().astimezone(stream_zone(stream)).date()
-        return StreamingHttpResponse(
-            blocks,
-            content_type=TYPES[ending],
-            headers={
-                "Content-Disposition": f'attachment; filename="{stream.key}-{day}.{ending}"',
-                "Cache-Control": "no-store",
-            },
-        )
+        return send_items(stream, form, by_id=request.user.pk)
 
     def _refused(self, request: HttpRequest, stream_id: UUID) -> HttpResponse:
         self._stream(request, stream_id, MAY_IMPORT)
@@ -254,10 +208,6 @@ class FilePages(StreamModelAdmin):
             },
             status=422 if invalid else 200,
         )
-
-
-def stream_zone(stream: Stream) -> ZoneInfo:
-    return ZoneInfo(stream.time_zone)
 
 
 def _record(request: HttpRequest, stream: Stream, kind: str, **data: object) -> None:

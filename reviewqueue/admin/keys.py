@@ -1,5 +1,6 @@
 """API keys: made once, shown once, revoked, never edited back to life."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
@@ -14,6 +15,8 @@ from reviewqueue.access import issue_api_key
 from reviewqueue.models import ApiKey
 from routing.admin.filters import UnsetFilter
 from routing.admin.scope import streams_administered_by
+from routing.events import record_event
+from routing.models import Stream
 
 if TYPE_CHECKING:
     ApiKeyModelAdmin = admin.ModelAdmin[ApiKey]
@@ -82,6 +85,10 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
     ) -> None:
         if change:
             super().save_model(request, obj, form, change)
+            if form.changed_data:
+                # Its streams are stored after this: here they are still those before.
+                reached = {*obj.streams.all(), *form.cleaned_data["streams"]}
+                _note(request, obj, "apikey.changed", reached, form.changed_data)
             return
         made, text = issue_api_key(
             name=obj.name,
@@ -90,6 +97,7 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
         )
         obj.pk, obj.prefix, obj.digest = made.pk, made.prefix, made.digest
         obj._state.adding = False
+        _note(request, obj, "apikey.created", form.cleaned_data["streams"])
         messages.warning(
             request,
             _("The key is %(text)s – copy it now: it is kept nowhere and never shown again.")
@@ -105,5 +113,23 @@ class ApiKeyAdmin(ApiKeyModelAdmin):
         )
         for key in revoked:
             self.log_change(request, key, _("Revoked."))
+            _note(request, key, "apikey.revoked", key.streams.all())
         text = ngettext("%(count)d key is revoked.", "%(count)d keys are revoked.", len(revoked))
         messages.success(request, text % {"count": len(revoked)})
+
+
+def _note(
+    request: HttpRequest,
+    key: ApiKey,
+    kind: str,
+    streams: Iterable[Stream],
+    changed: Sequence[str] = (),
+) -> None:
+    """Tell it in the log of each stream that the key reaches; what is told of it opens nothing."""
+    told: dict[str, Any] = {"name": key.name, "prefix": key.prefix}
+    if changed:
+        told["changed"] = list(changed)
+    for stream in streams:
+        record_event(
+            stream_id=stream.id, kind=kind, subject_id=key.id, actor_id=request.user.pk, **told
+        )

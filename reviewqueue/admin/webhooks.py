@@ -29,6 +29,7 @@ from reviewqueue.webhooks import (
 from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly, show_json
 from routing.admin.scope import InStream, record_change
+from routing.blinds import answers_hidden
 from routing.models import Announcement
 
 if TYPE_CHECKING:
@@ -301,7 +302,9 @@ class AnnouncementAdmin(ReadOnly):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Announcement]:
+        """Without what tells of items that are still to be judged blind."""
         found: QuerySet[Announcement] = super().get_queryset(request)
+        found = found.exclude(answers_hidden("item_id"))
         found = found.select_related("stream", "item")
         return found.defer("item__payload", "item__scores", "item__blocks")
 

@@ -46,11 +46,12 @@ class ReviewTaskAdmin(OfItem):
     search_exact = "item__external_id"
     search_help_text = gettext_lazy("The item's whole external id")
     actions = ("release",)
-    exclude = ("lease_token",)
+    # A decision is named by its queue.
+    exclude = ("lease_token", "decision")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ReviewTask]:
         found: QuerySet[ReviewTask] = super().get_queryset(request)
-        return found.select_related("item", "stream", "holder", "decision__item")
+        return found.select_related("item", "stream", "holder")
 
     def has_release_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reviewqueue.change_reviewtask")

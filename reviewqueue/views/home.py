@@ -60,6 +60,7 @@ class StreamGroup:
     policy_version: int | None
     rows: tuple[QueueRow, ...]
     has_insight: bool
+    has_log: bool
 
     @property
     def busy(self) -> tuple[QueueRow, ...]:
@@ -111,17 +112,22 @@ def home(request: PersonRequest) -> HttpResponse:
     groups = read_groups(request.user, workable_seats(request.user))
     with timezone.override(_zone(groups)):
         now = timezone.now()
+        # Without a stream there is nothing to read either.
+        judges = not groups or any(group.rows for group in groups)
+        day, last = read_day(request.user, now=now), read_last(request.user)
         context = {
             "section": "home",
             "is_demo": any(group.stream.is_demo for group in groups),
             "groups": groups,
             "own": [group for group in groups if group.rows],
+            "judges": judges,
+            "has_day": judges or bool(day.done or last),
             "alarms": [*read_drift_alarms(request.user), *read_alarms(request.user)],
             "summary": word_summary(groups),
             "first": choose_first(groups),
-            "day": read_day(request.user, now=now),
+            "day": day,
             "today": now,
-            "last": read_last(request.user),
+            "last": last,
         }
         return render(request, "home.html", context)
 
@@ -157,6 +163,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
                 for queue in seat.queues
             ),
             has_insight=seat.has_insight,
+            has_log=seat.has_log,
         )
         for seat in seats
     ]
@@ -229,6 +236,12 @@ def word_summary(groups: list[StreamGroup]) -> str:
     """How much waits in all, in a sentence."""
     rows = [row for group in groups for row in group.rows]
     total = sum(row.waiting.count for row in rows)
+    if groups and not rows:
+        return ngettext(
+            "One stream is open to you to read.",
+            "%(n)d streams are open to you to read.",
+            len(groups),
+        ) % {"n": len(groups)}
     if not total:
         return _("Nothing waits for you.")
     busy = sum(bool(group.busy) for group in groups)

@@ -1,6 +1,6 @@
 """What came in, what the machine decided and what happened, to be read."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,12 +11,17 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.admin.filters import StreamFilter, WatchFilter
 from routing.admin.readonly import ReadOnly, show_json, show_share
+from routing.blinds import answers_hidden
 from routing.models import Decision, Event, Item
 
 if TYPE_CHECKING:
     DecisionInlineBase = admin.TabularInline[Decision, Item]
 else:
     DecisionInlineBase = admin.TabularInline
+
+
+# What tells of an item how the model answered.
+SCORED: Final = ("scores_text", "signals_text", "secondary_text")
 
 
 def show_alternatives(decision: Decision) -> SafeString:
@@ -53,7 +58,8 @@ class DecisionInline(DecisionInlineBase):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
-        return super().get_queryset(request).select_related("item", "policy__stream")
+        found: QuerySet[Decision] = super().get_queryset(request)
+        return found.exclude(answers_hidden("item_id")).select_related("item", "policy__stream")
 
     @admin.display(description=_("confidence"))
     def confidence_text(self, decision: Decision) -> str:
@@ -89,6 +95,16 @@ class ItemAdmin(ReadOnly):
         ),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Item | None = None) -> Any:
+        """Without scores and what stands for them where the item is still to be judged blind."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or not Item.objects.filter(answers_hidden("id"), id=obj.id).exists():
+            return found
+        return [
+            (name, {**options, "fields": [one for one in options["fields"] if one not in SCORED]})
+            for name, options in found
+        ]
+
     @admin.display(description=_("payload"))
     def payload_text(self, item: Item) -> SafeString:
         return show_json(item.payload)
@@ -123,7 +139,9 @@ class DecisionAdmin(ReadOnly):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Decision]:
+        """Without those of items that are still to be judged blind."""
         found: QuerySet[Decision] = super().get_queryset(request)
+        found = found.exclude(answers_hidden("item_id"))
         return found.select_related("stream", "item", "policy__stream")
 
     @admin.display(description=_("confidence"))
@@ -144,14 +162,25 @@ class DecisionAdmin(ReadOnly):
 
 
 KINDS = (
+    "apikey.changed",
+    "apikey.created",
+    "apikey.revoked",
     "audit.opened",
     "calibration.measured",
     "calibration.proposed",
+    "calibration.requested",
+    "drift.alarm",
+    "knownanswer.created",
+    "knownanswer.retired",
     "model_version.unknown",
+    "policy.drafted",
     "policy.published",
     "policy.mandatory_lifted",
+    "retry.requested",
     "stream.created",
     "stream.changed",
+    "stream.exported",
+    "stream.imported",
     "category.created",
     "category.changed",
     "category.deleted",
@@ -163,10 +192,14 @@ KINDS = (
     "membership.changed",
     "membership.deleted",
     "task.escalated",
+    "task.escalation_undone",
     "task.skipped",
     "task.released",
+    "tasks.brought_forward",
     "verdict.recorded",
     "verdict.undone",
+    "verdict.overturned",
+    "verdict.overturn_undone",
 )
 
 

@@ -10,6 +10,9 @@ from routing.models.guards import (
     PROBABILITY,
     Erasable,
     append_only,
+    fixed_when,
+    kept,
+    never_truncated,
     probability_check,
 )
 from routing.models.policies import CategoryRule, KeywordRule, Policy, RemoteModel
@@ -32,5 +35,8 @@ __all__ = [
     "RemoteModel",
     "Stream",
     "append_only",
+    "fixed_when",
+    "kept",
+    "never_truncated",
     "probability_check",
 ]

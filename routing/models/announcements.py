@@ -2,12 +2,14 @@
 
 from typing import ClassVar
 
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
+from routing.models.guards import fixed_when, kept
 from routing.models.records import Item
 from routing.models.streams import Stream
 
@@ -71,6 +73,14 @@ class Announcement(models.Model):
                 fields=["stream", "position"],
                 name="announcement_outcomes",
                 condition=Q(kind__in=["item.settled", "item.overturned"]),
+            ),
+        ]
+        triggers: ClassVar = [
+            *kept("stream_id", "item_id", "kind", "subject_id", "data", "created_at"),
+            fixed_when(
+                "told_at_one_place",
+                *("position", "sequence", "withdrawn_at"),
+                condition=pgtrigger.Q(old__position__isnull=False),
             ),
         ]
 

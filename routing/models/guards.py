@@ -36,14 +36,39 @@ def append_only(
     """Triggers that refuse UPDATE, DELETE and TRUNCATE, whoever asks and however."""
     return [
         _refuse_changes(name, erasable),
-        pgtrigger.Trigger(
-            name=f"{name}_truncate",
-            when=pgtrigger.Before,
-            operation=pgtrigger.Truncate,
-            level=pgtrigger.Statement,
-            func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
-        ),
+        never_truncated(f"{name}_truncate"),
     ]
+
+
+def kept(*fixed: str) -> list[pgtrigger.Trigger]:
+    """Triggers of rows that only grow: DELETE, TRUNCATE and changes of `fixed` are refused.
+
+    `fixed` are names of columns; a statement that sets none of them pays nothing.
+    """
+    return [
+        pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
+        fixed_when("kept_as_it_was", *fixed, condition=pgtrigger.AnyChange(*fixed)),
+        never_truncated(),
+    ]
+
+
+def fixed_when(
+    name: str, *columns: str, condition: pgtrigger.Condition | pgtrigger.Q
+) -> pgtrigger.Trigger:
+    """A trigger that refuses to set any of the columns where the condition holds."""
+    operation = pgtrigger.UpdateOf(*columns)  # type: ignore[no-untyped-call]  # pgtrigger's own
+    return pgtrigger.Protect(name=name, operation=operation, condition=condition)
+
+
+def never_truncated(name: str = "never_truncated") -> pgtrigger.Trigger:
+    """A trigger that refuses TRUNCATE, which no trigger for each row sees."""
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Truncate,
+        level=pgtrigger.Statement,
+        func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;",
+    )
 
 
 def _refuse_changes(name: str, erasable: Erasable | None) -> pgtrigger.Trigger:
@@ -97,5 +122,6 @@ def immutable_once_published() -> list[pgtrigger.Trigger]:
             IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
             RETURN NEW;
             """,
-        )
+        ),
+        never_truncated(),
     ]

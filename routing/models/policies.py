@@ -17,7 +17,12 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.core.keywords import LONGEST_PATTERN
 from routing.ids import uuid7
-from routing.models.guards import PROBABILITY, immutable_once_published, probability_check
+from routing.models.guards import (
+    PROBABILITY,
+    immutable_once_published,
+    never_truncated,
+    probability_check,
+)
 from routing.models.streams import Category, Stream, default_edges
 
 
@@ -194,6 +199,7 @@ class Policy(models.Model):
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 condition=pgtrigger.Q(old__version__isnull=False),
             ),
+            never_truncated(),
         ]
         permissions: ClassVar = [
             ("publish_policy", "Can publish a policy"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from routing.ids import uuid7
 from routing.models.draws import is_indexed
-from routing.models.guards import Erasable, append_only, probability_check
+from routing.models.guards import Erasable, append_only, never_truncated, probability_check
 from routing.models.policies import Policy
 from routing.models.streams import Stream
 
@@ -94,6 +94,7 @@ class Item(models.Model):
                 condition=Q(retry_of__isnull=False),
             ),
         ]
+        triggers: ClassVar = [never_truncated()]
 
     def __str__(self) -> str:
         return self.external_id
@@ -192,9 +193,14 @@ class ModelAlarm(models.Model):
                 fields=["stream", "policy", "model_version"], name="model_alarm_unique"
             ),
         ]
+        triggers: ClassVar = append_only()
 
     def __str__(self) -> str:
         return f"{self.policy}: {self.model_version}"
+
+
+# Kinds of events that come with every item; all others are few.
+_IS_WORK = Q(kind__startswith="verdict.") | Q(kind__startswith="task.")
 
 
 class Event(models.Model):
@@ -204,7 +210,7 @@ class Event(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # Without an index of its own: the one below begins with it.
+    # Without an index of its own: two of those below begin with it.
     stream = models.ForeignKey(Stream, models.PROTECT, related_name="+", db_index=False)
     kind = models.CharField(max_length=40)
     subject_id = models.UUIDField()
@@ -217,6 +223,10 @@ class Event(models.Model):
         indexes: ClassVar = [
             # The history of one item, policy or task.
             models.Index(fields=["stream", "subject_id", "id"], name="event_of_subject"),
+            # The next page of a stream's log.
+            models.Index(fields=["stream", "id"], name="event_of_stream"),
+            # The same without the work on items, among which the rest would be looked for for ever.
+            models.Index(fields=["stream", "id"], name="event_but_work", condition=~_IS_WORK),
         ]
         triggers: ClassVar = append_only(
             erasable=Erasable(
@@ -231,3 +241,8 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.happened_at:%Y-%m-%d %H:%M}"
+
+    @staticmethod
+    def is_work() -> Q:
+        """For a query: that it is about the work on an item."""
+        return _IS_WORK

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
+import pgtrigger
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -57,7 +58,8 @@ def make_webhook(stream: Stream, receiver: Receiver, **fields: object) -> Webhoo
 
 def announce_items(stream: Stream, count: int) -> None:
     """So many announcements, handed to the webhooks; nothing else is due."""
-    Announcement.objects.filter(item=None, position=None).delete()
+    with pgtrigger.ignore():
+        Announcement.objects.filter(item=None, position=None).delete()
     for item in make_items(stream, count):
         announce(item)
     sequence_due(stream.id)
@@ -314,7 +316,8 @@ def test_outrun_sender_settles_nothing(stream: Stream, receiver: Receiver) -> No
 
 def test_tasks_announce_send_and_tidy(stream: Stream, receiver: Receiver) -> None:
     make_webhook(stream, receiver)
-    Announcement.objects.all().delete()
+    with pgtrigger.ignore():
+        Announcement.objects.all().delete()
     announce(make_items(stream, 1)[0])
     tasks.send_deliveries()
     assert receiver.requests == []

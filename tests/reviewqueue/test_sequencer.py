@@ -7,6 +7,7 @@ from datetime import timedelta
 from threading import Event
 from uuid import uuid4
 
+import pgtrigger
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
@@ -50,7 +51,8 @@ def positions(stream: Stream) -> list[int | None]:
 @pytest.fixture
 def quiet(stream: Stream) -> Stream:
     """The stream with nothing announced yet."""
-    Announcement.objects.all().delete()
+    with pgtrigger.ignore():
+        Announcement.objects.all().delete()
     return stream
 
 
@@ -78,7 +80,8 @@ def test_positions_follow_the_due_time_and_sequences_count_per_item(quiet: Strea
 def test_streams_count_for_themselves(quiet: Stream) -> None:
     other = make_bare_stream("other")
     publish_worked_policy(other)
-    Announcement.objects.all().delete()
+    with pgtrigger.ignore():
+        Announcement.objects.all().delete()
     for one in (quiet, other):
         announce(make_items(one, 1)[0])
     assert sequence_all() == 2
@@ -135,7 +138,8 @@ def busy_stream() -> Iterator[tuple[Stream, list[Item]]]:
     stream = make_bare_stream()
     publish_worked_policy(stream)
     items = make_items(stream, 12)
-    Announcement.objects.all().delete()
+    with pgtrigger.ignore():
+        Announcement.objects.all().delete()
     yield stream, items
 
 
@@ -247,7 +251,8 @@ def make_announced_verdict() -> tuple[Stream, User, str]:
     reviewer = make_person("rita", stream, "reviewer")
     post_held(stream, "a")
     verdict = judge(claim(stream, reviewer), reviewer)
-    Announcement.objects.filter(item=None).delete()
+    with pgtrigger.ignore():
+        Announcement.objects.filter(item=None).delete()
     fall_due()
     return stream, reviewer, str(verdict.id)
 

@@ -29,7 +29,7 @@ NO_CHANGE: tuple[object, ...] = ()
 @pytest.fixture
 def stream(db: None) -> Stream:
     """Default bands, nothing else."""
-    made = make_bare_stream()
+    made = make_bare_stream(audit_rate=0.0, bulk_label_rate=0.0)
     publish(made)
     return made
 

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import pgtrigger
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -99,7 +100,8 @@ def test_list_has_labels_and_times_of_24_hours(stream: Stream, root: Client) -> 
     settle(stream, "k")
     mark_known(stream=stream, external_id="k", answer=VPN)
     afternoon = datetime(2026, 5, 3, 16, 5, tzinfo=UTC)
-    KnownAnswer.objects.update(created_at=afternoon)
+    with pgtrigger.ignore():
+        KnownAnswer.objects.update(created_at=afternoon)
     page = root.get(LIST).content.decode()
     assert '<td class="field-answer">VPN issue</td>' in page
     assert "3 May 2026, 16:05" in page

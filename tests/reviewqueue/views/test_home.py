@@ -24,7 +24,7 @@ from tests.routing.test_alarms import post as post_versions
 
 def rows_of(page: str) -> list[str]:
     """The text of each row of the table."""
-    rows = re.findall(r"(?s)<tr[^>]*>(.*?)</tr>", page.split("</thead>", 1)[1])
+    rows = re.findall(r"(?s)<tr[^>]*>(.*?)</tr>", page.split("<tbody>", 1)[1])
     return [" ".join(re.sub(r"(?s)<[^>]+>", " ", row).split()) for row in rows]
 
 
@@ -101,9 +101,27 @@ def test_analyst_sees_the_stream_but_no_queue(stream: Stream) -> None:
     client.force_login(analyst)
     assert rows_of(client.get("/").content.decode()) == [
         "Helpdesk 3 categories · policy 1 Insight , Helpdesk Health , Helpdesk "
-        "Watch list , Helpdesk",
-        "You may look at this stream but review none of its queues.",
+        "Watch list , Helpdesk Export , Helpdesk",
+        "You read this stream, its items and its figures, and judge none of it.",
     ]
+
+
+def test_home_of_who_only_reads_has_no_day(stream: Stream, plain: Client) -> None:
+    client = Client()
+    client.force_login(scenes.make_person("ana", stream, "analyst"))
+    page = client.get("/").content.decode()
+    assert ("Your streams" in page, "One stream is open to you to read." in page) == (True, True)
+    assert "My day" not in page
+    assert "My day" in plain.get("/").content.decode()
+
+
+def test_home_leads_a_stream_admin_to_the_log(stream: Stream) -> None:
+    client = Client()
+    client.force_login(scenes.make_person("ada", stream, "stream_admin"))
+    assert rows_of(client.get("/").content.decode())[0] == (
+        "Helpdesk 3 categories · policy 1 Insight , Helpdesk Health , Helpdesk "
+        "Watch list , Helpdesk Export , Helpdesk Log , Helpdesk"
+    )
 
 
 def test_home_needs_a_session_and_get(plain: Client) -> None:

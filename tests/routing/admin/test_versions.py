@@ -3,10 +3,11 @@
 import pytest
 from django.test import Client
 
+from calibration.models import AuditDraw
 from reviewqueue.intake import take_in
 from routing.admin import versions
 from routing.items import Post
-from routing.models import Policy, Stream
+from routing.models import Decision, Policy, Stream
 from routing.policies import copy_policy
 from tests.routing.admin.conftest import log_in, make_staff
 from tests.scenes import HELD, SURE, make_bare_stream, publish
@@ -21,7 +22,7 @@ def history_path(stream: Stream) -> str:
 @pytest.fixture
 def stream(db: None) -> Stream:
     """The default bands, published."""
-    made = make_bare_stream()
+    made = make_bare_stream(audit_rate=0.0)
     publish(made)
     return made
 
@@ -142,6 +143,18 @@ def test_difference_shows_which_items_change_queue_and_why(
     text = viewer.get(f"{LIST}{second.id}/difference/?against={first.id}").content.decode()
     assert "/admin/routing/item/" not in text
     assert "confidence 0.95 under 0.98" in text
+
+
+def test_examples_leave_out_what_is_still_to_be_judged_blind(
+    root_client: Client, stream: Stream, first: Policy, second: Policy
+) -> None:
+    sure = {**SURE, "vpn_issue": 0.95, "account_unlock": 0.04}
+    take_in(stream=stream, posts=[Post(name, {}, sure) for name in "AB"])
+    drawn = Decision.objects.get(item__external_id="B")
+    AuditDraw.objects.create(stream=stream, item=drawn.item, decision=drawn, pi=0.05)
+    page = root_client.get(f"{LIST}{second.id}/difference/?against={first.id}")
+    (move,) = page.context["moves"]
+    assert (move.items, [example.external_id for example in move.examples]) == (2, ["A"])
 
 
 def test_difference_without_items_says_so(
