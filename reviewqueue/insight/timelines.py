@@ -65,11 +65,7 @@ def evidence_timeline(
                     "mark": {"type": "line", "strokeWidth": 2},
                     "encoding": {"x": _time(), "y": y, "color": colour},
                 },
-                {
-                    "data": {"values": ends},
-                    "mark": {"type": "text", "align": "left", "dx": 6, "color": INKS["text-2"]},
-                    "encoding": {"x": _time(), "y": y, "text": {"field": "words"}},
-                },
+                *_name_lines(ends, y),
             ],
         }
     )
@@ -136,13 +132,13 @@ def _name_lines(last: Sequence[Mapping[str, object]], y: Document) -> list[Docum
             "mark": {"type": "text", "align": "left", "dx": 8, "dy": dy, "color": INKS["text-2"]},
             "encoding": {"x": _time(), "y": y, "text": {"field": "words"}},
         }
-        for each, dy in zip(last, _apart(last), strict=True)
+        for each, dy in zip(last, _apart(last, str(y["field"])), strict=True)
     ]
 
 
-def _apart(last: Sequence[Mapping[str, object]]) -> list[int]:
+def _apart(last: Sequence[Mapping[str, object]], field: str) -> list[int]:
     """How far to move each name up or down, the higher line's up: the ends may lie together."""
-    order = sorted(range(len(last)), key=lambda place: float(str(last[place]["index"])))
+    order = sorted(range(len(last)), key=lambda place: float(str(last[place][field])))
     return [-7 if place == order[-1] else 7 for place in range(len(last))]
 
 
