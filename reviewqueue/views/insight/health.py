@@ -69,6 +69,11 @@ class ShareRow:
     verdict: str
     tone: str
 
+    @property
+    def icon(self) -> str:
+        """That of the tone; outside the range no arrow, which would point at the confidence."""
+        return "alert" if self.tone == "over" else self.tone
+
 
 @dataclass(frozen=True, slots=True)
 class BacklogRow:
@@ -214,7 +219,7 @@ def _draw_share(
     if share is not None and recent["items"] >= FEWEST_ITEMS:
         tone, verdict = "calibrated", _("healthy")
         if share < low:
-            tone, verdict = "under", _("less than healthy")
+            tone, verdict = "over", _("less than healthy")
         elif share > high:
             tone, verdict = "over", _("more than healthy")
     return ShareRow(
