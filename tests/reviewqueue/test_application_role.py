@@ -18,6 +18,7 @@ from calibration.frames import fold_deltas
 from reviewqueue.access import issue_api_key
 from reviewqueue.claims import expire_leases
 from reviewqueue.embedded.engines import find_postgres
+from reviewqueue.erasures import erase_items
 from reviewqueue.insight.making import make_next
 from reviewqueue.models import Verdict
 from reviewqueue.run_requests import request_run, work_next
@@ -132,6 +133,8 @@ def test_product_does_its_work_under_the_lesser_role(as_application: AsApplicati
         assert publish_policy(policy_id=draft.id, reason="try", published_by_id=None).version == 2
         request_run(stream=stream, reason="a rollout", requested_by_id=expert.pk)
         assert work_next() is not None
+        erased = erase_items(stream=stream, external_ids=[given.item.external_id])
+        assert (erased.erased, erased.unknown) == (1, ())
         feed = json.loads(upstream.get("outcomes").content)
         assert len(feed["outcomes"]) == 3
     assert Item.objects.count() == 7
