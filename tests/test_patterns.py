@@ -20,11 +20,13 @@ from reviewqueue.files.cells import neutralise, restore
 from reviewqueue.files.columns import read_row
 from reviewqueue.files.jsonl import strip_note
 from reviewqueue.files.tables import _FIRST_CELL
+from reviewqueue.logs import without_quotes
 from reviewqueue.marks import choose_passage, find_marks
 from reviewqueue.neighbours import _TAG
 from reviewqueue.outcomes import CursorError, _read_cursor
 from reviewqueue.prose import fold, label_of
 from reviewqueue.refusals import ProblemError
+from reviewqueue.request_log import WELL_FORMED
 from reviewqueue.strict_json import skip_blanks
 from routing.core.numbers import find_unsupported
 from routing.models.streams import HOST_PATTERN, KEY_PATTERN
@@ -55,12 +57,14 @@ STRANGERS_TEXT: dict[str, Callable[[str], object]] = {
         b'{"import_error": "' + text.encode() + b'"'
     ),
     "reviewqueue.files.tables._FIRST_CELL": first_cell,
+    "reviewqueue.logs._QUOTES": lambda text: without_quotes(f"duplicate key{text}"),
     "reviewqueue.marks._WORD": lambda text: find_marks(text, sentence=text),
     "reviewqueue.marks._to_word": lambda text: choose_passage(text, find_marks(text, sentence="a")),
     "reviewqueue.neighbours._TAG": lambda text: _TAG.sub(" ", text),
     "reviewqueue.outcomes._CURSOR": lambda text: _read_cursor(f"o{text}"),
     "reviewqueue.prose._PARAGRAPHS": lambda text: fold(f"\n{text}"),
     "reviewqueue.prose.label_of": label_of,
+    "reviewqueue.request_log.WELL_FORMED": WELL_FORMED.fullmatch,
     "reviewqueue.strict_json._BLANKS": lambda text: skip_blanks(text, 0),
     "reviewqueue.trees.DATA_IMAGE": lambda text: is_picture(f"data:image/png;base64,{text}", ()),
     "routing.core.numbers._TOKEN": lambda text: find_unsupported(text, [text]),

@@ -20,20 +20,8 @@ from routing.items import Post
 from routing.models import Item, Stream
 from routing.replays import replay_decisions
 from tests.conftest import Upstream
+from tests.copies import hang_up, run_on_server
 from tests.scenes import HELD, SURE, make_person, make_stream
-
-
-def hang_up() -> None:
-    """Nobody is connected any more, nor keeps a connection for the next who asks."""
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # not in the stubs
-
-
-def run_on_server(*statements: str) -> None:
-    """Statements about databases, asked from beside ours."""
-    with connection._nodb_cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
 
 
 def run_tool(program: str, *arguments: str | Path) -> None:

@@ -92,6 +92,7 @@ def test_what_middleware_answers_by_itself_has_the_policy(
         "fault": 500,
         "to https": 301,
     }
+    answers["static"].close()
     assert {name: strictness(answer.headers[POLICY]) for name, answer in answers.items()} == {
         name: [] for name in answers
     }

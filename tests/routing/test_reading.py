@@ -13,6 +13,7 @@ from reviewqueue.insight.sheets import data_version, read_sheet
 from reviewqueue.insight_models import InsightSheet
 from routing.models import Item, Stream
 from routing.reading import REPLICA, ReplicaRouter, from_replica, has_replica, reading
+from tests.copies import hang_up
 from tests.scenes import make_stream, post
 
 NAME = "of_the_past"
@@ -29,8 +30,7 @@ def stream(transactional_db: None) -> Stream:
 def replica(stream: Stream) -> Iterator[str]:
     """A second database as the first one is now; it takes no writes, and does not follow."""
     settings = dict(connection.settings_dict)
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
+    hang_up()
     whole = {
         "dbname": "postgres",
         "user": settings["USER"],

@@ -22,12 +22,15 @@ def erase(client: Client, *items: Item, **fields: str) -> tuple[int, str]:
 
 
 def test_erasing_is_asked_for_twice(stream: Stream) -> None:
-    item, kept = post(stream, "t1").item, post(stream, "t2").item
+    item, kept = post(stream, "case-one").item, post(stream, "case-two").item
     root = make_superuser()
     status, page = erase(log_in(root), item)
-    assert (status, "This cannot be taken back." in page, "t1" in page, "t2" in page) == (
-        *(200, True, True, False),
-    )
+    assert (
+        status,
+        "This cannot be taken back." in page,
+        "case-one" in page,
+        "case-two" in page,
+    ) == (*(200, True, True, False),)
     assert Item.objects.filter(erased_at=None).count() == 2
 
     status, _ = erase(log_in(root), item, confirmed="yes")

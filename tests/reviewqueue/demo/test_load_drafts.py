@@ -23,7 +23,7 @@ def test_drafts_are_loaded_whole_and_once(live_server: LiveServer, tmp_path: Pat
     stream = Stream.objects.get(key="drafts")
     assert (stream.is_grounded, stream.double_rate, stream.is_demo) == (True, 1.0, True)
     people = Membership.objects.filter(stream=stream, user__is_active=True)
-    assert people.values("user").distinct().count() == 3
+    assert people.values("user").distinct().count() == 5
 
     load_demo(url=live_server.url, api_key=note["api_key"], only="drafts")
     retries = RetryRequest.objects.filter(stream=stream).count()
