@@ -19,8 +19,10 @@ CLOSE = {"account_unlock": 0.75, "vpn_issue": 0.25}
 
 @pytest.fixture
 def stream(db: None) -> Stream:
-    """Two versions and six items, sent under the first."""
+    """Two versions and six items, sent under the first; none is drawn to be judged blind."""
     made = make_bare_stream()
+    Stream.objects.update(audit_rate=0.0, bulk_label_rate=0.0, blind_rate=0.0)
+    made.refresh_from_db()
     publish(made)
     rows = [SURE, LIKELY, LIKELY, CLOSE, HELD, SURE]
     for number, row in enumerate(rows):

@@ -63,7 +63,7 @@ def test_batch_of_amber_sentences_opens(db: None, client: Client) -> None:
 def test_admin_shows_the_decision_on_a_sentence(drafts: Stream) -> None:
     root = Client()
     root.force_login(make_person("root", is_staff=True, is_superuser=True))
-    decision = Decision.objects.get(item__external_id="s-1")
+    decision = Decision.objects.get(item__external_id="s-2")
 
     for path in (
         f"{ROUTING}/decision/",
