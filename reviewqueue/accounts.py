@@ -5,19 +5,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from allauth.account import app_settings as account_settings
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from reviewqueue.sign_ins import note_lock_out, note_stranger
 
@@ -32,10 +36,24 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         return False
 
     def is_reauthentication_required(self, *, app: str) -> bool:  # noqa: ARG002
-        """Whether the last proof of who this is, the log-in itself included, is too long ago."""
-        records = get_authentication_records(context.request, context.request.user)
+        """Whether the last proof of who this is, the log-in itself included, is too long ago.
+
+        Raises `ImmediateHttpResponse` for whom only the directory can vouch: allauth takes them
+        at their word, here their session ends and they sign in again.
+        """
+        request = context.request
+        records = get_authentication_records(request, request.user)
         last = max((record["at"] for record in records), default=0.0)
-        return bool(time.time() - last >= account_settings.REAUTHENTICATION_TIMEOUT)
+        if time.time() - last < account_settings.REAUTHENTICATION_TIMEOUT:
+            return False
+        if not self.get_reauthentication_methods(request.user):
+            raise ImmediateHttpResponse(self._sign_in_again(request))
+        return True
+
+    def _sign_in_again(self, request: HttpRequest) -> HttpResponse:
+        self.logout(request)
+        messages.warning(request, _("This takes a fresh log-in. Sign in again to go on."))
+        return _lead_to(reverse("account_login"), request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
@@ -52,6 +70,15 @@ class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # al
     password stays, so that an administrator gets in while the directory is away.
     """
 
+    def save_user(self, request: HttpRequest, sociallogin: "SocialLogin", form: Any = None) -> User:
+        """A new account with verified addresses only: the next person of an address gets in."""
+        proven = [one for one in sociallogin.email_addresses if one.verified is True]
+        if sociallogin.user.email.lower() not in {one.email.lower() for one in proven}:
+            sociallogin.user.email = ""
+        sociallogin.email_addresses = proven
+        made: User = super().save_user(request, sociallogin, form)
+        return made
+
     def pre_social_login(self, request: HttpRequest, sociallogin: "SocialLogin") -> None:
         if sociallogin.is_existing:
             return
@@ -59,7 +86,7 @@ class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # al
             # Some directories send the text "false", which is no falsehood.
             one.verified = one.verified is True
         emails = [one.email for one in sociallogin.email_addresses if one.verified]
-        found = list(_people_at(emails)[:2])
+        found = _people_at_exactly(emails)
         if len(found) == 1:
             sociallogin.connect(request, found[0])
         elif found or not self.is_open_for_signup(request, sociallogin):
@@ -81,6 +108,31 @@ class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # al
         )
         taken = _people_at(emails).exists() or kept.exists()
         return bool(settings.OIDC_MAKES_ACCOUNTS) and not taken
+
+
+def ask_for_proof(request: HttpRequest) -> HttpResponse | None:
+    """The way to the page that asks who this is, and back here; None after a fresh log-in.
+
+    What was posted is dropped: allauth would keep it in the session, and it may be a password.
+    """
+    adapter = get_adapter()
+    if not adapter.is_reauthentication_required(app="admin"):
+        return None
+    return _lead_to(adapter.get_reauthentication_methods(request.user)[0]["url"], request)
+
+
+def _lead_to(page: str, request: HttpRequest) -> HttpResponse:
+    return HttpResponseRedirect(f"{page}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _people_at_exactly(emails: Sequence[str]) -> list[User]:
+    """Whose address is one of these but for the case.
+
+    PostgreSQL compares in capitals, where a dotless i is an i and a long s an s; Python's small
+    letters tell them apart, `casefold` would not.
+    """
+    wanted = {email.lower() for email in emails}
+    return [person for person in _people_at(emails) if person.email.lower() in wanted]
 
 
 def _people_at(emails: Sequence[str]) -> QuerySet[User]:

@@ -1,5 +1,6 @@
 """Second factors: sealed in the database, and asked of whom `SECOND_FACTOR` names."""
 
+import logging
 from collections.abc import Callable
 
 from allauth.account.authentication import get_authentication_records
@@ -7,13 +8,17 @@ from allauth.mfa.adapter import DefaultMFAAdapter, get_adapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from reviewqueue.htmx import go_to
 from reviewqueue.sealing import SealError, reseal, seal, unseal
 from reviewqueue.sign_ins import note_taken_away
+
+logger = logging.getLogger(__name__)
 
 PURPOSE = "second factors"
 # What `data` of an authenticator holds sealed.
@@ -23,6 +28,21 @@ OPEN = ("accounts/", "api/")
 SECOND_PROOFS = ("mfa", "socialaccount")
 
 
+class ClosedFactorError(ValidationError):
+    """None of WEBHOOK_KEYS opens a second factor; add the key that sealed it, or take it away.
+
+    A `ValidationError`, so that a form that asks for a code shows the words at it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            _(
+                "Your codes can no longer be checked. An administrator can take the second factor "
+                "away; then set it up anew."
+            )
+        )
+
+
 class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is untyped
     """Who copies the database can make no codes; who needs a second factor cannot drop it."""
 
@@ -30,7 +50,15 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth i
         return seal(text, PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return unseal(encrypted_text, PURPOSE)
+        """The text of `encrypt`. Raises `ClosedFactorError` where no key fits."""
+        try:
+            return unseal(encrypted_text, PURPOSE)
+        except SealError as error:
+            logger.warning(
+                "no key of WEBHOOK_KEYS opens a second factor: add the one that sealed it, or take "
+                "the factor away; manage.py reseal_webhooks names whose"
+            )
+            raise ClosedFactorError from error
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         return not needs_second_factor(authenticator.user)
@@ -46,7 +74,8 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth i
 class RequireSecondFactor:
     """Until whoever needs a second factor has one, every page leads to where it is set up.
 
-    Whom the directory vouched for is its to ask for one.
+    Whom the directory vouched for is its to ask for one. Pages that cannot open a second factor
+    lead to the account's, which says so.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -62,6 +91,12 @@ class RequireSecondFactor:
         if not needs_second_factor(request.user) or _has_proof(request):
             return None
         return go_to(request, f"{reverse('mfa_activate_totp')}?required=1")
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The way to the account's page where a second factor is closed, or None."""
+        if not isinstance(error, ClosedFactorError):
+            return None
+        return go_to(request, f"{reverse('account')}#second-factor")
 
 
 def needs_second_factor(user: User | AnonymousUser) -> bool:

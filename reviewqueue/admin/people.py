@@ -12,16 +12,22 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
 
+from reviewqueue.accounts import ask_for_proof
 from reviewqueue.models import Membership
 from reviewqueue.second_factors import remove_second_factor
-from reviewqueue.sessions import end_other_sessions
+from reviewqueue.sessions import end_all_sessions
 from routing.admin.filters import StreamFilter
 from routing.admin.scope import InStream, record_change, record_removal, save_and_record
 
@@ -102,25 +108,54 @@ class PersonAdmin(UserModelAdmin):
     actions = ("take_second_factor", "sign_out")
 
     @admin.action(permissions=["change"], description=_("Take the second factor away"))
-    def take_second_factor(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """For whoever lost the phone and the recovery codes."""
+    def take_second_factor(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        """For whoever lost the phone and the recovery codes; one's own goes on the own page."""
+        if proof := ask_for_proof(request):
+            messages.warning(
+                request,
+                _("Nothing is taken away yet. Confirm that it is you, then choose it again."),
+            )
+            return proof
         taken = 0
         for person in self._changeable(request, queryset):
-            if remove_second_factor(user=person, by=request.user.get_username()):
+            if person == request.user:
+                messages.warning(request, _("Your own is left: see to it on your account's page."))
+            elif remove_second_factor(user=person, by=request.user.get_username()):
                 self.log_change(request, person, _("Second factor taken away."))
                 taken += 1
         words = ngettext("%(n)d second factor is gone.", "%(n)d second factors are gone.", taken)
         messages.success(request, words % {"n": taken})
+        return None
 
     @admin.action(permissions=["change"], description=_("Sign out everywhere"))
     def sign_out(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """For a lost laptop; closing the account does so as well."""
-        ended = 0
-        for person in self._changeable(request, queryset):
-            ended += end_other_sessions(user=person, session_key=None)
+        people = self._changeable(request, queryset)
+        ended = end_all_sessions(people=people)
+        for person in people:
             self.log_change(request, person, _("Signed out everywhere."))
         words = ngettext("%(n)d session has ended.", "%(n)d sessions have ended.", ended)
         messages.success(request, words % {"n": ended})
+
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,
+        form_url: str = "",
+    ) -> HttpResponse:
+        """After a fresh proof; one's own password is changed where the old one is asked for."""
+        person = self.get_object(request, unquote(id))
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        if person == request.user and person.has_usable_password():
+            return redirect("account_change_password")
+        if proof := ask_for_proof(request):
+            return proof
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        return response
 
     def _changeable(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
         return [person for person in people if self.has_change_permission(request, person)]

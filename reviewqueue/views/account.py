@@ -22,7 +22,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from reviewqueue.htmx import PersonRequest, go_to, signed_in
 from reviewqueue.models import Membership
-from reviewqueue.second_factors import needs_second_factor
+from reviewqueue.second_factors import ClosedFactorError, needs_second_factor
 from reviewqueue.sessions import end_other_sessions, sessions_of
 from reviewqueue.sign_ins import note_too_many
 
@@ -43,7 +43,7 @@ def account(request: PersonRequest) -> HttpResponse:
         {
             "section": "account",
             "totp": factors.get(Authenticator.Type.TOTP),
-            "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
+            "codes_left": _count_codes(codes) if codes else 0,
             "is_required": needs_second_factor(request.user),
             "sessions": list(sessions_of(request.user)),
             "session_key": request.session.session_key,
@@ -130,6 +130,14 @@ def too_many_requests(request: HttpRequest) -> HttpResponse:
     response = render(request, "429.html", status=429)
     response.headers["Retry-After"] = str(WAIT_SECONDS)
     return response
+
+
+def _count_codes(codes: Authenticator) -> int | None:
+    """How many recovery codes are left; None where no key opens them."""
+    try:
+        return len(codes.wrap().get_unused_codes())
+    except ClosedFactorError:
+        return None
 
 
 def _refuse(request: HttpRequest, provider: object, error: Exception) -> HttpResponse:

@@ -3,10 +3,13 @@
 import html
 import re
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
@@ -137,6 +140,32 @@ def test_account_that_the_directory_made_is_entered_again(
     assert User.objects.count() == 1
 
 
+def test_unverified_address_is_kept_nowhere_and_its_owner_gets_an_account_of_their_own(
+    directory: Directory, db: None, settings: Settings
+) -> None:
+    settings.OIDC_MAKES_ACCOUNTS = True
+    directory.person["email_verified"] = False
+    enter(Client(), directory)
+    assert User.objects.get().email == ""
+    assert EmailAddress.objects.count() == 0
+    directory.person |= {"sub": "18", "preferred_username": "owner", "email_verified": True}
+    client = Client()
+    assert enter(client, directory) == (302, "/")
+    assert who(client) == "owner"
+    assert User.objects.get(username="owner").email == "rita@example.org"
+
+
+@pytest.mark.parametrize("theirs", ["r\u0131tas@example.org", "rita\u017f@example.org"])
+def test_letter_that_only_capitals_take_for_another_enters_nothing(
+    directory: Directory, rita: User, settings: Settings, theirs: str
+) -> None:
+    User.objects.update(email=theirs.replace("\u0131", "i").replace("\u017f", "s"))
+    settings.OIDC_MAKES_ACCOUNTS = True
+    directory.person["email"] = theirs
+    enter(Client(), directory)
+    assert not SocialAccount.objects.filter(user=rita).exists()
+
+
 def test_address_that_an_account_came_with_makes_no_second(
     directory: Directory, db: None, settings: Settings
 ) -> None:
@@ -238,3 +267,34 @@ def test_person_without_a_password_changes_none(
     assert "you sign in with Example House" in page
     assert client.get("/accounts/password/change/").status_code == 404
     codes.turn_on(client)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_person_without_a_password_signs_in_again_before_a_second_factor(
+    directory: Directory, db: None, settings: Settings, method: str
+) -> None:
+    settings.OIDC_MAKES_ACCOUNTS = True
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    client = Client()
+    enter(client, directory)
+    key = client.session.session_key
+    address = "/accounts/2fa/totp/activate/"
+    response = getattr(client, method)(address, follow=True)
+    assert response.redirect_chain == [(f"/accounts/login/?next={quote(address, safe='')}", 302)]
+    assert "This takes a fresh log-in." in response.content.decode()
+    assert not Session.objects.filter(session_key=key).exists()
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    assert enter(client, directory, next=address) == (302, address)
+    codes.turn_on(client)
+
+
+def test_person_without_a_password_is_asked_for_a_code_where_there_is_one(
+    directory: Directory, db: None, settings: Settings
+) -> None:
+    settings.OIDC_MAKES_ACCOUNTS = True
+    client = Client()
+    enter(client, directory)
+    codes.turn_on(client)
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    response = client.get("/accounts/2fa/recovery-codes/")
+    assert response.headers["Location"].startswith("/accounts/2fa/reauthenticate/?next=")

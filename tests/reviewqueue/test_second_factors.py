@@ -37,6 +37,16 @@ def half_in(secret: str) -> Client:
     return client
 
 
+def sign_in_staff(name: str, *permissions: str) -> Client:
+    """The browser of staff with these permissions who logged in by the form just now."""
+    staff = make_staff(name, None, *permissions)
+    staff.set_password(scenes.PASSWORD)
+    staff.save()
+    client = Client()
+    assert codes.sign_in(client, name, scenes.PASSWORD) == "/"
+    return client
+
+
 def is_in(client: Client) -> bool:
     return client.get("/").status_code == 200
 
@@ -118,6 +128,43 @@ def test_second_factor_that_no_key_opens_is_named(secret: str, settings: Setting
         call_command("reseal_webhooks", stdout=io.StringIO())
 
 
+def test_code_that_no_key_checks_is_refused_with_the_way_out(
+    half_in: Client, secret: str, settings: Settings
+) -> None:
+    settings.WEBHOOK_KEYS = ["another"]
+    response = half_in.post(ASK, {"code": codes.code_of(secret)})
+    assert response.status_code == 200
+    assert "An administrator can take the second factor away" in response.content.decode()
+    assert not is_in(half_in)
+
+
+def test_account_page_says_that_no_key_opens_the_second_factor(
+    rita: User, settings: Settings
+) -> None:
+    client = Client()
+    codes.sign_in(client, "rita", scenes.PASSWORD)
+    codes.turn_on(client)
+    settings.WEBHOOK_KEYS = ["another"]
+    page = client.get("/accounts/").content.decode()
+    assert "An administrator can take the second factor away" in page
+    assert "recovery codes are left" not in page
+
+
+@pytest.mark.parametrize("page", ["", "generate/", "download/"])
+def test_recovery_codes_that_no_key_opens_lead_to_the_account(
+    rita: User, settings: Settings, page: str
+) -> None:
+    client = Client()
+    codes.sign_in(client, "rita", scenes.PASSWORD)
+    codes.turn_on(client)
+    settings.WEBHOOK_KEYS = ["another"]
+    response = client.get(f"/accounts/2fa/recovery-codes/{page}")
+    assert (response.status_code, response.headers["Location"]) == (
+        303,
+        "/accounts/#second-factor",
+    )
+
+
 @pytest.mark.parametrize(
     ("wanted", "is_staff", "leads"),
     [
@@ -181,11 +228,42 @@ def test_administrator_takes_it_away_for_whom_they_may_change(rita: User, secret
     root = make_superuser()
     Authenticator.objects.create(user=root, type="totp", data={})
     fields = {"action": "take_second_factor", "_selected_action": [str(rita.pk), str(root.pk)]}
-    staff = log_in(make_staff("sue", None, "change_user", "view_user"))
+    staff = sign_in_staff("sue", "change_user", "view_user")
     page = staff.post("/admin/auth/user/", fields, follow=True).content.decode()
     assert "1 second factor is gone." in page
     assert list(Authenticator.objects.values_list("user__username", flat=True)) == ["root"]
     assert codes.sign_in(Client(), "rita", scenes.PASSWORD) == "/"
+
+
+def test_administrator_keeps_their_own_and_is_told(secret: str, rita: User) -> None:
+    staff = sign_in_staff("sue", "change_user", "view_user")
+    codes.turn_on(staff)
+    sue = User.objects.get(username="sue")
+    fields = {"action": "take_second_factor", "_selected_action": [str(rita.pk), str(sue.pk)]}
+    page = staff.post("/admin/auth/user/", fields, follow=True).content.decode()
+    assert "Your own is left" in page
+    assert "1 second factor is gone." in page
+    assert set(Authenticator.objects.values_list("user__username", flat=True)) == {"sue"}
+
+
+def test_administrator_proves_who_they_are_before_they_take_one(
+    secret: str, rita: User, settings: Settings
+) -> None:
+    staff = sign_in_staff("sue", "change_user", "view_user")
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    fields = {"action": "take_second_factor", "_selected_action": [str(rita.pk)]}
+    response = staff.post("/admin/auth/user/", fields, follow=True)
+    assert response.redirect_chain == [
+        ("/accounts/reauthenticate/?next=%2Fadmin%2Fauth%2Fuser%2F", 302)
+    ]
+    assert "Nothing is taken away yet." in response.content.decode()
+    assert Authenticator.objects.filter(user=rita).count() == 2
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    proof = {"password": scenes.PASSWORD, "next": "/admin/auth/user/"}
+    again = staff.post("/accounts/reauthenticate/", proof)
+    assert again.headers["Location"] == "/admin/auth/user/"
+    staff.post("/admin/auth/user/", fields)
+    assert Authenticator.objects.count() == 0
 
 
 def test_administrator_signs_somebody_out_everywhere(rita: User) -> None:

@@ -11,7 +11,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from reviewqueue.sessions import drop_ended_sessions, end_other_sessions, sessions_of
+from reviewqueue.sessions import (
+    drop_ended_sessions,
+    end_all_sessions,
+    end_other_sessions,
+    sessions_of,
+)
 from reviewqueue.tasks import drop_ended_sessions as drop_task
 from tests import codes
 from tests.scenes import PASSWORD, make_person
@@ -109,6 +114,19 @@ def test_other_sessions_end_and_this_one_goes_on(person: User) -> None:
     assert [one.session_key for one in sessions_of(person)] == [key]
     assert here.get("/").status_code == 200
     assert there.get("/").status_code == 302
+
+
+def test_session_that_no_row_tells_of_ends_too(person: User) -> None:
+    here, there, stranger = Client(), Client(), Client()
+    for client in (here, there):
+        codes.sign_in(client, "rita", PASSWORD)
+    make_person("sam")
+    codes.sign_in(stranger, "sam", PASSWORD)
+    UserSession.objects.all().delete()
+    assert end_other_sessions(user=person, session_key=here.session.session_key) == 1
+    assert [client.get("/").status_code for client in (here, there, stranger)] == [200, 302, 200]
+    assert end_all_sessions(people=[person]) == 1
+    assert [client.get("/").status_code for client in (here, stranger)] == [302, 200]
 
 
 def test_sessions_that_ran_out_are_dropped(person: User) -> None:

@@ -3,12 +3,15 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from reviewqueue.models import Membership
+from reviewqueue.sessions import end_other_sessions
 from routing.models import Event, Stream
+from tests import codes
 from tests.forms import send_form
 from tests.routing.admin.conftest import log_in, make_staff, make_superuser
-from tests.scenes import make_bare_stream
+from tests.scenes import PASSWORD, make_bare_stream, make_person
 
 MEMBERSHIPS = "/admin/reviewqueue/membership/"
 
@@ -105,6 +108,82 @@ def test_staff_cannot_promote_themselves_or_change_a_superuser(stream: Stream) -
     assert (sue.first_name, sue.is_superuser, sue.is_staff) == ("Sue", False, True)
     assert sue.user_permissions.count() == 2
     assert client.post(f"/admin/auth/user/{root.pk}/change/", {}).status_code == 403
+
+
+NEW = {
+    "usable_password": "true",
+    "password1": "blue-mountain-9",
+    "password2": "blue-mountain-9",
+}
+
+
+@pytest.fixture
+def root(db: None) -> tuple[User, Client]:
+    """A superuser and the browser in which they logged in just now."""
+    person = make_person("root", is_staff=True, is_superuser=True)
+    client = Client()
+    assert codes.sign_in(client, "root", PASSWORD) == "/"
+    return person, client
+
+
+@pytest.mark.parametrize("prefix", ["", "0", "%20"])
+def test_own_password_is_changed_where_the_old_one_is_asked_for(
+    root: tuple[User, Client], prefix: str
+) -> None:
+    person, client = root
+    path = f"/admin/auth/user/{prefix}{person.pk}/password/"
+    for response in (client.get(path), client.post(path, NEW)):
+        assert response.headers["Location"] == "/accounts/password/change/"
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+
+
+def test_password_of_another_is_set_after_a_fresh_log_in_only(
+    root: tuple[User, Client], rita: User, settings: Settings
+) -> None:
+    _person, client = root
+    path = f"/admin/auth/user/{rita.pk}/password/"
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+    for response in (client.get(path), client.post(path, NEW)):
+        assert response.headers["Location"] == (
+            f"/accounts/reauthenticate/?next=%2Fadmin%2Fauth%2Fuser%2F{rita.pk}%2Fpassword%2F"
+        )
+    rita.refresh_from_db()
+    assert not rita.has_usable_password()
+    assert "blue-mountain" not in str(dict(client.session))
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+    assert client.get(path).status_code == 200
+    assert client.get("/admin/auth/user/123456/password/").status_code == 404
+    assert client.post(path, NEW).headers["Location"] == f"/admin/auth/user/{rita.pk}/change/"
+    rita.refresh_from_db()
+    assert rita.check_password("blue-mountain-9")
+
+
+def test_administrator_without_a_password_signs_in_again_before_setting_one(
+    client: Client, rita: User
+) -> None:
+    path = f"/admin/auth/user/{rita.pk}/password/"
+    response = client.get(path)
+    assert response.headers["Location"].startswith("/accounts/login/?next=%2Fadmin%2F")
+    assert client.get("/admin/").status_code == 302
+
+
+def test_password_of_a_superuser_is_not_for_staff(stream: Stream) -> None:
+    superuser = make_superuser()
+    staff = log_in(make_staff("sue", stream, "change_user", "view_user"))
+    assert staff.post(f"/admin/auth/user/{superuser.pk}/password/", NEW).status_code == 403
+
+
+def test_session_whose_key_the_admin_changed_ends_with_the_others(
+    root: tuple[User, Client], rita: User
+) -> None:
+    person, client = root
+    client.post(f"/admin/auth/user/{rita.pk}/password/", NEW)
+    assert client.get("/admin/").status_code == 200
+    here = Client()
+    codes.sign_in(here, "root", PASSWORD)
+    assert end_other_sessions(user=person, session_key=here.session.session_key) == 1
+    assert (client.get("/admin/").status_code, here.get("/admin/").status_code) == (302, 200)
 
 
 def test_admin_is_entered_through_the_log_in_that_knows_the_second_factor(db: None) -> None:
