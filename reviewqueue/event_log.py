@@ -142,7 +142,7 @@ def _draw(events: Sequence[Event]) -> list[LogEntry]:
             subject_id=event.subject_id,
             item_id=items[event.subject_id][0] if event.subject_id in items else None,
             item=items[event.subject_id][1] if event.subject_id in items else "",
-            data=event.data,
+            data=event.told(),
         )
         for event in events
     ]

@@ -227,4 +227,4 @@ class EventAdmin(ReadOnly):
 
     @admin.display(description=_("data"))
     def data_text(self, event: Event) -> SafeString:
-        return show_json(event.data)
+        return show_json(event.told())

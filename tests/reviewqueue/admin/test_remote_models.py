@@ -91,6 +91,18 @@ def test_trying_says_what_the_model_answers(
     assert try_it(client, model) == "Asked about HD-1: it answered 503."
 
 
+def test_trying_asks_about_nothing_that_is_to_be_judged_blind(
+    client: Client, stream: Stream, server: ModelServer
+) -> None:
+    model = make_model(stream, server.url)
+    post(stream, "HD-1")
+    Stream.objects.update(blind_rate=1.0)
+    stream.refresh_from_db()
+    post(stream, "HD-2")
+    server.answer = says({"vpn_issue": 0.7, "account_unlock": 0.3})
+    assert try_it(client, model) == "Asked about HD-1, it says vpn_issue at 0.70."
+
+
 def test_trying_a_private_address_is_refused(client: Client, stream: Stream) -> None:
     post(stream, "HD-1")
     with run_model() as server:
