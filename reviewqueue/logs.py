@@ -128,10 +128,7 @@ def _describe(error: BaseException, seen: set[int]) -> Iterator[str]:
 
 def read_format() -> str:
     """`LOG_FORMAT`. Raises `ConfigurationError`."""
-    said = variables.text("LOG_FORMAT")
-    if said not in {HUMAN, JSON}:
-        raise variables.ConfigurationError(f"LOG_FORMAT is {said!r}: write {HUMAN} or {JSON}.")
-    return said
+    return variables.one_of("LOG_FORMAT", (HUMAN, JSON))
 
 
 def configure(log_format: str) -> dict[str, object]:

@@ -138,9 +138,7 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Review Queue"
 # Whom pages are closed to until they have a second factor: nobody, "staff" or "all".
-SECOND_FACTOR = env.one_of(
-    "SECOND_FACTOR", read.text("SECOND_FACTOR"), ("optional", "staff", "all")
-)
+SECOND_FACTOR = read.one_of("SECOND_FACTOR", ("optional", "staff", "all"))
 
 # Log-in through the house's own directory, off unless it is named.
 OIDC_ISSUER = read.text("OIDC_ISSUER")
