@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Final
 
 from reviewqueue import variables
@@ -27,8 +26,6 @@ LONGEST_MESSAGE: Final = 300
 _QUOTES: Final = re.compile(r"(?:\n|\\n)(?:DETAIL|CONTEXT|HINT|QUERY|LINE \d+):.*", re.DOTALL)
 _NOTHING: Final[Mapping[str, str]] = {}
 _bound: ContextVar[Mapping[str, str]] = ContextVar("reviewqueue_log", default=_NOTHING)
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def bind(**fields: object) -> None:
