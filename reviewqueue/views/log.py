@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import streams_administered_by, streams_visible_to
+from reviewqueue.access import administers, streams_visible_to
 from reviewqueue.event_log import (
     CSV,
     FORMATS,
@@ -200,7 +200,7 @@ def word_kind(kind: str) -> str:
 def _find_stream(request: PersonRequest, stream_key: str) -> Stream:
     """The stream if its log is open to the person: 404 where it may not be seen."""
     stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
-    if not streams_administered_by(request.user).filter(id=stream.id).exists():
+    if not administers(request.user, stream):
         raise PermissionDenied
     return stream
 
