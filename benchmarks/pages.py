@@ -12,9 +12,12 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.stage import Stage
+
+if TYPE_CHECKING:
+    from django.test import Client
 
 ITEMS: Final = 10_000
 TURNS: Final = 20
@@ -70,7 +73,7 @@ def measure(key: str) -> dict[str, float]:
     }
 
 
-def make_sheets(client: "object", pages: Sequence[str], key: str) -> dict[str, float]:
+def make_sheets(client: "Client", pages: Sequence[str], key: str) -> dict[str, float]:
     """Ask for every page's sheet and make them; the seconds that each took, by kind."""
     from reviewqueue.insight.making import make_next  # noqa: PLC0415 - after the set-up
     from reviewqueue.insight_models import InsightSheet  # noqa: PLC0415
@@ -87,7 +90,7 @@ def make_sheets(client: "object", pages: Sequence[str], key: str) -> dict[str, f
     return dict(found.values_list("kind", "seconds"))
 
 
-def time_page(client: "object", page: str) -> tuple[float, int]:
+def time_page(client: "Client", page: str) -> tuple[float, int]:
     """The 95th percentile of a warm page in milliseconds, and its queries."""
     from django.db import connection  # noqa: PLC0415 - after the set-up
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
@@ -99,18 +102,15 @@ def time_page(client: "object", page: str) -> tuple[float, int]:
     return percentile([fetch(client, page) for _ in range(TURNS)]), count
 
 
-def time_moves(client: "object", page: str) -> float:
+def time_moves(client: "Client", page: str) -> float:
     """The 95th percentile in milliseconds of trying one cut-off after another."""
     fetch(client, f"{page}?auto=0.9")
     steps = [0.70 + 0.29 * step / MOVES for step in range(MOVES)]
     return percentile([fetch(client, f"{page}?auto={step:.4f}", moves=True) for step in steps])
 
 
-def fetch(client: "object", page: str, *, moves: bool = False) -> float:
+def fetch(client: "Client", page: str, *, moves: bool = False) -> float:
     """Milliseconds until the page is there."""
-    from django.test import Client  # noqa: PLC0415 - after the set-up
-
-    assert isinstance(client, Client)
     headers = {"HX-Request": "true", "HX-Target": "outlook"} if moves else {}
     began = time.perf_counter()
     response = client.get(page, headers=headers)
