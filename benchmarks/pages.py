@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.clients import percentile
 from benchmarks.stage import Stage
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ITEMS: Final = 10_000
 TURNS: Final = 20
+SHARE: Final = 0.95
 MOVES: Final = 40
 CATEGORIES: Final = 77
 KIND_PAGES: Final = (
@@ -99,14 +101,15 @@ def time_page(client: "Client", page: str) -> tuple[float, int]:
     with CaptureQueriesContext(connection) as queries:
         fetch(client, page)
     count = len(queries)  # read now: the log begins anew with the next request
-    return percentile([fetch(client, page) for _ in range(TURNS)]), count
+    return percentile([fetch(client, page) for _ in range(TURNS)], SHARE), count
 
 
 def time_moves(client: "Client", page: str) -> float:
     """The 95th percentile in milliseconds of trying one cut-off after another."""
     fetch(client, f"{page}?auto=0.9")
     steps = [0.70 + 0.29 * step / MOVES for step in range(MOVES)]
-    return percentile([fetch(client, f"{page}?auto={step:.4f}", moves=True) for step in steps])
+    moves = [fetch(client, f"{page}?auto={step:.4f}", moves=True) for step in steps]
+    return percentile(moves, SHARE)
 
 
 def fetch(client: "Client", page: str, *, moves: bool = False) -> float:
@@ -118,12 +121,6 @@ def fetch(client: "Client", page: str, *, moves: bool = False) -> float:
     if response.status_code != 200:
         raise RuntimeError(f"{page} answers {response.status_code}")
     return elapsed
-
-
-def percentile(values: Sequence[float], share: float = 0.95) -> float:
-    """The smallest value that so large a share of them does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def print_pages(pages: Mapping[str, tuple[float, int]], sheets: Mapping[str, float]) -> None:
