@@ -176,6 +176,8 @@ KINDS = (
     "policy.drafted",
     "policy.published",
     "policy.mandatory_lifted",
+    "remotemodel.changed",
+    "remotemodel.created",
     "retry.requested",
     "stream.created",
     "stream.changed",
@@ -200,6 +202,8 @@ KINDS = (
     "verdict.undone",
     "verdict.overturned",
     "verdict.overturn_undone",
+    "webhook.changed",
+    "webhook.created",
 )
 
 
