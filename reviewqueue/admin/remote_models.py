@@ -18,7 +18,7 @@ from reviewqueue.models import RemoteAsk
 from reviewqueue.remote_models import NoAnswerError, ask_model
 from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly
-from routing.admin.scope import InStream, record_change
+from routing.admin.scope import InStream, record_change, record_removal
 from routing.blinds import answers_hidden
 from routing.core.chain import RemoteAnswer
 from routing.models import Item, Policy, RemoteModel
@@ -85,6 +85,10 @@ class RemoteModelAdmin(InStream, RemoteModelModelAdmin):
         if obj is not None and Policy.objects.filter(remote_model=obj).exists():
             return False
         return super().has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: RemoteModel) -> None:
+        record_removal(request, obj)
+        super().delete_model(request, obj)
 
     @admin.display(description=gettext_lazy("token"), boolean=True)
     def has_token(self, model: RemoteModel) -> bool:

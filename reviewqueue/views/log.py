@@ -72,6 +72,7 @@ WORDS: Final[Mapping[str, "_StrPromise"]] = {
     "policy.published": gettext_lazy("published a policy"),
     "remotemodel.changed": gettext_lazy("changed a remote model"),
     "remotemodel.created": gettext_lazy("added a remote model"),
+    "remotemodel.deleted": gettext_lazy("deleted a remote model"),
     "retry.requested": gettext_lazy("asked for a sentence to be drafted again"),
     "stream.changed": gettext_lazy("changed the stream"),
     "stream.created": gettext_lazy("made the stream"),

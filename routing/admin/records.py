@@ -178,6 +178,7 @@ KINDS = (
     "policy.mandatory_lifted",
     "remotemodel.changed",
     "remotemodel.created",
+    "remotemodel.deleted",
     "retry.requested",
     "stream.created",
     "stream.changed",
@@ -204,6 +205,7 @@ KINDS = (
     "verdict.overturn_undone",
     "webhook.changed",
     "webhook.created",
+    "webhook.deleted",
 )
 
 

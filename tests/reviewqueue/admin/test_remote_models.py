@@ -76,6 +76,13 @@ def test_model_that_a_policy_asks_stays(client: Client, stream: Stream) -> None:
     assert 'name="url"' in page
 
 
+def test_removal_is_in_the_log(client: Client, stream: Stream) -> None:
+    model = make_model(stream)
+    assert client.post(f"{LIST}{model.id}/delete/", {"post": "yes"}).status_code == 302
+    event = Event.objects.get(kind="remotemodel.deleted")
+    assert (event.stream, event.subject_id, event.data) == (stream, model.id, {"was": str(model)})
+
+
 def test_trying_says_what_the_model_answers(
     client: Client, stream: Stream, server: ModelServer
 ) -> None:
