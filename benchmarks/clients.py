@@ -148,6 +148,12 @@ class _Connection:
         return content
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """One of the values: at most so large a share of them (0..1) are below it."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """What a drive measured: how many steps a second, and how long each took."""
@@ -162,8 +168,7 @@ class Load:
 
     def percentile_ms(self, share: float) -> float:
         """The time in milliseconds within which `share` (0..1) of the steps were done."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
+        return percentile(self.latencies, share) * 1000
 
     def mean_ms(self, seconds: float) -> float:
         """What `seconds` of something come to for each step, in milliseconds."""

@@ -89,9 +89,11 @@ def draw_ratios(ratios: Sequence[Ratio], *, revision: str) -> str:
 
 
 def measure(folder: Path, parts: Sequence[str]) -> dict[str, float]:
-    """Run the parts in a checkout; its kept results stay as they were."""
+    """Run the parts in a checkout; its kept results and their table stay as they were."""
     results = folder / RESULTS.relative_to(PROJECT)
-    kept = results.read_bytes() if results.exists() else None
+    kept = {
+        path: path.read_bytes() for path in (results, results.with_suffix(".md")) if path.exists()
+    }
     try:
         results.write_text("{}\n")
         subprocess.run(
@@ -103,8 +105,8 @@ def measure(folder: Path, parts: Sequence[str]) -> dict[str, float]:
         found: dict[str, float] = json.loads(results.read_text())
         return found
     finally:
-        if kept is not None:
-            results.write_bytes(kept)
+        for path, content in kept.items():
+            path.write_bytes(content)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from reviewqueue.insight_models import InsightSheet
 from reviewqueue.models import Membership
 from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.seats import open_audit_seats
-from routing.models import Announcement, Item, Stream
+from routing.models import Announcement, Stream
 
 BATCH: Final = 1_000
 HOST: Final = "localhost"
@@ -400,8 +400,3 @@ def _getter(browser: Client, address: str) -> Callable[[], float]:
 def _get(browser: Client, address: str) -> tuple[int, bytes]:
     answer = browser.get(address)
     return answer.status_code, answer.content
-
-
-def count_rows(stream: Stream) -> int:
-    """Items that the stream holds by now."""
-    return Item.objects.filter(stream=stream).count()

@@ -33,11 +33,6 @@ class Cost:
     pages: float
     fetched: float
 
-    @property
-    def cpu_ms(self) -> float:
-        """Both sides together."""
-        return self.python_ms + self.database_ms
-
 
 def meter(act: Callable[[], float], *, times: int, warm_up: int = 1) -> Cost:
     """Do it `times` times after some that do not count; `act` returns how many units it did."""

@@ -12,12 +12,17 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from benchmarks.clients import percentile
 from benchmarks.stage import Stage
+
+if TYPE_CHECKING:
+    from django.test import Client
 
 ITEMS: Final = 10_000
 TURNS: Final = 20
+SHARE: Final = 0.95
 MOVES: Final = 40
 CATEGORIES: Final = 77
 KIND_PAGES: Final = (
@@ -70,7 +75,7 @@ def measure(key: str) -> dict[str, float]:
     }
 
 
-def make_sheets(client: "object", pages: Sequence[str], key: str) -> dict[str, float]:
+def make_sheets(client: "Client", pages: Sequence[str], key: str) -> dict[str, float]:
     """Ask for every page's sheet and make them; the seconds that each took, by kind."""
     from reviewqueue.insight.making import make_next  # noqa: PLC0415 - after the set-up
     from reviewqueue.insight_models import InsightSheet  # noqa: PLC0415
@@ -87,7 +92,7 @@ def make_sheets(client: "object", pages: Sequence[str], key: str) -> dict[str, f
     return dict(found.values_list("kind", "seconds"))
 
 
-def time_page(client: "object", page: str) -> tuple[float, int]:
+def time_page(client: "Client", page: str) -> tuple[float, int]:
     """The 95th percentile of a warm page in milliseconds, and its queries."""
     from django.db import connection  # noqa: PLC0415 - after the set-up
     from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
@@ -96,21 +101,19 @@ def time_page(client: "object", page: str) -> tuple[float, int]:
     with CaptureQueriesContext(connection) as queries:
         fetch(client, page)
     count = len(queries)  # read now: the log begins anew with the next request
-    return percentile([fetch(client, page) for _ in range(TURNS)]), count
+    return percentile([fetch(client, page) for _ in range(TURNS)], SHARE), count
 
 
-def time_moves(client: "object", page: str) -> float:
+def time_moves(client: "Client", page: str) -> float:
     """The 95th percentile in milliseconds of trying one cut-off after another."""
     fetch(client, f"{page}?auto=0.9")
     steps = [0.70 + 0.29 * step / MOVES for step in range(MOVES)]
-    return percentile([fetch(client, f"{page}?auto={step:.4f}", moves=True) for step in steps])
+    moves = [fetch(client, f"{page}?auto={step:.4f}", moves=True) for step in steps]
+    return percentile(moves, SHARE)
 
 
-def fetch(client: "object", page: str, *, moves: bool = False) -> float:
+def fetch(client: "Client", page: str, *, moves: bool = False) -> float:
     """Milliseconds until the page is there."""
-    from django.test import Client  # noqa: PLC0415 - after the set-up
-
-    assert isinstance(client, Client)
     headers = {"HX-Request": "true", "HX-Target": "outlook"} if moves else {}
     began = time.perf_counter()
     response = client.get(page, headers=headers)
@@ -118,12 +121,6 @@ def fetch(client: "object", page: str, *, moves: bool = False) -> float:
     if response.status_code != 200:
         raise RuntimeError(f"{page} answers {response.status_code}")
     return elapsed
-
-
-def percentile(values: Sequence[float], share: float = 0.95) -> float:
-    """The smallest value that so large a share of them does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def print_pages(pages: Mapping[str, tuple[float, int]], sheets: Mapping[str, float]) -> None:

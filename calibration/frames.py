@@ -2,8 +2,7 @@
 
 Estimates divide by exact counts of everything routed, so intake notes each decision's cell
 (`FrameDelta`, append-only and thus free of contention) and one writer folds the notes into
-`FrameCount`, which reports read, and into `DayCount`, the same by day,
-bin and queue alone.
+`FrameCount`, which reports read, and into `DayCount`, the same by day, bin and queue alone.
 """
 
 from collections.abc import Sequence

@@ -56,6 +56,11 @@ def streams_administered_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
     return Stream.objects.filter(id__in=administered.values("stream_id"))
 
 
+def administers(user: "User | AnonymousUser", stream: Stream) -> bool:
+    """Whether the stream is one of `streams_administered_by`."""
+    return streams_administered_by(user).filter(id=stream.id).exists()
+
+
 def streams_analysed_by(user: "User | AnonymousUser") -> QuerySet[Stream]:
     """Streams whose insight pages and exports are open to the user; all for a superuser."""
     if user.is_superuser:
@@ -71,7 +76,7 @@ def reviewers_visible_to(user: User, stream: Stream) -> QuerySet[User]:
 
     Stream admins answer for people's work and see everybody's; all others see their own.
     """
-    if streams_administered_by(user).filter(id=stream.id).exists():
+    if administers(user, stream):
         return User.objects.all()
     return User.objects.filter(id=user.pk)
 
@@ -112,8 +117,7 @@ def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
 def may_ask_for_retries(user: User, stream: Stream) -> bool:
     """Whether the user may ask for a refused sentence to be drafted again: who reviews the stream
     or looks after it."""
-    administers = streams_administered_by(user).filter(id=stream.id)
-    return bool(queues_workable_by(user, stream)) or administers.exists()
+    return bool(queues_workable_by(user, stream)) or administers(user, stream)
 
 
 _STREAM: Final = Columns(Stream, "stream")

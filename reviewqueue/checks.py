@@ -14,7 +14,7 @@ from reviewqueue.logs import JSON
 
 SHARED_SECRETS: Final = {
     "SECRET_KEY": "sessions end whenever a request meets another host",
-    "WEBHOOK_KEYS": "none reads the secrets of webhooks that another has stored",
+    "WEBHOOK_KEYS": "none reads the secrets of webhooks and second factors that another has stored",
     "AUDIT_SECRET": "each draws other audit samples, and inclusion probabilities are wrong",
 }
 SERVICES: Final = {

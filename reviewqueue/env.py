@@ -181,13 +181,6 @@ def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
     return found
 
 
-def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
-    """Return `value` if it is one of `allowed`. Raises `ConfigurationError`."""
-    if value not in allowed:
-        raise ConfigurationError(f"{name} is {value!r}: write {' or '.join(allowed)}.")
-    return value
-
-
 def directory_config(
     *, issuer: str, client_id: str, secret: str, name: str
 ) -> dict[str, DirectoryProvider]:

@@ -17,13 +17,12 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
 from reviewqueue.files.cells import neutralise
+from reviewqueue.files.opening import CSV, JSONL
 from reviewqueue.models import ReviewTask
 from routing.ids import FIRST_TIME, first_uuid7
 from routing.models import Event, Item, Stream
 
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
-CSV: Final = "csv"
-JSONL: Final = "jsonl"
 FORMATS: Final = (JSONL, CSV)
 WORK: Final = "work"
 REST: Final = "rest"
@@ -141,7 +140,7 @@ def _draw(events: Sequence[Event]) -> list[LogEntry]:
             subject_id=event.subject_id,
             item_id=items[event.subject_id][0] if event.subject_id in items else None,
             item=items[event.subject_id][1] if event.subject_id in items else "",
-            data=event.data,
+            data=event.told(),
         )
         for event in events
     ]

@@ -220,7 +220,7 @@ def _read_due(ask: Ask) -> Iterator[Metric]:
     )
     yield Metric(
         "reviewqueue_webhook_failing_seconds",
-        "Since when a webhook has received nothing that was sent; 0: it received the last.",
+        "How long a webhook has received nothing that was sent; 0: it received the last.",
         [
             _sample((key, hook, state, failing), ("stream", "webhook", "state"), 3)
             for key, hook, state, failing, *_rest in hooks

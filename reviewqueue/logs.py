@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Final
 
 from reviewqueue import variables
@@ -27,8 +26,6 @@ LONGEST_MESSAGE: Final = 300
 _QUOTES: Final = re.compile(r"(?:\n|\\n)(?:DETAIL|CONTEXT|HINT|QUERY|LINE \d+):.*", re.DOTALL)
 _NOTHING: Final[Mapping[str, str]] = {}
 _bound: ContextVar[Mapping[str, str]] = ContextVar("reviewqueue_log", default=_NOTHING)
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def bind(**fields: object) -> None:
@@ -128,10 +125,7 @@ def _describe(error: BaseException, seen: set[int]) -> Iterator[str]:
 
 def read_format() -> str:
     """`LOG_FORMAT`. Raises `ConfigurationError`."""
-    said = variables.text("LOG_FORMAT")
-    if said not in {HUMAN, JSON}:
-        raise variables.ConfigurationError(f"LOG_FORMAT is {said!r}: write {HUMAN} or {JSON}.")
-    return said
+    return variables.one_of("LOG_FORMAT", (HUMAN, JSON))
 
 
 def configure(log_format: str) -> dict[str, object]:

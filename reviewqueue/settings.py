@@ -15,7 +15,8 @@ STATE_DIR = env.state_dir()
 DEBUG = read.flag("DEBUG")
 SECRET_KEY = read.text("SECRET_KEY") or env.local_secret(STATE_DIR, "secret-key")
 AUDIT_SECRET = (read.text("AUDIT_SECRET") or env.local_secret(STATE_DIR, "audit-secret")).encode()
-# Seal what webhooks sign with; the first seals, each opens, so that one can follow another.
+# Seal what webhooks sign with and second factors are made from; the first seals, each opens, so
+# that one can follow another.
 WEBHOOK_KEYS = read.words("WEBHOOK_KEYS") or [env.local_secret(STATE_DIR, "webhook-key")]
 ALLOWED_HOSTS = read.words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = read.words("CSRF_TRUSTED_ORIGINS")
@@ -137,10 +138,8 @@ MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 # Addresses are entered by administrators, not claimed by whoever signs up.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_TOTP_ISSUER = "Review Queue"
-# Whom pages are closed to until they have a second factor: nobody, "staff" or "all".
-SECOND_FACTOR = env.one_of(
-    "SECOND_FACTOR", read.text("SECOND_FACTOR"), ("optional", "staff", "all")
-)
+# Whom pages are closed to until they have a second factor: "optional" is nobody.
+SECOND_FACTOR = read.one_of("SECOND_FACTOR", ("optional", "staff", "all"))
 
 # Log-in through the house's own directory, off unless it is named.
 OIDC_ISSUER = read.text("OIDC_ISSUER")

@@ -8,6 +8,7 @@ variable with `_FILE` after its name, as Docker and Kubernetes mount them.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -320,6 +321,14 @@ def number(name: str) -> int:
 def words(name: str) -> list[str]:
     """The parts of the variable between commas, without the empty ones."""
     return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def one_of(name: str, allowed: Sequence[str]) -> str:
+    """The variable, one of `allowed`. Raises `ConfigurationError`."""
+    said = text(name)
+    if said not in allowed:
+        raise ConfigurationError(f"{name} is {said!r}: write {' or '.join(allowed)}.")
+    return said
 
 
 def is_given(name: str) -> bool:

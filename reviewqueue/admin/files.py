@@ -154,7 +154,13 @@ class FilePages(StreamModelAdmin):
             except NoPolicyError as error:
                 form.add_error(None, str(error))
         if done is not None:
-            _record(request, stream, "stream.imported", taken=done.counts.taken)
+            record_event(
+                stream_id=stream.id,
+                kind="stream.imported",
+                subject_id=stream.id,
+                actor_id=request.user.pk,
+                taken=done.counts.taken,
+            )
         context = {"form": form, "done": done, "title": _("Import items")}
         return self._page(request, stream, "import", context, invalid=bool(form.errors))
 
@@ -208,17 +214,6 @@ class FilePages(StreamModelAdmin):
             },
             status=422 if invalid else 200,
         )
-
-
-def _record(request: HttpRequest, stream: Stream, kind: str, **data: object) -> None:
-    record_event(
-        stream_id=stream.id,
-        kind=kind,
-        subject_id=stream.id,
-        actor_id=request.user.pk,
-        happened_at=None,
-        **data,
-    )
 
 
 def _import_file(stream: Stream, given: dict[str, Any]) -> Imported:

@@ -18,7 +18,8 @@ from reviewqueue.models import RemoteAsk
 from reviewqueue.remote_models import NoAnswerError, ask_model
 from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly
-from routing.admin.scope import InStream, record_change
+from routing.admin.scope import InStream, record_change, record_removal
+from routing.blinds import answers_hidden
 from routing.core.chain import RemoteAnswer
 from routing.models import Item, Policy, RemoteModel
 from routing.policies import active_keys
@@ -85,6 +86,10 @@ class RemoteModelAdmin(InStream, RemoteModelModelAdmin):
             return False
         return super().has_delete_permission(request, obj)
 
+    def delete_model(self, request: HttpRequest, obj: RemoteModel) -> None:
+        record_removal(request, obj)
+        super().delete_model(request, obj)
+
     @admin.display(description=gettext_lazy("token"), boolean=True)
     def has_token(self, model: RemoteModel) -> bool:
         return bool(model.token)
@@ -107,14 +112,15 @@ class RemoteModelAdmin(InStream, RemoteModelModelAdmin):
         return [own, *super().get_urls()]
 
     def try_view(self, request: HttpRequest, model_id: UUID) -> HttpResponse:
-        """Ask the model about the stream's newest item and say what it answers."""
+        """Say what the model answers about the newest item that nobody is to judge blind."""
         return require_POST(self._try)(request, model_id)
 
     def _try(self, request: HttpRequest, model_id: UUID) -> HttpResponse:
         model = get_object_or_404(self.get_queryset(request), id=model_id)
         if not self.has_change_permission(request, model):
             raise PermissionDenied
-        item = Item.objects.filter(stream=model.stream_id).order_by("-received_at").first()
+        items = Item.objects.filter(~answers_hidden("id"), stream=model.stream_id)
+        item = items.order_by("-received_at").first()
         if item is None:
             messages.warning(request, _("The stream has no item to ask about yet; post one."))
         else:

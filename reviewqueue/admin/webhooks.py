@@ -28,7 +28,7 @@ from reviewqueue.webhooks import (
 )
 from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly, show_json
-from routing.admin.scope import InStream, record_change
+from routing.admin.scope import InStream, record_change, record_removal
 from routing.blinds import answers_hidden
 from routing.models import Announcement
 
@@ -115,6 +115,10 @@ class WebhookAdmin(InStream, WebhookModelAdmin):
         if obj is None or obj.deliveries.exists():
             return False
         return super().has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
+        record_removal(request, obj)
+        super().delete_model(request, obj)
 
     @admin.display(description=gettext_lazy("events"))
     def event_names(self, webhook: Webhook) -> str:

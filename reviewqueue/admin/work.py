@@ -15,6 +15,7 @@ from reviewqueue.claims import release_task
 from reviewqueue.models import ReviewTask, Verdict
 from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly
+from routing.blinds import answers_hidden
 from routing.events import record_event
 
 
@@ -107,12 +108,14 @@ class VerdictAdmin(OfItem):
         """Without what others said of items that are still to be judged by a further person.
 
         Whoever reads here may work the stream's queues too, and must not know the first answer.
+        Of what is judged blind one's own is left out too: it tells whether the machine agrees.
         """
         found: QuerySet[Verdict] = super().get_queryset(request)
         to_come = ReviewTask.objects.unanswered().filter(
             stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id")
         )
-        return found.filter(Q(reviewer=request.user.pk) | ~Exists(to_come)).select_related(
+        known = found.filter(Q(reviewer=request.user.pk) | ~Exists(to_come))
+        return known.filter(~answers_hidden("item_id")).select_related(
             "item", "stream", "reviewer", "task__item", "supersedes__item", "superseded_by"
         )
 

@@ -15,7 +15,7 @@ from reviewqueue.insight.figures import (
     PeriodFigures,
     RateFigures,
 )
-from reviewqueue.insight.rates import tell_measure, tell_rate
+from reviewqueue.insight.rates import tell_agreement, tell_measure, tell_rate
 from reviewqueue.insight.sheets import Made
 from reviewqueue.insight.volumes import share_chart, work_chart
 from reviewqueue.workdays import NO_WORK, Workday, read_workdays
@@ -28,7 +28,6 @@ DAY: Final = timedelta(days=1)
 AGREED_DAYS: Final = 90
 # The page says that there are more; a worker reads this in a quarter of a second.
 BACKLOG_BOUND: Final = 20_000
-MEASURES: Final = ("raw", "kappa", "alpha", "ac1")
 QUEUES: Final = tuple(Decision.Queue.values)
 
 
@@ -65,7 +64,7 @@ def make_health(stream: Stream, at: datetime) -> Made:
         "recent": recent,
         "before": before,
         "pairs": agreement.pairs,
-        "measures": [tell_measure(name, getattr(agreement, name)) for name in MEASURES],
+        "measures": tell_agreement(agreement),
         "blind": tell_rate(sightings.kept_blind, sightings.blind),
         "shown": tell_rate(sightings.kept_shown, sightings.shown),
         "bias": tell_measure("bias", sightings.bias),

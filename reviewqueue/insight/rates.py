@@ -1,12 +1,15 @@
 """Shares and measures as sheets hold them."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from calibration.core.estimates import clopper_pearson_interval
 from reviewqueue.insight.figures import MeasureFigures, RateFigures
 
 if TYPE_CHECKING:
     from calibration.core.agreement import Agreement, Difference
+    from reviewqueue.agreements import PairAgreement
+
+MEASURES: Final = ("raw", "kappa", "alpha", "ac1")
 
 
 def tell_rate(successes: int, n: int) -> RateFigures:
@@ -20,3 +23,8 @@ def tell_rate(successes: int, n: int) -> RateFigures:
 def tell_measure(name: str, found: "Agreement | Difference") -> MeasureFigures:
     """A measure with its interval under its name."""
     return {"name": name, "value": found.value, "low": found.low, "high": found.high}
+
+
+def tell_agreement(found: "PairAgreement") -> list[MeasureFigures]:
+    """How far two people agree, by each measure."""
+    return [tell_measure(name, getattr(found, name)) for name in MEASURES]

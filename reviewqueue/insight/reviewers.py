@@ -10,7 +10,7 @@ from reviewqueue.agreements import count_agreement_by_person, measure_agreement
 from reviewqueue.insight.drawing import draw
 from reviewqueue.insight.figures import PersonFigures, ReviewersFigures
 from reviewqueue.insight.people import people_chart
-from reviewqueue.insight.rates import tell_measure, tell_rate
+from reviewqueue.insight.rates import tell_agreement, tell_rate
 from reviewqueue.insight.sheets import Made
 from reviewqueue.known_answers import measure_reviewer
 from reviewqueue.models import Membership
@@ -42,10 +42,7 @@ def make_reviewers(stream: Stream, at: datetime) -> Made:
         "first": start.date().isoformat(),
         "last": (today - timedelta(days=1)).isoformat(),
         "pairs": agreement.pairs,
-        "measures": [
-            tell_measure(name, getattr(agreement, name))
-            for name in ("raw", "kappa", "alpha", "ac1")
-        ],
+        "measures": tell_agreement(agreement),
         "people": [each for each in told if _is_measured(each)],
     }
     return Made(dict(figures), draw(_documents(figures)))

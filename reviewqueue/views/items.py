@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from reviewqueue.access import (
-    streams_administered_by,
+    administers,
     streams_visible_to,
     verdicts_overturnable_by,
 )
@@ -235,7 +235,7 @@ def _known_address(viewer: User, stream: Stream, item: Item, history: History) -
     label = history.label
     if label is None or not viewer.has_perm("reviewqueue.add_knownanswer") or not viewer.is_staff:
         return ""
-    if not streams_administered_by(viewer).filter(id=stream.id).exists():
+    if not administers(viewer, stream):
         return ""
     if item.erased_at is not None or KnownAnswer.objects.filter(item=item).exists():
         return ""

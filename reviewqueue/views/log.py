@@ -21,11 +21,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import streams_administered_by, streams_visible_to
+from reviewqueue.access import administers, streams_visible_to
 from reviewqueue.event_log import (
-    CSV,
     FORMATS,
-    JSONL,
     REST,
     WORK,
     LogEntry,
@@ -33,7 +31,9 @@ from reviewqueue.event_log import (
     read_log,
     write_log,
 )
+from reviewqueue.files.opening import JSONL
 from reviewqueue.htmx import INVALID, PersonRequest, respond, signed_in
+from reviewqueue.item_files import ENDINGS, TYPES
 from reviewqueue.views.items import address_of
 from routing.models import Stream
 
@@ -70,6 +70,9 @@ WORDS: Final[Mapping[str, "_StrPromise"]] = {
     "policy.drafted": gettext_lazy("drafted a policy"),
     "policy.mandatory_lifted": gettext_lazy("turned mandatory review off"),
     "policy.published": gettext_lazy("published a policy"),
+    "remotemodel.changed": gettext_lazy("changed a remote model"),
+    "remotemodel.created": gettext_lazy("added a remote model"),
+    "remotemodel.deleted": gettext_lazy("deleted a remote model"),
     "retry.requested": gettext_lazy("asked for a sentence to be drafted again"),
     "stream.changed": gettext_lazy("changed the stream"),
     "stream.created": gettext_lazy("made the stream"),
@@ -88,7 +91,6 @@ WORDS: Final[Mapping[str, "_StrPromise"]] = {
     "webhook.created": gettext_lazy("added a webhook"),
     "webhook.deleted": gettext_lazy("deleted a webhook"),
 }
-TYPES: Final = {JSONL: "application/x-ndjson", CSV: "text/csv; charset=utf-8"}
 
 
 class LogForm(forms.Form):
@@ -183,7 +185,7 @@ def file(request: PersonRequest, stream_key: str) -> HttpResponseBase:
     day = timezone.now().astimezone(ZoneInfo(stream.time_zone)).date()
     return StreamingHttpResponse(
         write_log(_query(stream, form), format_name=name),
-        content_type=TYPES[name],
+        content_type=TYPES[ENDINGS[name]],
         headers={
             "Content-Disposition": f'attachment; filename="{stream.key}-log-{day}.{name}"',
             "Cache-Control": "no-store",
@@ -200,7 +202,7 @@ def word_kind(kind: str) -> str:
 def _find_stream(request: PersonRequest, stream_key: str) -> Stream:
     """The stream if its log is open to the person: 404 where it may not be seen."""
     stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
-    if not streams_administered_by(request.user).filter(id=stream.id).exists():
+    if not administers(request.user, stream):
         raise PermissionDenied
     return stream
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from reviewqueue.access import streams_visible_to, verdicts_visible_to
+from reviewqueue.disclosure import disclose
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.overturns import may_be_overturned
@@ -71,8 +72,13 @@ def verdict(request: PersonRequest, verdict_id: UUID) -> HttpResponse:
     label_of = read_labels_of(stream)
     window_over = found.published_at <= timezone.now()
     taken_back = found.kind == Verdict.Kind.WITHDRAWN or hasattr(found, "superseded_by")
-    # Whoever judges blind, or will again after an undo, must not see the machine's answer.
-    may_see_machine = not found.blind or (window_over and not taken_back)
+    # Whoever judges blind, or will again after an undo, must not see the machine's answer; nor does
+    # anybody while another still judges the item blind.
+    may_see_machine = not found.blind or (
+        window_over
+        and not taken_back
+        and disclose(viewer=request.user, stream=stream, item=found.item).machine
+    )
     context = {
         "section": "mine",
         "is_demo": stream.is_demo,

@@ -176,6 +176,9 @@ KINDS = (
     "policy.drafted",
     "policy.published",
     "policy.mandatory_lifted",
+    "remotemodel.changed",
+    "remotemodel.created",
+    "remotemodel.deleted",
     "retry.requested",
     "stream.created",
     "stream.changed",
@@ -200,6 +203,9 @@ KINDS = (
     "verdict.undone",
     "verdict.overturned",
     "verdict.overturn_undone",
+    "webhook.changed",
+    "webhook.created",
+    "webhook.deleted",
 )
 
 
@@ -227,4 +233,4 @@ class EventAdmin(ReadOnly):
 
     @admin.display(description=_("data"))
     def data_text(self, event: Event) -> SafeString:
-        return show_json(event.data)
+        return show_json(event.told())

@@ -213,6 +213,11 @@ class StreamAdmin(StreamModelAdmin):
         ),
     )
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Stream | None = None) -> list[str]:
+        """A retention erases for good, so whoever may not erase does not set one."""
+        own = [str(name) for name in super().get_readonly_fields(request, obj)]
+        return own if request.user.has_perm("routing.erase_item") else [*own, "retention_days"]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Stream]:
         streams = streams_administered_by(request.user)
         return streams.annotate(

@@ -242,6 +242,13 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.happened_at:%Y-%m-%d %H:%M}"
 
+    def told(self) -> dict[str, object]:
+        """What a log may tell: not what somebody wrote for the expert who judges the item next.
+
+        It may say what the machine answered, of an item that others still judge blind.
+        """
+        return {name: value for name, value in self.data.items() if name != "comment"}
+
     @staticmethod
     def is_work() -> Q:
         """For a query: that it is about the work on an item."""

@@ -28,7 +28,6 @@ SITE: Final[People] = frozenset({SITE_ADMIN})
 REVIEWING: Final[People] = frozenset({REVIEWER, EXPERT, SITE_ADMIN})
 ADJUDICATING: Final[People] = frozenset({ADJUDICATOR, SITE_ADMIN})
 DECIDING: Final[People] = frozenset({EXPERT, SITE_ADMIN})
-WORKING: Final[People] = REVIEWING | ADJUDICATING
 ANALYSING: Final[People] = frozenset({ANALYST, STREAM_ADMIN, SITE_ADMIN})
 OVERTURNING: Final[People] = frozenset({ADJUDICATOR, EXPERT, STREAM_ADMIN, SITE_ADMIN})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import Ratio, checked_out, compare, draw_ratios
+from benchmarks.compare import Ratio, checked_out, compare, draw_ratios, measure
 from reviewqueue.embedded.processes import PROJECT
 
 
@@ -69,3 +69,19 @@ def test_revision_is_checked_out_apart_and_removed() -> None:
         assert (folder / ".venv" / "bin").resolve() == (PROJECT / ".venv" / "bin").resolve()
         kept = Path(folder)
     assert not kept.exists()
+
+
+def test_measuring_leaves_kept_results_as_they_were(tmp_path: Path) -> None:
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / "run.py").write_text(
+        "from pathlib import Path\n"
+        "results = Path(__file__).with_name('results.json')\n"
+        "results.write_text('{\"next_cpu_ms\": 2.0}')\n"
+        "results.with_suffix('.md').write_text('new')\n"
+    )
+    (folder / "results.json").write_text('{"next_cpu_ms": 1.0}')
+    (folder / "results.md").write_text("kept")
+    assert measure(tmp_path, []) == {"next_cpu_ms": 2.0}
+    assert (folder / "results.json").read_text() == '{"next_cpu_ms": 1.0}'
+    assert (folder / "results.md").read_text() == "kept"

@@ -24,7 +24,6 @@ from tests.scenes import make_bare_stream, publish
 
 DAY = date(2026, 11, 18)
 AT = datetime(2026, 11, 18, 12, tzinfo=UTC)
-FOLD = 100
 
 
 def make_evidence(*groups: tuple[str, float, float, int, int, int], free: bool = True) -> Evidence:

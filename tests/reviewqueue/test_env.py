@@ -85,14 +85,6 @@ def test_broker_url_of_another_scheme() -> None:
         env.broker_url("http://host")
 
 
-def test_one_of_names_what_may_be_written() -> None:
-    assert env.one_of("SECOND_FACTOR", "staff", ("optional", "staff")) == "staff"
-    with pytest.raises(
-        env.ConfigurationError, match=r"SECOND_FACTOR is 'on': write optional or staff\."
-    ):
-        env.one_of("SECOND_FACTOR", "on", ("optional", "staff"))
-
-
 def test_directory_config_of_an_issuer() -> None:
     found = env.directory_config(issuer="https://id.example/", client_id="rq", secret="s", name="")[
         "openid_connect"

@@ -119,6 +119,16 @@ def test_wrong_values_name_variable_value_and_remedy(monkeypatch: pytest.MonkeyP
         variables.number("PORT")
 
 
+def test_one_of_names_what_may_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_FACTOR", "staff")
+    assert variables.one_of("SECOND_FACTOR", ("optional", "staff")) == "staff"
+    monkeypatch.setenv("SECOND_FACTOR", "on")
+    with pytest.raises(
+        ConfigurationError, match=r"SECOND_FACTOR is 'on': write optional or staff\."
+    ):
+        variables.one_of("SECOND_FACTOR", ("optional", "staff"))
+
+
 def test_words_between_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALLOWED_HOSTS", "a.example, b.example,,")
     assert variables.words("ALLOWED_HOSTS") == ["a.example", "b.example"]

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from reviewqueue.management.streams import find_stream
 from routing.core.policy import Policy as PolicySpec
 from routing.core.reasons import CODES
 from routing.models import Policy, Stream
@@ -41,10 +42,7 @@ class Command(BaseCommand):
         """Compare and print."""
         if not 1 <= last <= MOST_ITEMS:
             raise CommandError(f"--last is {last}; give a number from 1 to {MOST_ITEMS:,}.")
-        found = Stream.objects.filter(key=stream).first()
-        if found is None:
-            known = ", ".join(Stream.objects.values_list("key", flat=True)) or "none yet"
-            raise CommandError(f"There is no stream {stream!r}; the streams are: {known}.")
+        found = find_stream(stream)
         preview = preview_change(
             stream_id=found.id,
             before=_read_version(found, old),

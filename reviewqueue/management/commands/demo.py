@@ -31,7 +31,6 @@ class Command(BaseCommand):
             default=variables.text("REVIEWQUEUE_URL"),
             help=f"where the product answers; by default as noted, else {_DEFAULT_URL}",
         )
-
         parser.add_argument("--only", default="", help="key of the one stream to load")
 
     def handle(self, *_args: object, load: bool, url: str, only: str, **_options: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewqueue.erasures import ErasureError, erase_items
-from routing.models import Stream
+from reviewqueue.management.streams import find_stream
 
 _USAGE = 2
 
@@ -36,13 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Erase, and print how many and which ids are unknown."""
-        stream = Stream.objects.filter(key=options["stream"]).first()
-        if stream is None:
-            known = ", ".join(Stream.objects.values_list("key", flat=True)) or "none yet"
-            raise CommandError(
-                f"There is no stream {options['stream']!r}; the streams are: {known}.",
-                returncode=_USAGE,
-            )
+        stream = find_stream(options["stream"], returncode=_USAGE)
         ids = [*options["external_ids"], *_read_ids(options["file"])]
         if not ids:
             raise CommandError("Name the items by their external ids.", returncode=_USAGE)

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from calibration.models import CalibrationRun
 from calibration.runs import FITTED_DAYS, OvertakenError, RunReasonError
+from reviewqueue.management.streams import find_stream
 from reviewqueue.recalibrations import recalibrate_stream
-from routing.models import Stream
 from routing.policies import NoPolicyError
 
 
@@ -27,10 +27,7 @@ class Command(BaseCommand):
         self, *_args: object, stream: str, reason: str, days: int, **_options: object
     ) -> None:
         """Run it and print what it found."""
-        found = Stream.objects.filter(key=stream).first()
-        if found is None:
-            known = ", ".join(Stream.objects.values_list("key", flat=True)) or "none yet"
-            raise CommandError(f"There is no stream {stream!r}; the streams are: {known}.")
+        found = find_stream(stream)
         if days < 1:
             raise CommandError(f"--days is {days}; give 1 or more.")
         try:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
-from routing.models import Stream
+from reviewqueue.management.streams import find_stream
 from routing.replays import Difference, replay_decisions, stream_decisions
 
 _USAGE = 2
@@ -35,12 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, stream: str, since: str, **_options: object) -> None:
         """Replay and print; exit code 1 if anything differs."""
-        found = Stream.objects.filter(key=stream).first()
-        if found is None:
-            known = ", ".join(Stream.objects.values_list("key", flat=True)) or "none yet"
-            raise CommandError(
-                f"There is no stream {stream!r}; the streams are: {known}.", returncode=_USAGE
-            )
+        found = find_stream(stream, returncode=_USAGE)
         begin = _read_time(since, ZoneInfo(found.time_zone)) if since else None
         total = stream_decisions(stream=found, since=begin).count()
         with tqdm(total=total, unit=" decisions", desc=stream, disable=None) as bar:

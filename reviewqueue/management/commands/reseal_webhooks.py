@@ -19,7 +19,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: object, **_options: Any) -> None:
-        """Seal, and name the webhooks whose secret no key opens."""
+        """Seal, and name the people or the webhooks whose secrets no key opens."""
         done, closed = reseal_webhooks()
         self.stdout.write(
             ngettext("%d webhook was sealed anew.", "%d webhooks were sealed anew.", done) % done

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from reviewqueue.access import streams_administered_by
+from reviewqueue.access import administers
 from reviewqueue.htmx import PersonRequest, go_to, signed_in
 from reviewqueue.insight.figures import AmbiguityFigures, ClusterFigures
 from reviewqueue.insight.sheets import Shown, read_sheet
@@ -103,7 +103,7 @@ def forward(request: PersonRequest, stream_key: str) -> HttpResponse:
 
 def may_arrange(request: PersonRequest, stream: Stream) -> bool:
     """Whether the person runs the stream, so that they may say what is judged first."""
-    return streams_administered_by(request.user).filter(id=stream.id).exists()
+    return administers(request.user, stream)
 
 
 def _find_topic(figures: AmbiguityFigures | None, first: str) -> ClusterFigures | None:
@@ -150,7 +150,7 @@ def _may_edit(request: PersonRequest, stream: Stream) -> bool:
     # The two answers to a drafted sentence are no taxonomy to be mended.
     if stream.is_grounded or not (user.is_staff and user.has_perm("routing.change_stream")):
         return False
-    return streams_administered_by(user).filter(id=stream.id).exists()
+    return administers(user, stream)
 
 
 def _list_cells(figures: AmbiguityFigures, label_of: Mapping[str, str]) -> list[Cell]:

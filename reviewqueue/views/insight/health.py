@@ -14,6 +14,7 @@ from reviewqueue.backlogs import Backlog, read_backlogs
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.insight.figures import HealthFigures, MeasureFigures, PeriodFigures
 from reviewqueue.insight.sheets import read_sheet
+from reviewqueue.insight.volumes import HEALTHY_AUTO
 from reviewqueue.insight_models import InsightSheet
 from reviewqueue.views.insight.pages import (
     NOTHING,
@@ -40,7 +41,7 @@ QUEUES: Final = {
     "reject": gettext_lazy("Reject"),
 }
 # What a well-designed taxonomy shows; the rest, held and refused together, is what these leave.
-HEALTHY: Final = {"auto": (0.80, 0.90), "flagged": (0.08, 0.15), "rest": (0.0, 0.12)}
+HEALTHY: Final = {"auto": HEALTHY_AUTO, "flagged": (0.08, 0.15), "rest": (0.0, 0.12)}
 # With fewer items a share says nothing about a taxonomy.
 FEWEST_ITEMS: Final = 100
 COLUMNS: Final = (

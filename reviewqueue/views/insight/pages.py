@@ -16,11 +16,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import (
-    streams_administered_by,
-    streams_analysed_by,
-    streams_visible_to,
-)
+from reviewqueue.access import administers, streams_analysed_by, streams_visible_to
 from reviewqueue.files.cells import neutralise
 from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.insight.drawing import for_page, size_of
@@ -93,7 +89,7 @@ def insight(request: PersonRequest, stream_key: str) -> HttpResponse:
 def picture(request: PersonRequest, stream_key: str, kind: str, name: str) -> HttpResponse:
     """One drawing as a file, in light colours."""
     stream = find_analysed(request, stream_key)
-    if kind == Kind.REVIEWERS and not streams_administered_by(request.user).filter(id=stream.id):
+    if kind == Kind.REVIEWERS and not administers(request.user, stream):
         raise PermissionDenied  # it is of everybody, and others see their own figures alone
     sheets = InsightSheet.objects.filter(stream=stream, kind=kind.replace("-", "_"))
     pictures = sheets.values_list("pictures", flat=True).first() or {}

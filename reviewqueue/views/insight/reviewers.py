@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from reviewqueue.access import (
+    administers,
     reviewers_visible_to,
-    streams_administered_by,
     streams_analysed_by,
     streams_visible_to,
 )
@@ -64,12 +64,11 @@ def reviewers(request: PersonRequest, stream_key: str) -> HttpResponse:
     if shown.ready is not None:
         figures = cast(ReviewersFigures, shown.ready.figures)
         people = _pick_people(request, stream, figures)
-        is_everybody = streams_administered_by(request.user).filter(id=stream.id).exists()
         context |= {
             "figures": figures,
             "made_at": shown.ready.made_at,
             "people": [_draw_person(each, request.user.pk) for each in people],
-            "picture": _picture(stream, shown.ready) if is_everybody else None,
+            "picture": _picture(stream, shown.ready) if administers(request.user, stream) else None,
             "measures": [draw_measure(each) for each in figures["measures"]],
             "fewest": FEWEST,
             "is_enough": figures["pairs"] >= FEWEST,

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from reviewqueue.access import streams_administered_by
+from reviewqueue.access import administers
 from reviewqueue.htmx import INVALID, PersonRequest, aims_at, go_to, respond, signed_in
 from reviewqueue.insight.figures import WhatIfFigures
 from reviewqueue.insight.sheets import Shown, read_sheet
@@ -109,7 +109,7 @@ def _may_draft(request: PersonRequest, stream: Stream) -> bool:
     user = request.user
     if not (user.is_staff and user.has_perm(ADD_POLICY)):
         return False
-    return streams_administered_by(user).filter(id=stream.id).exists()
+    return administers(user, stream)
 
 
 def _describe(

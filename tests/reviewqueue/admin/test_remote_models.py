@@ -76,6 +76,13 @@ def test_model_that_a_policy_asks_stays(client: Client, stream: Stream) -> None:
     assert 'name="url"' in page
 
 
+def test_removal_is_in_the_log(client: Client, stream: Stream) -> None:
+    model = make_model(stream)
+    assert client.post(f"{LIST}{model.id}/delete/", {"post": "yes"}).status_code == 302
+    event = Event.objects.get(kind="remotemodel.deleted")
+    assert (event.stream, event.subject_id, event.data) == (stream, model.id, {"was": str(model)})
+
+
 def test_trying_says_what_the_model_answers(
     client: Client, stream: Stream, server: ModelServer
 ) -> None:
@@ -89,6 +96,18 @@ def test_trying_says_what_the_model_answers(
     assert try_it(client, model) == "Asked about HD-1: it scores no category of this stream."
     server.answer = sends(b"", status=503)
     assert try_it(client, model) == "Asked about HD-1: it answered 503."
+
+
+def test_trying_asks_about_nothing_that_is_to_be_judged_blind(
+    client: Client, stream: Stream, server: ModelServer
+) -> None:
+    model = make_model(stream, server.url)
+    post(stream, "HD-1")
+    Stream.objects.update(blind_rate=1.0)
+    stream.refresh_from_db()
+    post(stream, "HD-2")
+    server.answer = says({"vpn_issue": 0.7, "account_unlock": 0.3})
+    assert try_it(client, model) == "Asked about HD-1, it says vpn_issue at 0.70."
 
 
 def test_trying_a_private_address_is_refused(client: Client, stream: Stream) -> None:

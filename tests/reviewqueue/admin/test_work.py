@@ -1,11 +1,15 @@
 """Review tasks in the admin: a lease is taken back, and nothing else is touched."""
 
+from datetime import timedelta
+
+import pgtrigger
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from reviewqueue.claims import claim_next
-from reviewqueue.models import ReviewTask
+from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, LateVerdictError, record_verdict
 from routing.models import Event, Stream
 from tests.routing.admin.conftest import log_in, make_staff, make_superuser
@@ -95,6 +99,31 @@ def test_verdict_of_an_item_that_is_to_be_judged_once_more_is_left_out(stream: S
         text = log_in(root).get(page).content.decode()
         listed.append((text.count('class="field-answer"'), "rita" in text, "sam" in text))
     assert listed == [(0, False, False), (2, True, True)]
+
+
+def test_own_verdict_on_what_is_judged_blind_is_left_out_while_it_can_be_taken_back(
+    stream: Stream,
+) -> None:
+    """Its column *confirms* tells what the machine had answered."""
+    Stream.objects.update(blind_rate=1.0, undo_seconds=600)
+    stream.refresh_from_db()
+    post(stream, "t1")
+    task = claim(stream, "rita")
+    assert task.holder is not None
+    assert task.lease_token is not None
+    verdict = record_verdict(
+        task_id=task.id,
+        lease_token=task.lease_token,
+        reviewer=task.holder,
+        answer=Answer(kind="category", categories=["vpn_issue"]),
+    )
+    User.objects.filter(id=task.holder.pk).update(is_staff=True)
+    client, page = log_in(task.holder), "/admin/reviewqueue/verdict/"
+    before = client.get(page).context["cl"].result_count
+    over = timezone.now() - timedelta(seconds=1)
+    with pgtrigger.ignore():
+        Verdict.objects.filter(id=verdict.id).update(published_at=over)
+    assert (before, client.get(page).context["cl"].result_count) == (0, 1)
 
 
 def test_task_page_leads_to_the_item(stream: Stream) -> None:

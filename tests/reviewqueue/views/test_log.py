@@ -90,6 +90,27 @@ def test_log_tells_a_tasks_item_too(stream: Stream, reviewer: User, client: Clie
     assert lines_of(client.get(PAGE))[0] == ("rita", "passed an item on", "HD-1")
 
 
+def test_log_keeps_what_was_written_for_the_expert(
+    stream: Stream, reviewer: User, client: Client
+) -> None:
+    """It may say what the machine answered, of an item that somebody else judges blind."""
+    task = scenes.post(stream, "HD-1")
+    record_event(
+        stream_id=stream.id,
+        kind="task.escalated",
+        subject_id=task.id,
+        actor_id=reviewer.pk,
+        queue="hold",
+        comment="The model says VPN",
+    )
+    page = client.get(PAGE)
+    assert lines_of(page)[0][2] == "HD-1"
+    assert "The model says VPN" not in page.content.decode()
+    for kind in ("jsonl", "csv"):
+        told = content_of(client.get(f"{FILE}?format={kind}"))
+        assert (b"HD-1" in told, b"The model says VPN" in told) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [

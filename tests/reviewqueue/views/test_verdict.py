@@ -289,6 +289,24 @@ def test_blind_verdict_stays_blind_while_it_can_be_undone(stream: Stream, htmx: 
     assert "VPN issue" not in page + htmx.get(f"/verdicts/{verdict.id}/").content.decode()
 
 
+def test_blind_verdict_stays_blind_while_another_judges_the_item_so(
+    stream: Stream, htmx: Client
+) -> None:
+    """The first of two could tell the second."""
+    task = scenes.post_blind(stream, "HD-1")
+    other = ReviewTask.objects.get(id=task.id)
+    other.id, other.seat, other._state.adding = uuid4(), 2, True
+    other.save()
+    form = take(htmx, task, "audit") | {"kind": "category", "categories": "account_unlock"}
+    htmx.post(f"/tasks/{task.id}/verdict", form)
+    with pgtrigger.ignore():
+        Verdict.objects.update(published_at=timezone.now())  # its window is over by now
+    address = f"/verdicts/{Verdict.objects.get().id}/"
+    assert "VPN issue" not in htmx.get(address).content.decode()
+    ReviewTask.objects.filter(id=other.id).delete()
+    assert "VPN issue" in htmx.get(address).content.decode()
+
+
 def test_blind_verdict_that_was_undone_stays_blind(stream: Stream, htmx: Client) -> None:
     task = scenes.post_blind(stream, "HD-1")
     form = take(htmx, task, "audit") | {"kind": "category", "categories": "account_unlock"}

@@ -280,3 +280,15 @@ def test_staff_see_the_streams_they_administer(stream: Stream) -> None:
     client = log_in(make_staff("sue", stream, "change_stream"))
     assert list(client.get(LIST).context["cl"].result_list) == [stream]
     assert client.get(change_path(Stream.objects.get(key="other"))).status_code == 302
+
+
+def test_retention_is_set_by_whoever_may_erase(stream: Stream) -> None:
+    path = f"/admin/routing/stream/{stream.id}/change/"
+    offered = [
+        'name="retention_days"' in log_in(person).get(path).content.decode()
+        for person in (
+            make_staff("sue", stream, "change_stream"),
+            make_staff("eve", stream, "change_stream", "erase_item"),
+        )
+    ]
+    assert offered == [False, True]
