@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from reviewqueue.files.cells import neutralise
 from reviewqueue.files.opening import CSV, JSONL
 from reviewqueue.models import ReviewTask
-from routing.ids import first_uuid7
+from routing.ids import FIRST_TIME, first_uuid7
 from routing.models import Event, Item, Stream
 
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
@@ -97,9 +97,8 @@ def _find(query: LogQuery) -> QuerySet[Event]:
         events = events.filter(actor__username=query.who)
     if query.since is not None:
         # What was imported from the past happened earlier than its id says.
-        events = events.filter(
-            id__gte=first_uuid7(query.since - CLOCKS_DIFFER), happened_at__gte=query.since
-        )
+        begin = max(query.since, FIRST_TIME) - CLOCKS_DIFFER
+        events = events.filter(id__gte=first_uuid7(begin), happened_at__gte=query.since)
     return events
 
 

@@ -14,7 +14,7 @@ seat, once the undo window is over.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +24,7 @@ from django.db import transaction
 from reviewqueue.files.label_studio_writing import write_task
 from reviewqueue.files.opening import CSV, LABEL_STUDIO
 from reviewqueue.files.table_writing import TableWriter
-from routing.ids import first_uuid7
+from routing.ids import FIRST_TIME, first_uuid7
 from routing.models import Item, Stream
 from routing.reading import from_replica, reading
 
@@ -35,7 +35,6 @@ FIRST_ID: Final = UUID(int=0)
 # An item's id is made after it was received, so that those received since some time stand at the
 # end of the ids, whatever came before. Clocks may be set back in between, but never so far.
 CLOCKS_DIFFER: Final = timedelta(minutes=10)
-FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # A CSV's columns for fields of payloads are those of so many items, and at most so many.
 LOOKED_AT: Final = 1_000
 MOST_FIELDS: Final = 50
@@ -193,8 +192,7 @@ def find_beginning(selection: Selection) -> UUID:
     """An id before those of all items that are selected."""
     if selection.since is None:
         return FIRST_ID
-    since = max(selection.since, FIRST_TIME + CLOCKS_DIFFER)
-    return first_uuid7(since - CLOCKS_DIFFER)
+    return first_uuid7(max(selection.since, FIRST_TIME) - CLOCKS_DIFFER)
 
 
 def _last_id_of_page(stream: Stream, after: UUID) -> UUID | None:

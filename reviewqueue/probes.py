@@ -45,7 +45,7 @@ def _tell_life(_request: HttpRequest) -> HttpResponse:
 
 def _tell_readiness(_request: HttpRequest) -> HttpResponse:
     """200 while requests should come here, 503 else; what is degraded serves."""
-    found = readiness.look()
+    found = readiness.LOOKOUT.tell()
     response = _tell(
         {
             "status": found.status,

@@ -7,8 +7,10 @@ newer version that is being rolled out, do no harm. Without its broker everythin
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from threading import Lock
+from time import monotonic
 from typing import Final
 
 import psycopg
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS: Final = 2
 BROKER_SECONDS: Final = 0.5
+KEPT_SECONDS: Final = 1.0
 OK: Final = "ok"
 UNREACHABLE: Final = "unreachable"
 MISSING: Final = "missing: run manage.py migrate"
@@ -55,6 +58,29 @@ class Readiness:
         if not self.is_ready:
             return "unready"
         return "ready" if self.broker == OK else "degraded"
+
+
+class Lookout:
+    """What this process found when it last looked, a second ago at most.
+
+    Anybody may ask as often as they like, and each look opens a connection to the database.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: Readiness | None = None
+        self._at = 0.0
+
+    def tell(self) -> Readiness:
+        """What was found, looking anew where that is too old; draining is told at once."""
+        with self._lock:
+            if self._found is None or monotonic() - self._at >= KEPT_SECONDS:
+                self._found = look()
+                self._at = monotonic()
+            return replace(self._found, draining=draining.is_draining())
+
+
+LOOKOUT: Final = Lookout()
 
 
 def look() -> Readiness:

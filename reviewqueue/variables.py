@@ -260,7 +260,7 @@ SECTIONS: Final = (
                 "METRICS_NETWORKS",
                 "",
                 "`/metrics` answers peers in these networks, such as `10.0.0.0/8`, separated by "
-                "commas. What a proxy passed on never counts.",
+                "commas. What a proxy passed on, and says so in a header, does not count.",
                 otherwise="no network",
             ),
             Variable(

@@ -5,9 +5,13 @@ rows of one batch keep its order.
 """
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from os import urandom
+from typing import Final
 from uuid import UUID
+
+# No id is older, so whoever reckons back from a day that somebody typed need go no further.
+FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def uuid7() -> UUID:
@@ -19,8 +23,11 @@ def uuid7() -> UUID:
 
 
 def first_uuid7(at: datetime) -> UUID:
-    """The smallest of all that are made from this time on: where their range begins."""
-    return UUID(int=(int(at.timestamp() * 1000) & (1 << 48) - 1) << 80)
+    """The smallest of all that are made from this time on: where their range begins.
+
+    Before 1970 there are none, so that the range begins with the first.
+    """
+    return UUID(int=(max(int(at.timestamp() * 1000), 0) & (1 << 48) - 1) << 80)
 
 
 def uuid7s(count: int) -> list[UUID]:

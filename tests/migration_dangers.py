@@ -19,14 +19,17 @@ from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 from django.db.models.fields import NOT_PROVIDED
 
+from routing.indexes import BuildIndexConcurrently
+
 ADD_LATER = "old code inserts rows without it: give it null=True or a db_default"
 GONE = "old code still uses it: stop using it in one release, drop it in the next"
 RENAMED = "old code knows the old name: add the new one, fill it, drop the old one releases later"
-BLOCKING_INDEX = "it blocks writes while it is built: use AddIndexConcurrently in a migration alone"
+BLOCKING_INDEX = "it blocks writes while built: use BuildIndexConcurrently in a migration alone"
+HALF_BUILT = "a build that fails leaves half an index in its own way: use BuildIndexConcurrently"
 SCANS = "it reads the whole table under a lock: use AddConstraintNotValid, then ValidateConstraint"
 BY_HAND = "nobody but a reader can tell what it does: say why it is safe"
 
-SAFE_KINDS = (AddIndexConcurrently, RemoveIndexConcurrently, AddConstraintNotValid)
+SAFE_KINDS = (BuildIndexConcurrently, RemoveIndexConcurrently, AddConstraintNotValid)
 
 
 def find_dangers(migration: Migration, state: ProjectState) -> Iterator[tuple[str, str]]:
@@ -61,6 +64,8 @@ def _judge(
     elif isinstance(operation, operations.AlterField):
         before = state.models[app_label, table].fields[operation.name]
         yield from _judge_change(before, operation.field)
+    elif isinstance(operation, AddIndexConcurrently):
+        yield HALF_BUILT
     elif isinstance(operation, operations.AddIndex | operations.AlterUniqueTogether):
         yield BLOCKING_INDEX
     elif isinstance(operation, operations.AddConstraint):

@@ -90,6 +90,34 @@ def test_secrets_are_files_and_stand_nowhere_else(compose: Document) -> None:
             assert not (name.endswith("_URL") and urlsplit(value).password), name
 
 
+def test_password_of_the_superuser_is_given_to_the_database_alone(compose: Document) -> None:
+    services = compose["services"]
+    holders = {
+        secret: {name for name in services if secret in services[name].get("secrets", [])}
+        for secret in ("superuser_password", "postgres_password", "app_password")
+    }
+    assert holders == {
+        "superuser_password": {"postgres"},
+        "postgres_password": {"postgres", "migrate"},
+        "app_password": {"postgres", "web", "worker", "beat"},
+    }
+    environment = services["postgres"]["environment"]
+    files = {name: said for name, said in environment.items() if name.endswith("_FILE")}
+    assert files == {
+        "POSTGRES_PASSWORD_FILE": "/run/secrets/superuser_password",
+        "OWNER_PASSWORD_FILE": "/run/secrets/postgres_password",
+        "APP_PASSWORD_FILE": "/run/secrets/app_password",
+    }
+    assert "POSTGRES_USER" not in environment
+
+
+@pytest.mark.parametrize("told", ["docker-compose.yml", "docs/operations.md"])
+def test_commands_of_the_first_start_make_every_secret(compose: Document, told: str) -> None:
+    text = (PROJECT / told).read_text().replace("\n#", "\n")
+    (names,) = re.findall(r"for name in ((?:\w+|\\\n|\s)+?)\s+do python3", text)
+    assert names.replace("\\", "").split() == list(compose["secrets"])
+
+
 def test_stop_grace_is_longer_than_what_a_stop_takes(compose: Document) -> None:
     web = compose["services"]["web"]
     environment = {name: interpolate(str(said), {}) for name, said in web["environment"].items()}

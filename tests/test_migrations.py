@@ -12,11 +12,13 @@ from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ModelState, ProjectState
 
+from routing.indexes import BuildIndexConcurrently
 from tests.migration_dangers import (
     ADD_LATER,
     BLOCKING_INDEX,
     BY_HAND,
     GONE,
+    HALF_BUILT,
     RENAMED,
     SCANS,
     find_dangers,
@@ -162,7 +164,8 @@ INDEX = models.Index(fields=["name"], name="thing_name")
             [],
         ),
         (operations.AddIndex("thing", INDEX), [BLOCKING_INDEX]),
-        (AddIndexConcurrently("thing", INDEX), []),
+        (AddIndexConcurrently("thing", INDEX), [HALF_BUILT]),
+        (BuildIndexConcurrently("thing", INDEX), []),
         (
             operations.AddConstraint(
                 "thing", models.UniqueConstraint(fields=["name"], name="thing_once")

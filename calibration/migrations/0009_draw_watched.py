@@ -1,7 +1,8 @@
 """An index for how the evidence of a drift watch went."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from routing.indexes import BuildIndexConcurrently
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("calibration", "0008_day_count")]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
             model_name="auditdraw",
             index=models.Index(
                 condition=models.Q(("watched_at__isnull", False)),

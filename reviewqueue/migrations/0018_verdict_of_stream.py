@@ -1,7 +1,8 @@
 """An index that holds a stream's work by day."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from routing.indexes import BuildIndexConcurrently
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("reviewqueue", "0017_health_sheet")]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
             model_name="verdict",
             index=models.Index(
                 fields=["stream", "answered_at"],

@@ -1,10 +1,10 @@
 """An index for samples of long periods: a sixteenth of the decisions, drawn by their items' ids."""
 
 import django.db.models.lookups
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
 import routing.models.draws
+from routing.indexes import BuildIndexConcurrently
 
 
 class Migration(migrations.Migration):
@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("routing", "0012_drop_doubled_indexes")]
 
     operations = [
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
             model_name="decision",
             index=models.Index(
                 condition=models.Q(

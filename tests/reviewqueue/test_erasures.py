@@ -624,6 +624,16 @@ def test_retention_goes_through_in_batches(stream: Stream, monkeypatch: pytest.M
     assert Item.objects.filter(erased_at=None).count() == 0
 
 
+def test_retention_of_a_hundred_years_keeps_all(stream: Stream) -> None:
+    Stream.objects.update(retention_days=36_500)
+    stream.refresh_from_db()
+    take_in(stream=stream, posts=[Post("t1", SAID, SURE)])
+    done = erase_expired(stream=stream, at=timezone.now())
+    assert done is not None
+    assert done.result["erased"] == 0
+    assert Item.objects.get().payload == SAID
+
+
 def test_stream_without_retention_keeps_all(stream: Stream) -> None:
     take_in(stream=stream, posts=[Post("t1", SAID, SURE)])
     assert erase_expired(stream=stream, at=timezone.now() + 100 * MONTH) is None

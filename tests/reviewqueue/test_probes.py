@@ -30,6 +30,12 @@ from tests.scenes import make_bare_stream, publish_worked_policy
 TOKEN = "a token for tests"
 
 
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test finds its own state, not that of the one before."""
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
+
+
 @pytest.fixture
 def metered(settings: Settings) -> None:
     settings.METRICS_TOKEN = TOKEN
@@ -108,6 +114,27 @@ def test_unready_while_draining(db: None, monkeypatch: pytest.MonkeyPatch, tmp_p
     draining.begin()
     answer = Client().get("/readyz")
     assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+
+
+def test_readiness_is_looked_for_once_a_second(
+    db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ask() -> tuple[int, str]:
+        answer = Client().get("/readyz")
+        return answer.status_code, answer.json()["status"]
+
+    assert ask() == (200, "ready")
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 60.0)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert ask() == (200, "ready")
+    # What a balancer must not miss is not kept.
+    monkeypatch.setenv("REVIEWQUEUE_DRAIN_SIGN", str(tmp_path / "sign"))
+    draining.begin()
+    assert ask() == (503, "draining")
+    draining.end()
+    assert ask() == (200, "ready")
+    monkeypatch.setattr(readiness, "KEPT_SECONDS", 0.0)
+    assert ask() == (200, "degraded")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,8 +2,9 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
-from routing.ids import first_uuid7, uuid7
+from routing.ids import FIRST_TIME, first_uuid7, uuid7
 
 
 def test_version_and_variant() -> None:
@@ -33,3 +34,8 @@ def test_first_id_of_a_time_stands_before_all_that_are_made_from_then_on() -> No
     now = datetime.now(UTC)
     assert first_uuid7(now) <= uuid7() < first_uuid7(now + timedelta(minutes=1))
     assert first_uuid7(now).int >> 80 == int(now.timestamp() * 1000)
+
+
+def test_first_id_of_a_time_before_all_ids_is_the_first() -> None:
+    for at in (datetime.min.replace(tzinfo=UTC), FIRST_TIME - timedelta(days=1), FIRST_TIME):
+        assert first_uuid7(at) == UUID(int=0)

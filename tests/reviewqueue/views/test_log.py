@@ -120,7 +120,10 @@ def test_log_keeps_what_was_written_for_the_expert(
         ("who=nobody", []),
         ("who=rita&about=rest", []),
         ("since=2026-01-01", ["answered", "published a policy"]),
+        ("since=1969-12-31", ["answered", "published a policy"]),
+        ("since=0001-01-01", ["answered", "published a policy"]),
         ("since=2999-01-01", []),
+        ("since=9999-12-31", []),
     ],
 )
 def test_log_is_filtered(
@@ -201,6 +204,19 @@ def test_what_happened_before_it_was_imported_is_found_by_its_day(
     assert [words for _, words, _ in lines_of(client.get(f"{PAGE}?since={since}"))] == [
         "published a policy"
     ]
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    ("day", "count"), [("0001-01-01", 1), ("1970-01-01", 1), ("9999-12-31", 0)]
+)
+def test_first_and_last_days_are_days_in_every_time_zone(
+    stream: Stream, client: Client, zone: str, day: str, count: int
+) -> None:
+    Stream.objects.update(time_zone=zone)
+    assert len(lines_of(client.get(f"{PAGE}?since={day}"))) == count
+    files = client.get(f"{FILE}?format=jsonl&since={day}")
+    assert len(content_of(files).splitlines()) == count
 
 
 @pytest.mark.parametrize("rows", [1, 3])

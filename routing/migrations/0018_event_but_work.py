@@ -1,20 +1,17 @@
-"""What a stream's log is read by, built beside those who write events."""
+"""What a stream's log without the work on items is read by."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from routing.indexes import BuildIndexConcurrently
 
 
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("routing", "0016_guard_history")]
+    dependencies = [("routing", "0017_event_of_stream")]
 
     operations = [
-        AddIndexConcurrently(
-            model_name="event",
-            index=models.Index(fields=["stream", "id"], name="event_of_stream"),
-        ),
-        AddIndexConcurrently(
+        BuildIndexConcurrently(
             model_name="event",
             index=models.Index(
                 condition=models.Q(
