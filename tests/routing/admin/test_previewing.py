@@ -18,7 +18,7 @@ REVIEWED = {"mandatory_review": True, "mandatory_reason": "Incidents are for peo
 @pytest.fixture
 def stream(db: None) -> Stream:
     """Default bands; two sure items, a likely one and a held one."""
-    made = make_bare_stream()
+    made = make_bare_stream(audit_rate=0.0, bulk_label_rate=0.0)
     publish(made, {"security_incident": REVIEWED})
     post_items(made, SURE, SURE, LIKELY, HELD)
     return made
@@ -134,7 +134,7 @@ def test_stream_without_a_published_policy_has_no_figures(root_client: Client) -
 
 
 def test_stream_without_items_says_so(root_client: Client) -> None:
-    stream = make_bare_stream()
+    stream = make_bare_stream(audit_rate=0.0, bulk_label_rate=0.0)
     draft = copy_policy(policy=publish(stream), created_by_id=None)
     assert "No items have come yet" in root_client.get(preview_path(draft)).content.decode()
 
@@ -167,7 +167,7 @@ def test_preview_is_for_staff_of_the_stream(draft: Policy) -> None:
 def test_preview_asks_as_often_for_three_items_as_for_one(
     root_client: Client, django_assert_num_queries: object
 ) -> None:
-    stream = make_bare_stream()
+    stream = make_bare_stream(audit_rate=0.0, bulk_label_rate=0.0)
     draft = copy_policy(policy=publish(stream), created_by_id=None)
     post_items(stream, SURE)
     sent = edit(root_client, draft, auto="0.98")

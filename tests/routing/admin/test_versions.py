@@ -22,7 +22,7 @@ def history_path(stream: Stream) -> str:
 @pytest.fixture
 def stream(db: None) -> Stream:
     """The default bands, published."""
-    made = make_bare_stream(audit_rate=0.0)
+    made = make_bare_stream(audit_rate=0.0, bulk_label_rate=0.0)
     publish(made)
     return made
 
