@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
@@ -109,6 +110,10 @@ def make_reviewers(
             expire_date=ends,
         )
         for user in users
+    )
+    UserSession.objects.bulk_create(
+        UserSession(user=user, ip="127.0.0.1", user_agent="", session_key=session.session_key)
+        for user, session in zip(users, sessions, strict=True)
     )
     return [
         Reviewer(user, _browser_headers(session.session_key))

@@ -46,7 +46,7 @@ from reviewqueue.views.batch_form import (
 )
 from reviewqueue.views.batch_table import Table, draw_table, word_result
 from reviewqueue.views.in_hand import workable_stream
-from reviewqueue.views.progress import Progress, read_surroundings
+from reviewqueue.views.progress import Progress, ask_for_surroundings, read_surroundings
 from reviewqueue.views.screens import EmptyQueue, QueueName, name_queue, offer_next
 from reviewqueue.views.waiting import (
     COUNTED_UP_TO,
@@ -321,6 +321,8 @@ def _screen(
     if table is None:
         empty = _word_empty(stream, waiting, singles, offer_next(stream, counts, but=FLAGGED))
         announcement = ". ".join(part for part in (told, notice, empty.heading) if part)
+    asked = ask_for_surroundings(user=user, stream=stream)
+    around = read_surroundings(stream=stream, queue=FLAGGED, asked=asked)
     return BatchScreen(
         stream=stream,
         queue=name_queue(FLAGGED),
@@ -329,7 +331,7 @@ def _screen(
         announcement=announcement,
         waiting=waiting,
         with_today=with_today,
-        progress=read_surroundings(user=user, stream=stream, queue=FLAGGED).progress,
+        progress=around.progress,
         last=_read_last(user, stream),
         table=table,
         empty=empty,
