@@ -23,11 +23,16 @@ MOST_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class RowEntry:
-    """What was chosen for one row: confirmed, or else `answer`; a name in `other` beats it."""
+    """What was chosen for one row: confirmed, or else `answer`; a name in `other` beats it.
+
+    `block` supports a confirmed sentence: its id, "" for none in particular, None while nothing was
+    said.
+    """
 
     confirm: bool = True
     answer: str = LEAVE
     other: str = ""
+    block: str | None = None
     error: str = ""
 
     @property
@@ -46,6 +51,14 @@ class TableEntry:
 
     def confirmed(self) -> list[UUID]:
         return [task_id for task_id, row in self.rows.items() if row.confirm]
+
+    def blocks(self) -> dict[UUID, str]:
+        """The blocks that were named, by task id."""
+        return {
+            task_id: row.block
+            for task_id, row in self.rows.items()
+            if row.confirm and row.block is not None
+        }
 
     def left(self) -> list[UUID]:
         return [task_id for task_id, row in self.rows.items() if row.is_left]
@@ -93,6 +106,7 @@ def read_table(posted: QueryDict) -> TableEntry:
             confirm=text in confirmed,
             answer=posted.get(f"answer-{text}", LEAVE),
             other=posted.get(f"other-{text}", "").strip(),
+            block=posted.get(f"block-{text}"),
         )
         for text in posted.getlist("row")
         if (task_id := _read_id(text)) is not None
@@ -129,7 +143,9 @@ def entry_of(verdict: Verdict, machine: str) -> RowEntry:
     if verdict.kind == Kind.NONE_FITS:
         return RowEntry(confirm=False, answer=NONE_FITS)
     key = verdict.categories[0] if verdict.categories else ""
-    return RowEntry() if key == machine else RowEntry(confirm=False, answer=f"{PICKED}{key}")
+    if key == machine:
+        return RowEntry(block=verdict.block)
+    return RowEntry(confirm=False, answer=f"{PICKED}{key}")
 
 
 def _plain(text: str) -> str:
