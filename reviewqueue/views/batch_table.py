@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from reviewqueue.batch_answers import machine_answer
 from reviewqueue.blocks import Block
+from reviewqueue.marks import Piece
 from reviewqueue.models import ReviewTask
 from reviewqueue.payloads import read_item
 from reviewqueue.views.answer_panel import is_calibrated
@@ -19,7 +20,7 @@ from reviewqueue.views.badges import SHOWN_APART, Grounds, describe_grounds
 from reviewqueue.views.batch_form import PICKED, Names, RowEntry, name_categories
 from reviewqueue.views.items import address_of
 from reviewqueue.views.reason_chips import ReasonChip, percent_apart, word_reason
-from reviewqueue.views.sentence_sheet import Source, draw_sources
+from reviewqueue.views.sentence_sheet import Source, draw_sentence, draw_sources
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.core.grounding import ANSWERS
 from routing.models import Category, Decision, Item, Stream
@@ -45,8 +46,9 @@ class Row:
 
     `address`: the item's own page.
     `source`: whose second opinion is acted on, if it is not the item's own scores.
-    `grounds`, `sources`: of a drafted sentence, what it rests on and its best blocks, of which the
-    cited one is chosen unless something else was said.
+    `sentence`, `grounds`, `sources`: of a drafted sentence, its text with the numbers that stand in
+    no block, what it rests on, and its best blocks, of which the cited one is chosen unless
+    something else was said.
     """
 
     id: UUID
@@ -64,6 +66,7 @@ class Row:
     second: Alternative | None
     alternatives: tuple[Alternative, ...]
     reasons: tuple[ReasonChip, ...]
+    sentence: tuple[Piece, ...]
     grounds: Grounds | None
     sources: tuple[Source, ...]
     opened_at: datetime
@@ -214,6 +217,7 @@ def _draw_row(
         second=alternatives[0] if alternatives else None,
         alternatives=alternatives,
         reasons=_word_reasons(decision, label_of),
+        sentence=draw_sentence(item, decision) if stream.is_grounded else (),
         grounds=describe_grounds(decision, policy.grounding) if policy.grounding else None,
         sources=draw_sources(item, decision, chosen=entry.block) if stream.is_grounded else (),
         opened_at=task.opened_at,

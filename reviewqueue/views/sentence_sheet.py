@@ -105,7 +105,7 @@ def draw_sheet(
     first = _arrange(item, blocks[:SHOWN_FIRST], decision)
     further = _arrange(item, blocks[SHOWN_FIRST:], decision)
     return Sheet(
-        sentence=cut_pieces(word_sentence(item), [] if item.erased_at else _find_missing(decision)),
+        sentence=draw_sentence(item, decision),
         badge=None if decision is None else draw_badge(decision),
         first=tuple(
             _draw_source(one, item, decision, chosen=block, hotkey=key)
@@ -118,6 +118,11 @@ def draw_sheet(
         ),
         chosen=block,
     )
+
+
+def draw_sentence(item: Item, decision: Decision | None) -> tuple[Piece, ...]:
+    """The sentence with the numbers marked that the decision found in no block."""
+    return cut_pieces(word_sentence(item), [] if item.erased_at else _find_missing(decision))
 
 
 def draw_sources(item: Item, decision: Decision, *, chosen: str | None) -> tuple[Source, ...]:
