@@ -73,11 +73,21 @@ class TableEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """An active category as it is offered for typing; it is found by its definition too."""
+
+    key: str
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """Active categories as they are offered for typing, by key, and the keys that are meant."""
 
     shown: Mapping[str, str]
     keys: Mapping[str, str]
+    offered: tuple[Offered, ...]
 
     def find(self, typed: str) -> str | None:
         """The category that was typed by name or by key; None if there is no such."""
@@ -95,7 +105,10 @@ def name_categories(categories: Sequence[Category]) -> Names:
         for category in active
     }
     keys = {_plain(key): key for key in shown} | {_plain(name): key for key, name in shown.items()}
-    return Names(shown, keys)
+    offered = tuple(
+        Offered(category.key, shown[category.key], category.definition) for category in active
+    )
+    return Names(shown, keys, offered)
 
 
 def read_table(posted: QueryDict) -> TableEntry:

@@ -7,7 +7,6 @@
   const TYPING = "input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]";
   const DRAFT = "batch-draft";
   const fill = (words, n) => words.replace("{n}", String(n));
-  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
   const form = () => document.getElementById("batch");
   const rows = () => [...document.querySelectorAll("#batch [data-row]")];
   const tick = (row) => row.querySelector("input[name=confirm]");
@@ -113,24 +112,10 @@
     return focusRow(row);
   }
 
-  // Words in any order; what begins with them goes before what holds them.
-  function bestOption(typed) {
-    const asked = plain(typed).split(/\s+/).filter(Boolean);
-    let best = "";
-    let bestRank = 0;
-    for (const option of document.getElementById("every-category").options) {
-      const label = `${plain(option.value)} ${plain(option.dataset.name).replace(/[_\-./]/g, " ")}`;
-      if (!asked.length || !asked.every((word) => label.includes(word))) continue;
-      const rank = plain(option.value) === asked.join(" ") ? 3 : label.startsWith(asked[0]) ? 2 : 1;
-      if (rank > bestRank) [best, bestRank] = [option.value, rank];
-    }
-    return best;
-  }
-
   function settleOther(row) {
     const field = other(row);
     const typed = field.value.trim();
-    const found = typed && bestOption(typed);
+    const found = typed && another.best(typed);
     if (found) field.value = found;
     const known = !typed || Boolean(found);
     field.setAttribute("aria-invalid", String(!known));
