@@ -240,6 +240,7 @@ def _export_table(selection: Selection) -> Iterator[bytes]:
     writer = TableWriter(
         categories=list(selection.stream.categories.values_list("key", flat=True)),
         payload_fields=_text_fields(selection.stream),
+        is_grounded=selection.stream.is_grounded,
     )
     yield writer.header()
     for items in _parsed(selection):

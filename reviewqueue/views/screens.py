@@ -14,6 +14,7 @@ from reviewqueue.access import queues_workable_by
 from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.claims import SKIP_REST, claim_next
 from reviewqueue.escalations import PassedOn, read_passed_on
+from reviewqueue.grounds import cited_block
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_form import Entry
@@ -29,7 +30,7 @@ from reviewqueue.views.progress import (
     ask_for_surroundings,
     read_surroundings,
 )
-from reviewqueue.views.sentence_sheet import Sheet, cited_block, draw_sheet
+from reviewqueue.views.sentence_sheet import Sheet, draw_sheet
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
 from routing.models import Item, Stream
