@@ -121,6 +121,21 @@ def expect_told(page: Page, words: str) -> None:
     expect(page.locator("#live")).not_to_contain_text("Next item")
 
 
+def covered_buttons(page: Page) -> list[str]:
+    """Buttons of the answer that the notice lies over."""
+    covered: list[str] = page.evaluate(
+        """() => {
+            const notice = document.getElementById("connection").getBoundingClientRect();
+            return [...document.querySelectorAll("#answer button")].filter((button) => {
+                const box = button.getBoundingClientRect();
+                return box.width && box.right > notice.left && box.left < notice.right
+                    && box.bottom > notice.top && box.top < notice.bottom;
+            }).map((button) => button.textContent.trim());
+        }"""
+    )
+    return covered
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 def test_failed_send_says_what_happened_whatever_was_sent(
     stream: Stream, signed_in: Page, complaints: list[str], failure: str
@@ -142,6 +157,7 @@ def test_failed_send_says_what_happened_whatever_was_sent(
         send()
         expect_told(page, words)
         expect_ticket(page, 0)
+        assert covered_buttons(page) == []
         page.unroute(address)
         page.get_by_role("button", name="Close").click()
     page.keyboard.press("Enter")

@@ -226,7 +226,7 @@ def test_signing_in_elsewhere_is_told_and_the_answer_is_kept(
     other.keyboard.press("Enter")
     other.wait_for_selector("text=Your queues")
     signed_in.keyboard.press("Control+Enter")
-    expect(signed_in.get_by_text("you signed in or out in another window")).to_be_visible()
+    expect(signed_in.locator("#connection p:visible")).to_contain_text("in another window")
     expect_half_an_answer(signed_in)
     signed_in.get_by_role("link", name="Load the page again").click()
     expect_half_an_answer(signed_in)
