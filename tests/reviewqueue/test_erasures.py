@@ -119,6 +119,20 @@ def refused(sql: str, *values: UUID) -> bool:
     return False
 
 
+def retry_sentence(drafts: Stream, person: User) -> None:
+    """A refused sentence, s1, that is asked for again."""
+    taken = post_sentence(
+        drafts,
+        "s1",
+        sentence=f"{CANARY} may post 99 MB.",
+        signals=REFUSED | {"author": CANARY},
+        blocks=[{**BLOCKS[0], "title": CANARY, "text": f"{CANARY} may post 10 MB."}, BLOCKS[1]],
+        claims=[{"text": f"{CANARY} may.", "entailment_probability": 0.1}],
+    )
+    assert taken.item_id is not None
+    request_retry(item_id=taken.item_id, person=person, how="rewrite", note=f"Ask {CANARY}")
+
+
 def test_canary_is_nowhere_afterwards(
     stream: Stream, rita: User, upstream: Upstream, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -157,18 +171,7 @@ def test_canary_is_nowhere_afterwards(
         reason=f"{CANARY} said so",
     )
     drafts = make_grounded_stream()
-    blocks = [{**BLOCKS[0], "title": CANARY, "text": f"{CANARY} may post 10 MB."}, BLOCKS[1]]
-    claims = [{"text": f"{CANARY} may.", "entailment_probability": 0.1}]
-    refused_one = post_sentence(
-        drafts,
-        "s1",
-        sentence=f"{CANARY} may post 99 MB.",
-        signals=REFUSED | {"author": CANARY},
-        blocks=blocks,
-        claims=claims,
-    )
-    assert refused_one.item_id is not None
-    request_retry(item_id=refused_one.item_id, person=rita, how="rewrite", note=f"Ask {CANARY}")
+    retry_sentence(drafts, rita)
     sequence_all()
     send_due()
     log_in(rita).get(f"/streams/helpdesk/items/{task.item_id}/")
