@@ -23,7 +23,7 @@ from reviewqueue.exports import Selection, export_items, export_lines
 from reviewqueue.known_answers import mark_known, retire_known
 from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
-from routing.ids import first_uuid7
+from routing.ids import CLOCKS_DIFFER, first_uuid7
 from routing.models import Decision, Item, Stream
 from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
 from tests.scenes import publish as publish_policy_of
@@ -327,7 +327,7 @@ def test_export_since_a_time_reads_no_items_from_before() -> None:
     begin = timezone.now()
     post(stream, "a")
     begun = exports.find_beginning(Selection(stream, since=begin))
-    assert begun == first_uuid7(begin - exports.CLOCKS_DIFFER)
+    assert begun == first_uuid7(begin - CLOCKS_DIFFER)
     assert exports.find_beginning(Selection(stream)) == exports.FIRST_ID
     assert [one["external_id"] for one in read_lines(Selection(stream, since=begin))] == ["a"]
     # From before there were times: all.
