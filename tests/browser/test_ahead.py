@@ -129,7 +129,7 @@ def test_next_item_takes_less_than_100_ms_of_a_slow_server(stream: Stream, signe
         (["s"], "Skipped HD-0"),
         (["e"], "Escalated HD-0 to the experts"),
         (["n", "Control+Enter"], "No category fits"),
-        (["a", "3", "Enter"], "Ambiguous: VPN issue, Security incident"),
+        (["a", "1", "3", "Enter"], "Ambiguous: VPN issue, Security incident"),
         (["2", "Enter"], "Account unlock"),
     ],
 )
