@@ -89,7 +89,7 @@ def make_reviewers(
     streams: Sequence[Stream],
     role: str = Membership.Role.REVIEWER,
 ) -> list[Reviewer]:
-    """Accounts with a role on the streams, each with a session; nobody can log in as them."""
+    """Accounts with a role on the streams, each with a session; nobody can sign in as them."""
     users = User.objects.bulk_create(
         User(username=f"{prefix}-{number}", password="!") for number in range(count)
     )

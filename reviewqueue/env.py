@@ -184,7 +184,7 @@ def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
 def directory_config(
     *, issuer: str, client_id: str, secret: str, name: str
 ) -> dict[str, DirectoryProvider]:
-    """Return allauth's settings for log-in by OpenID Connect; none without an `issuer`.
+    """Return allauth's settings for sign-in by OpenID Connect; none without an `issuer`.
 
     Authorization code with PKCE; tokens are not kept. Raises `ConfigurationError`.
     """

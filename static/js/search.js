@@ -57,7 +57,8 @@
       if (!best) return;
       const box = best.querySelector("input");
       clear(event.target);
-      if (!box.checked || box.type === "checkbox") box.click();
+      if (!box.checked || (box.type === "checkbox" && !("carried" in box.dataset))) box.click();
+      delete box.dataset.carried;
       // Focus stays with the answer, so that the next Enter sends it.
       if (box.type === "checkbox") event.target.focus();
       else box.focus();
