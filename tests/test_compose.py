@@ -351,12 +351,14 @@ def post_canary(caller: Caller, stream: Stream, key: str) -> None:
 
 
 def check_logs(host: Host) -> None:
-    """Every line of web is an object, the request among them; no log holds payload or secret."""
-    lines = [json.loads(line) for line in host.log("web").splitlines()]
-    (posted,) = [line for line in lines if line.get("request_id") == "compose-0001"]
+    """Every line is an object, the request among them; no log holds payload or secret."""
+    web, worker, _beat = (
+        [json.loads(line) for line in host.log(name).splitlines()] for name in OURS[1:]
+    )
+    (posted,) = [line for line in web if line.get("request_id") == "compose-0001"]
     assert (posted["status"], posted["stream"]) == (201, "helpdesk")
-    worker = [json.loads(line) for line in host.log("worker").splitlines() if line.startswith("{")]
     assert {"reviewqueue.tasks.send_deliveries"} <= {line.get("task") for line in worker}
+    assert "worker: Warm shutdown (MainProcess)" in [line["message"] for line in worker]
     secrets = [path.read_text().strip() for path in (host.folder / "secrets").iterdir()]
     for name in OURS:
         for secret in (CANARY, *secrets):
