@@ -5,24 +5,32 @@ Composing the two through the ORM took a sixth of what a review screen costs.
 """
 
 from collections.abc import Collection
+from contextvars import ContextVar
 from typing import Final
 
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.models import User
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from routing.rows import Columns, fetch_row
 
 _SESSION: Final = Columns(Session, "session")
 _PERSON: Final = Columns(User, "person")
 
+# Whose it is stands in the session's own data, which only we can read; where somebody signed in,
+# allauth noted it beside, so that the account can come along. What the data says decides.
 FIND_SESSION: Final = f"""
-    SELECT {_SESSION.sql} FROM django_session AS session
+    SELECT {_SESSION.sql}, {_PERSON.sql} FROM django_session AS session
+    LEFT JOIN usersessions_usersession AS place ON place.session_key = session.session_key
+    LEFT JOIN auth_user AS person ON person.id = place.user_id
     WHERE session.session_key = %(key)s AND session.expire_date > %(now)s
 """  # noqa: S608 - the columns of a model
 FIND_PERSON: Final = f"""
@@ -31,14 +39,42 @@ FIND_PERSON: Final = f"""
 
 
 class SessionStore(DatabaseStore):
-    """Django's store, `SESSION_ENGINE` here; only the lookup is its own."""
+    """Django's store, `SESSION_ENGINE` here; only the lookup is its own.
+
+    `person`: the account that came along, as it was when the session was read.
+    """
+
+    person: User | None = None
 
     def _get_session_from_db(self) -> Session | None:
         row = fetch_row(FIND_SESSION, {"key": self.session_key, "now": timezone.now()})
         if row is None:
             self._session_key = None
             return None
+        if row[_SESSION.width] is not None:
+            self.person = _PERSON.make(row, _SESSION.width)
         return _SESSION.make(row)
+
+
+# The session of the request that is just being asked who sent it.
+_read_with: ContextVar[SessionStore] = ContextVar("read_with")
+
+
+class PersonMiddleware(AuthenticationMiddleware):
+    """Django's, whose backend may take the account that came along with the session."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Set `request.user`, found out when somebody looks at it."""
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _find_person(request))
+
+
+def _find_person(request: HttpRequest) -> User | AnonymousUser:
+    asked = _read_with.set(request.session)
+    try:
+        return get_user(request)
+    finally:
+        _read_with.reset(asked)
 
 
 class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is untyped
@@ -46,11 +82,12 @@ class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is 
 
     def get_user(self, user_id: int) -> User | None:
         """The account unless it is locked."""
-        row = fetch_row(FIND_PERSON, {"person": user_id})
-        if row is None:
-            return None
-        user = _PERSON.make(row)
-        return user if self.user_can_authenticate(user) else None
+        session = _read_with.get(None)
+        user = session.person if session is not None else None
+        if user is None or user.pk != user_id:
+            row = fetch_row(FIND_PERSON, {"person": user_id})
+            user = _PERSON.make(row) if row else None
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 def sessions_of(user: User) -> QuerySet[UserSession]:
