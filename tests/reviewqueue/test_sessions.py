@@ -5,13 +5,16 @@ from datetime import timedelta
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from reviewqueue.sessions import (
+    SessionStore,
     drop_ended_sessions,
     end_all_sessions,
     end_other_sessions,
@@ -50,6 +53,39 @@ def test_removed_session_leads_to_the_log_in(client: Client) -> None:
 
 def test_locked_account_leads_to_the_log_in(client: Client, person: User) -> None:
     User.objects.filter(id=person.pk).update(is_active=False)
+    assert client.get("/").status_code == 302
+
+
+def test_account_comes_along_with_the_session(
+    client: Client, person: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    session = SessionStore(client.session.session_key)
+    UserSession.objects.create(
+        user=person, session_key=session.session_key, ip="127.0.0.1", user_agent=""
+    )
+    with django_assert_num_queries(1):
+        assert session[SESSION_KEY] == str(person.pk)
+        assert session.person == person
+
+
+def test_whose_a_session_is_stands_in_the_session(client: Client, person: User) -> None:
+    """A note beside it that names another decides nothing."""
+    other = make_person("otto")
+    UserSession.objects.update_or_create(
+        session_key=client.session.session_key,
+        defaults={"user": other, "ip": "127.0.0.1", "user_agent": ""},
+    )
+    assert client.get("/").context["user"] == person
+
+
+def test_session_without_a_note_is_known(client: Client, person: User) -> None:
+    UserSession.objects.all().delete()
+    assert client.get("/").context["user"] == person
+
+
+def test_other_password_ends_the_session(client: Client, person: User) -> None:
+    person.set_password("another-long-one")
+    person.save()
     assert client.get("/").status_code == 302
 
 

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from routing.events import make_event
 from routing.models import Category, Event, Stream
-from routing.rows import Columns, fetch_row, insert_together
+from routing.rows import Columns, Question, fetch_row, insert_together
 
 AT = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
@@ -75,3 +75,39 @@ def test_a_refused_row_stores_none_of_them(stream: Stream) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         insert_together(*make_rows(stream))
     assert Event.objects.filter(kind="noted").count() == 1
+
+
+def test_a_question_along_takes_the_same_journey(
+    stream: Stream, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    along = Question("SELECT %(number)s::int + 1", {"number": 4})
+    with transaction.atomic():
+        row = fetch_row(
+            "SELECT name FROM routing_stream WHERE id = %(id)s",
+            {"id": stream.id},
+            before=("UPDATE routing_stream SET name = %(name)s", {"name": "Renamed"}),
+            along=along,
+        )
+    assert (row, along.row) == (("Renamed",), (5,))
+    with django_assert_num_queries(0):
+        assert along.answer() == (5,)
+
+
+def test_a_question_of_its_own_is_asked_once(
+    db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    question = Question("SELECT 3 WHERE %(wanted)s", {"wanted": False})
+    with django_assert_num_queries(1):
+        assert (question.answer(), question.answer()) == (None, None)
+
+
+def test_an_error_along_undoes_what_went_before(stream: Stream) -> None:
+    along = Question("SELECT 1 / %(nothing)s::int", {"nothing": 0})
+    with pytest.raises(DataError), transaction.atomic():
+        fetch_row(
+            "SELECT 1 WHERE %(yes)s",
+            {"yes": True},
+            before=("UPDATE routing_stream SET name = %(name)s", {"name": "Renamed"}),
+            along=along,
+        )
+    assert Stream.objects.get(id=stream.id).name == stream.name

@@ -160,7 +160,7 @@ def test_account_page_asks_the_same_at_one_and_three_rows(
     person = User.objects.get(username="rita")
     for name in ("a", "b", "c"):
         scenes.join(person, scenes.make_stream(name))
-        with django_assert_num_queries(5):  # type: ignore[operator]
+        with django_assert_num_queries(4):  # type: ignore[operator]
             rita.get("/accounts/")
         codes.sign_in(Client(), "rita", scenes.PASSWORD)
 
