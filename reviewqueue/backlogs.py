@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from reviewqueue.lines import IN_ORDER, OPEN_IN_BATCH, OPEN_SINGLY
 from reviewqueue.models import ReviewTask
 from routing.models import Stream
 from routing.reading import reading
 
 # One index range of `task_next` a queue, one of `task_batch`, and what is in somebody's hands.
-READ: Final = """
+READ: Final = f"""
     SELECT wanted.queue, found.* FROM unnest(%(queues)s::text[]) AS wanted (queue)
     CROSS JOIN LATERAL (
         SELECT count(*), count(*) FILTER (WHERE is_held),
@@ -24,15 +25,15 @@ READ: Final = """
             (SELECT opened_at, due_at, false AS is_held
             FROM reviewqueue_reviewtask AS task
             WHERE task.stream_id = %(stream)s AND task.queue = wanted.queue
-                AND task.state = 'open' AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
-            ORDER BY task.priority DESC, task.due_at, task.id
+                AND {OPEN_SINGLY}
+            ORDER BY {IN_ORDER}
             LIMIT %(bound)s)
             UNION ALL
             (SELECT opened_at, due_at, false
             FROM reviewqueue_reviewtask AS task
             WHERE wanted.queue = 'flagged' AND task.stream_id = %(stream)s
-                AND task.queue = 'flagged' AND task.state = 'open' AND task.pi IS NULL
-            ORDER BY task.priority DESC, task.due_at, task.id
+                AND {OPEN_IN_BATCH}
+            ORDER BY {IN_ORDER}
             LIMIT %(bound)s)
             UNION ALL
             SELECT opened_at, due_at, true
@@ -40,7 +41,7 @@ READ: Final = """
             WHERE task.stream_id = %(stream)s AND task.queue = wanted.queue
                 AND task.state = 'claimed'
         ) AS line) AS found
-"""
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)

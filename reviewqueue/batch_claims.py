@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from django.db import connection
 
 from reviewqueue.claims import SKIP_REST, UNCLAIMED, expire_leases
+from reviewqueue.lines import IN_ORDER, OPEN_IN_BATCH
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet
 from routing.models import Stream
 
@@ -42,8 +43,7 @@ CLAIM_BATCH: Final = f"""
         lease_expires_at = statement_timestamp() + make_interval(mins => %(lease_minutes)s)
     WHERE id = ANY (ARRAY (
         SELECT task.id FROM reviewqueue_reviewtask AS task
-        WHERE task.stream_id = %(stream)s AND task.queue = 'flagged' AND task.pi IS NULL
-            AND task.state = 'open' AND {BEFORE_TODAY}
+        WHERE task.stream_id = %(stream)s AND {OPEN_IN_BATCH} AND {BEFORE_TODAY}
             AND (%(ids)s::uuid[] IS NULL OR task.id = ANY (%(ids)s::uuid[]))
             AND (%(category)s = '' OR EXISTS (
                 SELECT 1 FROM routing_decision AS decision
@@ -51,7 +51,7 @@ CLAIM_BATCH: Final = f"""
                     AND coalesce(nullif(decision.category, ''), decision.predicted)
                         = %(category)s))
             AND {FOR_USER}
-        ORDER BY task.priority DESC, task.due_at, task.id
+        ORDER BY {IN_ORDER}
         LIMIT %(size)s FOR UPDATE SKIP LOCKED))
     RETURNING id
 """  # noqa: S608 - made of constants

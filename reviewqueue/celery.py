@@ -5,11 +5,18 @@ A task's lines in the log carry its name and id, and the id of the request that 
 
 import logging.config
 import os
+import sys
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, TextIO
 
 from celery import Celery, Task
-from celery.signals import before_task_publish, setup_logging, task_postrun, task_prerun
+from celery.signals import (
+    before_task_publish,
+    celeryd_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+)
 
 from reviewqueue import logs, watched
 
@@ -28,6 +35,23 @@ _running: Final[dict[str, AbstractContextManager[None]]] = {}
 def keep_our_logging(**_signal: object) -> None:
     """Celery would put handlers of its own in place of ours."""
     logging.config.dictConfig(logs.configure(logs.read_format()))
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def keep_to_json(**_signal: object) -> None:
+    """What Celery says past the log, that it runs as root or was told to stop, is an object too."""
+    if logs.read_format() == logs.JSON:
+        from celery.apps import worker  # noqa: PLC0415 - of a worker alone
+
+        keep_our_logging()
+        logging.captureWarnings(True)
+        worker.safe_say = say_as_json
+
+
+def say_as_json(message: str, stream: TextIO | None = sys.__stderr__) -> None:
+    """In place of Celery's `safe_say`: from a signal handler, so by one plain write."""
+    if stream is not None:
+        os.write(stream.fileno(), logs.write_line(message, logger="celery.worker").encode())
 
 
 @before_task_publish.connect  # type: ignore[untyped-decorator]

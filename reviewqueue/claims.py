@@ -10,6 +10,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 
 from reviewqueue.known_answers import seat_known
+from reviewqueue.lines import IN_ORDER, OPEN_SINGLY, SINGLY
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from reviewqueue.task_rows import TASK_COLUMNS, make_task
 from routing.events import record_event
@@ -47,10 +48,10 @@ CLAIM_LOCK: Final = 0x52515F4E  # "RQ_N": who asks for the next task
 # they are compared with, however old the transaction.
 CLAIM_NEXT: Final = f"""
     WITH held AS (
-        SELECT * FROM reviewqueue_reviewtask
+        SELECT * FROM reviewqueue_reviewtask AS task
         WHERE holder_id = %(user)s AND stream_id = %(stream)s AND queue = %(queue)s
             AND state = 'claimed' AND lease_expires_at > statement_timestamp()
-            AND (pi IS NOT NULL OR queue <> 'flagged' OR known_id IS NOT NULL)
+            AND ({SINGLY} OR known_id IS NOT NULL)
         ORDER BY claimed_at LIMIT 1 OFFSET %(after)s),
     taken AS (
         UPDATE reviewqueue_reviewtask SET state = 'claimed', holder_id = %(user)s,
@@ -58,8 +59,7 @@ CLAIM_NEXT: Final = f"""
             lease_expires_at = statement_timestamp() + make_interval(mins => %(lease_minutes)s)
         WHERE NOT EXISTS (SELECT 1 FROM held) AND id = (
             SELECT task.id FROM reviewqueue_reviewtask AS task
-            WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND task.state = 'open'
-                AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
+            WHERE task.stream_id = %(stream)s AND task.queue = %(queue)s AND {OPEN_SINGLY}
                 AND (
                     SELECT true FROM reviewqueue_reviewtask AS mine
                     WHERE mine.stream_id = task.stream_id AND mine.item_id = task.item_id
@@ -70,14 +70,14 @@ CLAIM_NEXT: Final = f"""
                         AND skip.skipped_at
                             > statement_timestamp() - make_interval(secs => %(rest_seconds)s)
                 ) IS NULL
-            ORDER BY task.priority DESC, task.due_at, task.id
+            ORDER BY {IN_ORDER}
             LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING *)
     SELECT {TASK_COLUMNS}
     FROM (SELECT * FROM held UNION ALL SELECT * FROM taken) AS task
     JOIN routing_item AS item ON item.id = task.item_id
     JOIN routing_decision AS decision ON decision.id = task.decision_id
-"""  # noqa: S608 - the columns of our own models
+"""  # noqa: S608 - made of constants
 
 # Locked in the order in which answering locks them: the one in hand, then the one ahead.
 RENEW: Final = """

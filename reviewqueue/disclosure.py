@@ -19,6 +19,7 @@ from calibration.models import AuditDraw
 from reviewqueue.access import OVERTURNING_ROLES, queues_workable_by
 from reviewqueue.known_answers import SLIPPED_INTO
 from reviewqueue.models import KnownAnswer, Membership, ReviewTask, Verdict
+from routing.lookups import there_is
 from routing.models import Item, Stream
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def hidden_from(*, viewer: "User", stream: Stream, item: str) -> Q:
 def still_blind(item: str) -> Q:
     """For a query of rows that have a stream: that somebody judges their item blind, or will.
 
-    `item` is the field that holds an item's id.
+    `item` is the field that holds an item's id. Asked row by row: for pages, not whole tables.
     """
     blind_seats = ReviewTask.objects.unanswered().filter(
         stream_id=OuterRef("stream_id"), item_id=OuterRef(item), blind=True
@@ -72,7 +73,7 @@ def still_blind(item: str) -> Q:
     draws = AuditDraw.objects.filter(
         stream_id=OuterRef("stream_id"), item_id=OuterRef(item), opened_at__isnull=True
     )
-    return Q(Exists(blind_seats)) | Q(Exists(undoable)) | Q(Exists(draws))
+    return Q(there_is(blind_seats)) | Q(there_is(undoable)) | Q(there_is(draws))
 
 
 def disclose(*, viewer: "User", stream: Stream, item: Item) -> Disclosure:

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from reviewqueue.exposition import COUNTER, Metric, Sample
+from reviewqueue.lines import OPEN_IN_BATCH, OPEN_SINGLY
 from reviewqueue.models import ReviewTask
 from reviewqueue.readiness import broker_client
 
@@ -39,26 +40,22 @@ TABLES: Final = (
     "calibration_groundtruth",
 )
 
-# As the index `task_next` has it.
-_SINGLY: Final = """t.stream_id = s.id AND t.queue = '{queue}' AND t.state = 'open'
-    AND (t.pi IS NOT NULL OR NOT (t.queue = 'flagged'))"""
-# As the index `task_batch` has it.
-_IN_BATCH: Final = """t.stream_id = s.id AND t.queue = 'flagged' AND t.state = 'open'
-    AND t.pi IS NULL"""
+_SINGLY: Final = f"task.stream_id = s.id AND task.queue = '{{queue}}' AND {OPEN_SINGLY}"
+_IN_BATCH: Final = f"task.stream_id = s.id AND {OPEN_IN_BATCH}"
 
 # Each step is the first row of the next lower priority.
 _QUEUE: Final = """
     SELECT s.key, '{label}',
         (SELECT count(*) FROM (
-            SELECT 1 FROM reviewqueue_reviewtask t WHERE {where} LIMIT {most}) counted),
+            SELECT 1 FROM reviewqueue_reviewtask task WHERE {where} LIMIT {most}) counted),
         (WITH RECURSIVE step AS (
-            (SELECT t.priority, t.due_at FROM reviewqueue_reviewtask t WHERE {where}
-                ORDER BY t.priority DESC, t.due_at LIMIT 1)
+            (SELECT task.priority, task.due_at FROM reviewqueue_reviewtask task WHERE {where}
+                ORDER BY task.priority DESC, task.due_at LIMIT 1)
             UNION ALL
             SELECT next.priority, next.due_at FROM step CROSS JOIN LATERAL (
-                SELECT t.priority, t.due_at FROM reviewqueue_reviewtask t
-                WHERE {where} AND t.priority < step.priority
-                ORDER BY t.priority DESC, t.due_at LIMIT 1) next)
+                SELECT task.priority, task.due_at FROM reviewqueue_reviewtask task
+                WHERE {where} AND task.priority < step.priority
+                ORDER BY task.priority DESC, task.due_at LIMIT 1) next)
         SELECT extract(epoch FROM statement_timestamp() - min(due_at))
         FROM (SELECT due_at FROM step LIMIT {priorities}) oldest)
     FROM routing_stream s

@@ -85,6 +85,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(told, ensure_ascii=False, default=str)
 
 
+def write_line(message: str, *, logger: str) -> str:
+    """A line as JSON for whoever must not go through logging, which takes locks."""
+    record = logging.LogRecord(logger, logging.INFO, "", 0, message, None, None)
+    return JsonFormatter().format(record) + "\n"
+
+
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
     """What the record is bound to, and what it brought itself as `extra={"fields": {...}}`."""
     own = getattr(record, "fields", None)

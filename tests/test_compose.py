@@ -7,6 +7,7 @@ folders are this machine's.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,7 +62,8 @@ def test_services_are_whole(compose: Document) -> None:
     services = compose["services"]
     assert set(services) == {"postgres", "valkey", *OURS}
     for name, service in services.items():
-        assert "limits" in service["deploy"]["resources"], name
+        # Compose 1.29 knows no other; Debian still ships it.
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
         assert service["logging"]["options"]["max-size"], name
         if name != "migrate":
             assert service["healthcheck"]["test"], name
@@ -70,7 +72,41 @@ def test_services_are_whole(compose: Document) -> None:
     for name in OURS:
         assert services[name]["read_only"] is True
         assert services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["pids_limit"] in (64, 256)
     assert services["migrate"]["restart"] == "no"
+
+
+def find_reader() -> list[str] | None:
+    """Docker Compose, as a plug-in or of its own; it reads the file without an engine."""
+    plugin = ["docker", "compose"]
+    if shutil.which("docker"):
+        said = subprocess.run([*plugin, "version"], check=False, capture_output=True)
+        if said.returncode == 0:
+            return plugin
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+@pytest.mark.skipif(find_reader() is None, reason="Docker Compose is not installed")
+def test_compose_itself_reads_the_file_and_sees_the_same(compose: Document) -> None:
+    reader = find_reader()
+    assert reader is not None
+    said = subprocess.run(
+        [*reader, "--file", "docker-compose.yml", "config"],
+        cwd=PROJECT,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    seen = yaml.safe_load(said.stdout)["services"]
+    assert set(seen) == set(compose["services"])
+    for name in OURS:
+        service = compose["services"][name]
+        assert seen[name]["command"] == service["command"]
+        assert {key: str(value) for key, value in seen[name]["environment"].items()} == {
+            key: interpolate(str(value), {}) for key, value in service["environment"].items()
+        }
 
 
 def test_secrets_are_files_and_stand_nowhere_else(compose: Document) -> None:
@@ -133,7 +169,8 @@ def test_image_has_no_build_tools_and_no_engines() -> None:
     _comment, build, final = text.split("\nFROM ")
     assert build.startswith("python:3.11-slim AS build")
     assert "requirements-embedded" not in text
-    assert "USER reviewqueue" in final
+    assert "USER 10001" in final
+    assert "useradd --no-create-home --home-dir /tmp --uid 10001 reviewqueue" in final
     assert "pip uninstall --yes setuptools wheel pip" in final
     assert "COPY --from=build" in final
     assert not re.search(r"^COPY (?!--from=build)", final, re.MULTILINE)
@@ -314,12 +351,14 @@ def post_canary(caller: Caller, stream: Stream, key: str) -> None:
 
 
 def check_logs(host: Host) -> None:
-    """Every line of web is an object, the request among them; no log holds payload or secret."""
-    lines = [json.loads(line) for line in host.log("web").splitlines()]
-    (posted,) = [line for line in lines if line.get("request_id") == "compose-0001"]
+    """Every line is an object, the request among them; no log holds payload or secret."""
+    web, worker, _beat = (
+        [json.loads(line) for line in host.log(name).splitlines()] for name in OURS[1:]
+    )
+    (posted,) = [line for line in web if line.get("request_id") == "compose-0001"]
     assert (posted["status"], posted["stream"]) == (201, "helpdesk")
-    worker = [json.loads(line) for line in host.log("worker").splitlines() if line.startswith("{")]
     assert {"reviewqueue.tasks.send_deliveries"} <= {line.get("task") for line in worker}
+    assert "worker: Warm shutdown (MainProcess)" in [line["message"] for line in worker]
     secrets = [path.read_text().strip() for path in (host.folder / "secrets").iterdir()]
     for name in OURS:
         for secret in (CANARY, *secrets):

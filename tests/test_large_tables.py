@@ -1,13 +1,18 @@
 """Tables that grow for ever: no index twice, an early vacuum, and no plan that reads all of one."""
 
+from typing import Any
+
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.test import RequestFactory
 
 from calibration.models import AuditDraw, FrameCount, FrameDelta, GroundTruth
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import told_verdicts
+from routing.lookups import there_is
 from routing.models import Announcement, Decision, Event, Item, Stream
 from tests.reviewqueue.test_claims import claim, post_held
 from tests.reviewqueue.test_verdicts import judge
@@ -60,7 +65,7 @@ def judged(stream: Stream, reviewer: User) -> Verdict:
     return judge(claim(stream, reviewer), reviewer)
 
 
-def explain(rows: QuerySet[Verdict]) -> str:
+def explain(rows: QuerySet[Any]) -> str:
     """The plan as it is where tables are too large to be read or sorted."""
     with connection.cursor() as cursor:
         for way in ("seqscan", "bitmapscan", "sort", "hashjoin", "mergejoin"):
@@ -73,6 +78,34 @@ def test_last_verdicts_are_read_from_the_end_of_an_index(judged: Verdict, review
     assert "Anti Join" in plan
     assert "verdict_of_reviewer" in plan
     assert "Sort Key" not in plan
+
+
+@pytest.mark.parametrize("model", [Announcement, Decision, GroundTruth, Verdict])
+def test_list_of_the_admin_asks_row_by_row_what_is_judged_blind(
+    model: type[Model], judged: Verdict, admin_user: User
+) -> None:
+    request = RequestFactory().get("/")
+    request.user = admin_user
+    rows = admin.site.get_model_admin(model).get_queryset(request).order_by("-id")
+    assert "hashed SubPlan" not in explain(rows)
+
+
+def test_exists_beside_another_reads_what_it_could_be_about(judged: Verdict) -> None:
+    seats = ReviewTask.objects.unanswered().filter(item_id=OuterRef("item_id"))
+    rows = Decision.objects.order_by("-id")
+    assert "hashed SubPlan" in explain(rows.filter(~Q(Exists(seats)) | Q(queue="auto")))
+    found = explain(rows.filter(~Q(there_is(seats)) | Q(queue="auto")))
+    assert "hashed SubPlan" not in found
+    assert "Index Cond: (item_id = " in found
+
+
+def test_there_is_tells_rows_that_are_there_from_those_that_are_not(
+    judged: Verdict, stream: Stream
+) -> None:
+    post_held(stream, "b")
+    seats = ReviewTask.objects.unanswered().filter(item_id=OuterRef("id"))
+    assert [one.external_id for one in Item.objects.filter(there_is(seats))] == ["b"]
+    assert [one.external_id for one in Item.objects.exclude(there_is(seats))] == ["a"]
 
 
 def test_told_verdicts_are_looked_for_among_those_of_their_items(judged: Verdict) -> None:

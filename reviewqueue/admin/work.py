@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -17,6 +17,7 @@ from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly
 from routing.blinds import answers_hidden
 from routing.events import record_event
+from routing.lookups import there_is
 
 
 class OfItem(ReadOnly):
@@ -114,7 +115,7 @@ class VerdictAdmin(OfItem):
         to_come = ReviewTask.objects.unanswered().filter(
             stream_id=OuterRef("stream_id"), item_id=OuterRef("item_id")
         )
-        known = found.filter(Q(reviewer=request.user.pk) | ~Exists(to_come))
+        known = found.filter(Q(reviewer=request.user.pk) | ~Q(there_is(to_come)))
         return known.filter(~answers_hidden("item_id")).select_related(
             "item", "stream", "reviewer", "task__item", "supersedes__item", "superseded_by"
         )

@@ -14,6 +14,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
 from django.utils.translation import gettext as _
 
+from reviewqueue.lines import IN_BATCH, IN_ORDER, OPEN_IN_BATCH, OPEN_SINGLY
+
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
@@ -21,7 +23,7 @@ COUNTED_UP_TO = 2_000
 
 # One index range of `task_next` a queue, one of `task_batch` where it is flagged, and what the
 # person holds. The oldest and the overdue are those among the counted.
-WAITING = """
+WAITING: Final = f"""
     SELECT wanted.stream_id, wanted.queue, found.waiting, found.oldest, found.due, found.overdue,
         found.in_batch, found.of_today
     FROM unnest(%(streams)s::uuid[], %(queues)s::text[]) AS wanted (stream_id, queue)
@@ -37,23 +39,23 @@ WAITING = """
             (SELECT opened_at, due_at, state, false AS in_batch
             FROM reviewqueue_reviewtask AS task
             WHERE task.stream_id = wanted.stream_id AND task.queue = wanted.queue
-                AND task.state = 'open' AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
-            ORDER BY task.priority DESC, task.due_at, task.id
+                AND {OPEN_SINGLY}
+            ORDER BY {IN_ORDER}
             LIMIT %(bound)s)
             UNION ALL
             (SELECT opened_at, due_at, state, true AS in_batch
             FROM reviewqueue_reviewtask AS task
             WHERE wanted.queue = 'flagged' AND task.stream_id = wanted.stream_id
-                AND task.queue = 'flagged' AND task.state = 'open' AND task.pi IS NULL
-            ORDER BY task.priority DESC, task.due_at, task.id
+                AND {OPEN_IN_BATCH}
+            ORDER BY {IN_ORDER}
             LIMIT %(bound)s)
             UNION ALL
-            SELECT opened_at, due_at, state, queue = 'flagged' AND pi IS NULL AS in_batch
+            SELECT opened_at, due_at, state, {IN_BATCH} AS in_batch
             FROM reviewqueue_reviewtask AS task
             WHERE task.holder_id = %(user)s AND task.stream_id = wanted.stream_id
                 AND task.queue = wanted.queue AND task.state = 'claimed'
         ) AS counted) AS found
-"""
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +130,12 @@ def count_waiting(
 _LONG: Final[dict[tuple[UUID, str], float]] = {}
 LOOK_AGAIN_SECONDS: Final = 5.0
 
-LEFT: Final = """
+LEFT: Final = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM reviewqueue_reviewtask AS task
-        WHERE task.stream_id = %s AND task.queue = %s AND task.state = 'open'
-            AND (task.pi IS NOT NULL OR task.queue <> 'flagged')
+        WHERE task.stream_id = %s AND task.queue = %s AND {OPEN_SINGLY}
         LIMIT %s) AS counted
-"""
+"""  # noqa: S608 - made of constants
 
 
 def count_left(*, stream_id: UUID, queue: str) -> int:

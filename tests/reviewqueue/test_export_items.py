@@ -431,7 +431,7 @@ def test_file_stands_under_its_name_once_it_is_whole(
 
 def test_unknown_stream_names_the_known() -> None:
     make_stream()
-    with pytest.raises(CommandError, match="There is no stream 'x': known are helpdesk"):
+    with pytest.raises(CommandError, match="There is no stream 'x'; the streams are: helpdesk"):
         call_command("export_items", "x")
 
 

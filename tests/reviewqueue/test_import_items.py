@@ -244,7 +244,7 @@ def test_import_into_an_unknown_stream_names_the_known(stream: Stream, tmp_path:
     file = write(tmp_path / "items.jsonl", make_line("a"))
     error, _ = run_refused("helpdeks", file)
     assert error == (
-        "There is no stream 'helpdeks': known are helpdesk. Create it with --create-stream."
+        "There is no stream 'helpdeks'; the streams are: helpdesk. Create it with --create-stream."
     )
 
 

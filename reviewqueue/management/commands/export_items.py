@@ -17,6 +17,7 @@ from tqdm import tqdm
 from reviewqueue.exports import Selection, export_items
 from reviewqueue.files.label_studio_writing import labelling_config
 from reviewqueue.files.opening import FORMATS, JSONL
+from reviewqueue.management.streams import find_stream
 from routing.models import Item, Stream
 
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **options: Any) -> None:
         """Export; what is written to a file stands under its name once it is whole."""
-        stream = _find_stream(options["stream"])
+        stream = find_stream(options["stream"])
         selection = Selection(
             stream=stream,
             since=_read_since(options["since"], stream),
@@ -108,14 +109,6 @@ def _open_output(name: str) -> Iterator[BinaryIO]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _find_stream(key: str) -> Stream:
-    found = Stream.objects.filter(key=key).first()
-    if found is None:
-        known = ", ".join(Stream.objects.order_by("key").values_list("key", flat=True))
-        raise CommandError(f"There is no stream {key!r}: known are {known or 'none'}.")
-    return found
 
 
 def _read_since(text: str, stream: Stream) -> datetime | None:

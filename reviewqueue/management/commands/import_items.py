@@ -29,6 +29,7 @@ from reviewqueue.imports import (
     import_records,
     names_of_categories,
 )
+from reviewqueue.management.streams import find_stream
 from routing.core.policy import PolicyError
 from routing.models import Stream
 from routing.policies import NoPolicyError
@@ -98,7 +99,7 @@ class Command(BaseCommand):
                 opens = _opener(options, names_of_categories(known) if known else {})
                 keys = collect_categories(_read(raw, opens, "Categories")[1]) if creates else []
                 with transaction.atomic():
-                    found = _find_stream(options["stream"], create=options["create_stream"])
+                    found = _find_or_create(options["stream"], create=options["create_stream"])
                     if creates:
                         self._add_categories(found, keys, file)
                 items, records = _read(raw, opens, "Items")
@@ -219,16 +220,12 @@ def _closing_target(path: Path | None) -> Iterator[Callable[[], BinaryIO] | None
             file.close()
 
 
-def _find_stream(key: str, *, create: bool) -> Stream:
+def _find_or_create(key: str, *, create: bool) -> Stream:
+    if not create:
+        return find_stream(key, besides=" Create it with --create-stream.")
     found = Stream.objects.filter(key=key).first()
     if found is not None:
         return found
-    if not create:
-        known = ", ".join(Stream.objects.order_by("key").values_list("key", flat=True))
-        raise CommandError(
-            f"There is no stream {key!r}: known are {known or 'none'}. "
-            "Create it with --create-stream."
-        )
     stream = Stream(key=key, name=key.replace("-", " ").capitalize())
     try:
         stream.full_clean()

@@ -2,9 +2,10 @@
 
 from argparse import ArgumentParser
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from reviewqueue.management.streams import no_stream
 from reviewqueue.seats import open_audit_seats
 from routing.models import Stream
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         found = list(Stream.objects.filter(key__in=streams) if streams else Stream.objects.all())
         unknown = sorted(set(streams) - {stream.key for stream in found})
         if unknown:
-            raise CommandError(f"There is no stream {unknown[0]!r}; nothing was opened.")
+            raise no_stream(unknown[0], besides=" Nothing was opened.")
         for stream in found:
             done = open_audit_seats(stream=stream, at=timezone.now())
             outcome = "nothing to open, or done this week" if done is None else done.result
