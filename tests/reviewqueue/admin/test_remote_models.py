@@ -67,6 +67,15 @@ def test_address_must_be_http(client: Client, stream: Stream, url: str) -> None:
     assert not RemoteModel.objects.exists()
 
 
+def test_address_with_a_password_is_refused(client: Client, stream: Stream) -> None:
+    url = "https://us:secret@second.example/"
+    fields = {"stream": str(stream.id), "name": "second", "url": url}
+    response = send_form(client, f"{LIST}add/", "remotemodel_form", **fields)
+    assert response.status_code == 200
+    assert "what the model asks for is its token." in response.content.decode()
+    assert not RemoteModel.objects.exists()
+
+
 def test_model_that_a_policy_asks_stays(client: Client, stream: Stream) -> None:
     model = make_model(stream)
     publish(stream, fallback_steps=["remote"], remote_model=model)

@@ -89,6 +89,8 @@ def test_secret_is_shown_when_made_and_never_again(client: Client, stream: Strea
         ("http://2130706433/", "Enter a valid URL."),
         ("http://[::1]/", "This address is private"),
         ("https://", "Enter a valid URL."),
+        ("https://us:secret@hooks.example/", "A name or password stands before the @"),
+        ("https://token@hooks.example/", "A name or password stands before the @"),
     ],
 )
 def test_address_that_could_not_be_sent_to_is_refused(
