@@ -10,12 +10,13 @@ from typing import Final
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from reviewqueue.stream_admins import ADMINISTERS_ANY, note_administers_any, widen_rights
 from routing.rows import Columns, fetch_row
 
 _SESSION: Final = Columns(Session, "session")
@@ -26,7 +27,7 @@ FIND_SESSION: Final = f"""
     WHERE session.session_key = %(key)s AND session.expire_date > %(now)s
 """  # noqa: S608 - the columns of a model
 FIND_PERSON: Final = f"""
-    SELECT {_PERSON.sql} FROM auth_user AS person WHERE person.id = %(person)s
+    SELECT {ADMINISTERS_ANY}, {_PERSON.sql} FROM auth_user AS person WHERE person.id = %(person)s
 """  # noqa: S608 - the columns of a model
 
 
@@ -42,15 +43,21 @@ class SessionStore(DatabaseStore):
 
 
 class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is untyped
-    """allauth's backend; only the lookup by id is its own."""
+    """allauth's backend; its own are the lookup by id and a role's rights."""
 
     def get_user(self, user_id: int) -> User | None:
         """The account unless it is locked."""
         row = fetch_row(FIND_PERSON, {"person": user_id})
         if row is None:
             return None
-        user = _PERSON.make(row)
+        user = _PERSON.make(row, 1)
+        note_administers_any(user, found=row[0])
         return user if self.user_can_authenticate(user) else None
+
+    def get_all_permissions(self, user_obj: User | AnonymousUser, obj: object = None) -> set[str]:
+        """What was given by hand or by group, and what comes with the role of stream admin."""
+        own: set[str] = super().get_all_permissions(user_obj, obj)
+        return own if obj is not None or user_obj.is_anonymous else widen_rights(user_obj, own)
 
 
 def sessions_of(user: User) -> QuerySet[UserSession]:
