@@ -171,8 +171,6 @@ class PersonAdmin(UserModelAdmin):
         """By name alone for those who may not see people, so that no address can be felt for."""
         if request.user.has_perm("auth.view_user"):
             return super().get_search_results(request, queryset, search_term)
-        if "\0" in search_term:
-            return queryset.none(), False
         return queryset.filter(is_active=True, username__icontains=search_term.strip()), False
 
     def _changeable(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:

@@ -54,7 +54,8 @@ class TableWriter:
             rest.pop(name) if isinstance(rest.get(name), str) and rest[name] else None
             for name in self.payload_fields
         ]
-        scores = item["scores"] or {}
+        # A drafted sentence has none; its blocks and claims stand in JSON lines alone.
+        scores = item.get("scores") or {}
         # A payload that says nothing at all is still one.
         told = dict(item) | {"payload": rest if item["payload"] else "{}"}
         decision = item["decision"] or {}
@@ -65,7 +66,7 @@ class TableWriter:
                 item["external_id"],
                 *texts,
                 *(scores.get(key) for key in self.categories),
-                *(told[name] for name in _LAST),
+                *(told.get(name) for name in _LAST),
                 *(decision.get(name) for name in _DECISION),
                 decision.get("watch"),
                 "; ".join(reason["message"] for reason in decision.get("reasons", ())),

@@ -1,11 +1,12 @@
 """Erasures: what an item held is in no table, key or log; what was decided and counted stays."""
 
 import base64
+import itertools
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -28,7 +29,10 @@ from reviewqueue.batches import confirm_batch, undo_batch
 from reviewqueue.claims import claim_next, escalate_task
 from reviewqueue.deliveries import send_due
 from reviewqueue.erasures import Erased, ErasureError, erase_expired, erase_items
-from reviewqueue.exports import Selection, export_lines
+from reviewqueue.event_log import FORMATS as LOG_FORMATS
+from reviewqueue.event_log import LogQuery, write_log
+from reviewqueue.exports import Selection, export_items
+from reviewqueue.files.opening import FORMATS as ITEM_FORMATS
 from reviewqueue.insight import making
 from reviewqueue.insight.making import make_next
 from reviewqueue.insight.sheets import Made, read_sheet
@@ -43,6 +47,7 @@ from reviewqueue.seats import open_audit_seats
 from reviewqueue.second_opinions import settle_ask
 from reviewqueue.sequencer import sequence_all
 from reviewqueue.tasks import erase_expired_items, sweep_retention
+from reviewqueue.urls_review import urlpatterns
 from reviewqueue.verdicts import (
     Answer,
     LateVerdictError,
@@ -147,6 +152,30 @@ def keys_holding(text: str) -> list[str]:
     return [said for said in (*messages, *bodies) if text in said]
 
 
+def files_of(*streams: Stream) -> dict[str, str]:
+    """Every file that can be taken away of the streams, by name: items, logs, insight tables."""
+    written: dict[str, Iterable[bytes]] = {}
+    for name in ITEM_FORMATS:
+        parts = [export_items(Selection(one), format_name=name) for one in streams]
+        written[f"items.{name}"] = itertools.chain(*parts)
+    for name in LOG_FORMATS:
+        parts = [write_log(LogQuery(one), format_name=name) for one in streams]
+        written[f"log.{name}"] = itertools.chain(*parts)
+    files = {name: b"".join(blocks).decode() for name, blocks in written.items()}
+    root = User.objects.filter(is_superuser=True).first()
+    client = log_in(root or make_person("root", is_superuser=True))
+    tables = [str(each.pattern) for each in urlpatterns if str(each.pattern).endswith(".csv")]
+    assert len(tables) == 8
+    for path in tables:
+        for one in streams:
+            address = "/" + path.replace("<slug:stream_key>", one.key)
+            client.get(address)
+            while make_next():
+                pass
+            files[address] = client.get(address).content.decode()
+    return files
+
+
 def refused(sql: str, *values: UUID) -> bool:
     """Whether the database refuses the statement, by a trigger of ours."""
     try:
@@ -219,15 +248,18 @@ def test_canary_is_nowhere_afterwards(
         "reviewqueue_insightsheet",
     }
 
+    told = {name for name, content in files_of(stream, drafts).items() if CANARY in content}
+    assert told == {f"items.{name}" for name in ITEM_FORMATS}
+
     assert erase_items(stream=stream, external_ids=["t1"], by=rita) == Erased(1, 0, ())
     assert erase_items(stream=drafts, external_ids=["s1"], by=rita) == Erased(1, 0, ())
 
     assert tables_holding(CANARY) == set()
     assert keys_holding(CANARY) == []
     assert CANARY not in caplog.text
-    exported = b"".join(block for one in (stream, drafts) for block in export_lines(Selection(one)))
-    assert exported.count(b'"erased_at"') == 2
-    assert CANARY.encode() not in exported
+    files = files_of(stream, drafts)
+    assert [name for name, content in files.items() if CANARY in content] == []
+    assert files["items.jsonl"].count('"erased_at":"') == 2
     again = upstream.post("items", body)
     assert (again.status_code, tables_holding(CANARY)) == (200, set())
 
