@@ -20,6 +20,8 @@ RULES = {
 
 
 def violations(page: Page) -> list[str]:
+    """What axe finds once colours have come to rest: half-way through a fade none is true."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map(one => one.finished))")
     found = Axe().run(page, options=RULES).response["violations"]
     return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
 
