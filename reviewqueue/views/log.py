@@ -238,10 +238,7 @@ def _list_details(data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             for one in value:
                 what = " ".join(filter(None, (one.get("category"), one.get("field"))))
                 yield _spell(what), _show_change(one.get("before"), one.get("after"))
-        elif isinstance(value, dict):
-            # Counts and the like, each by its own name.
-            yield from _list_details(value)
-        elif value not in ("", None, []) and not _is_id(value):
+        elif value not in ("", None, [], {}) and not _is_id(value):
             yield _spell(name), _show(value)
 
 

@@ -105,7 +105,7 @@ def test_log_tells_counts_lists_and_switches_in_words(
         },
     )
     changed, opened = client.get(PAGE).context["lines"][:2]
-    assert opened.details == (("drawn", "4"), ("opened", "3"), ("settled", "0"))
+    assert opened.details == (("counts", "drawn 4, opened 3, settled 0"),)
     assert changed.details == (
         ("layout", "– → body text, rows 1, –"),
         ("is demo", "yes → no"),
