@@ -137,7 +137,7 @@ def test_others_models_are_not_to_be_seen(stream: Stream, server: ModelServer) -
     reader = log_in(make_staff("ron", stream, "view_remotemodel"))
     assert reader.get(change_path(model)).status_code == 200
     assert reader.post(f"{LIST}{model.id}/try/").status_code == 403
-    assert log_in(make_staff("eve", stream)).get(LIST).status_code == 403
+    assert log_in(make_staff("eve", stream, "view_jobrun")).get(LIST).status_code == 403
     assert Client().post(f"{LIST}{model.id}/try/").status_code == 302
     admin = log_in(make_staff("ann", stream, *rights))
     assert admin.get(f"{LIST}{model.id}/try/").status_code == 405

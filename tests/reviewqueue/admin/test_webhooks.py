@@ -181,7 +181,7 @@ def test_buttons_are_for_staff_who_may_change_it(stream: Stream, receiver: Recei
     webhook = make_webhook(stream, receiver.url)
     stranger = log_in(make_staff("olga", make_bare_stream("other"), *RIGHTS))
     reader = log_in(make_staff("ron", stream, "view_webhook"))
-    nobody = log_in(make_staff("eve", stream))
+    nobody = log_in(make_staff("eve", stream, "view_jobrun"))
     owner = log_in(make_staff("ann", stream, *RIGHTS))
     for button in BUTTONS:
         path = f"{LIST}{webhook.id}/{button}/"
@@ -296,7 +296,10 @@ def test_first_page_names_the_webhooks_that_paused_by_themselves(
     found = re.findall(r"https://(\w+)\.invalid/</a>", page)
     assert found == ["stopped"]
     assert reason in owner.get(change_path(stopped)).content.decode()
-    assert "invalid" not in log_in(make_staff("eve", stream)).get("/admin/").content.decode()
+    assert (
+        "invalid"
+        not in log_in(make_staff("eve", stream, "view_jobrun")).get("/admin/").content.decode()
+    )
     root = log_in(make_superuser())
     for cost in (4, 4):
         root.get("/admin/")
