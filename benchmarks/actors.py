@@ -25,6 +25,7 @@ Work = Sequence[dict[str, object]]
 
 QUEUES = ("hold", "flagged", "escalated")
 _UNDO = re.compile(rb'action="/verdicts/([0-9a-f-]{36})/undo"')
+_UNDO_TABLE = re.compile(rb'action="(/streams/[\w-]+/flagged/batch/([0-9a-f-]{36})/undo)"')
 _ROW = re.compile(rb'name="row" value="([0-9a-f-]{36})"')
 _TOKEN = re.compile(rb'name="lease_token" value="([0-9a-f-]{36})"')
 _ROWS_LOST = b"nothing of yours was recorded"
@@ -107,7 +108,7 @@ class Tab:
     """One browser tab of a reviewer; two tabs of one account race for the same task.
 
     `whim` is how often (0..1) an accepted answer is sent once more under another note, which has
-    to be refused, and how often one is taken back.
+    to be refused, and how often one, or a whole table, is taken back.
     """
 
     url: str
@@ -165,7 +166,21 @@ class Tab:
         if _ROWS_LOST in answer.body:
             return False
         self.ledger.close(rows)
+        if rng.random() < self.whim:
+            self._take_table_back(caller, answer.body, rng)
         return True
+
+    def _take_table_back(self, caller: Caller, page: bytes, rng: random.Random) -> None:
+        found = _UNDO_TABLE.search(page)
+        if found is None:
+            return
+        answer, _tries = self._send(caller, found[1].decode(), b"", rng)
+        if answer is None or answer.status == HTTPStatus.CONFLICT:
+            return  # the other tab's was faster, or the reply to the first try was cut
+        if answer.status != HTTPStatus.OK or b'id="work"' not in answer.body:
+            self.ledger.surprise(f"{answer.status} to an undo: {answer.body[:200]!r}")
+            return
+        self.ledger.undo_table(found[2].decode())
 
     def _answer(self, caller: Caller, page: bytes, rng: random.Random) -> None:
         path, form = read_form(page)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from allauth.usersessions.models import UserSession
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
@@ -88,7 +89,7 @@ def make_reviewers(
     streams: Sequence[Stream],
     role: str = Membership.Role.REVIEWER,
 ) -> list[Reviewer]:
-    """Accounts with a role on the streams, each with a session; nobody can log in as them."""
+    """Accounts with a role on the streams, each with a session; nobody can sign in as them."""
     users = User.objects.bulk_create(
         User(username=f"{prefix}-{number}", password="!") for number in range(count)
     )
@@ -109,6 +110,10 @@ def make_reviewers(
             expire_date=ends,
         )
         for user in users
+    )
+    UserSession.objects.bulk_create(
+        UserSession(user=user, ip="127.0.0.1", user_agent="", session_key=session.session_key)
+        for user, session in zip(users, sessions, strict=True)
     )
     return [
         Reviewer(user, _browser_headers(session.session_key))

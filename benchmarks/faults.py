@@ -3,7 +3,8 @@
     python -m benchmarks.faults [--seed N] [--items N]
 
 On durable services of its own, upstreams post items one by one and in batches and send again what
-was cut; reviewers answer and take back, two tabs of one account racing for each task. Meanwhile
+was cut; reviewers answer, close tables of flagged items and take both back, two tabs of one
+account racing for each task and table. Meanwhile
 web workers and PostgreSQL (now the postmaster, now one of its backends) are killed with SIGKILL.
 Then the checker holds what the clients were told against what is stored; before, it has to see
 damage that is done on purpose. At last the sender of webhooks is killed again and again, beside the
@@ -155,7 +156,7 @@ def _make_scene(stage: Stage, ledger: Ledger, *, items: int, seed: int) -> _Scen
 def _prove(scene: _Scene) -> None:
     """Work a little without any fault, then show that the checker sees damage."""
     from benchmarks.actors import Gate  # noqa: PLC0415 - after the set-up
-    from benchmarks.checker import prove_checker  # noqa: PLC0415
+    from benchmarks.damage import prove_checker  # noqa: PLC0415
 
     print("Proving the checker ...", end=" ", flush=True)
     works = _cut(scene, QUIET_ITEMS, random.Random(scene.seed))
@@ -163,7 +164,7 @@ def _prove(scene: _Scene) -> None:
         stop = Event()
         _finish(_start_upstreams(scene, threads, works, Gate(float("inf")), stop))
         _finish(_start_tabs(scene, threads, stop, rounds=QUIET_ANSWERS))
-    _close_table(scene)
+    _close_and_undo_table(scene)
     seen = prove_checker(scene.ledger)
     print(f"{len(seen)} kinds of damage, each seen", flush=True)
 
@@ -185,17 +186,20 @@ def _kill_senders(*, seed: int, items: int) -> list[str]:
     return told.violations
 
 
-def _close_table(scene: _Scene) -> None:
-    """Judge the drawn share of what is flagged, then the rest as a table."""
+def _close_and_undo_table(scene: _Scene) -> None:
+    """Judge the drawn share of what is flagged, close the rest as a table and take that back."""
     from benchmarks.actors import Tab  # noqa: PLC0415 - after the set-up
     from reviewqueue.models import ReviewTask  # noqa: PLC0415
 
     flagged = ReviewTask.objects.filter(stream=scene.stream, queue="flagged", state="open")
-    rounds = flagged.filter(pi__isnull=False).count() + 1
+    drawn = flagged.filter(pi__isnull=False).count()
     if flagged.filter(pi=None).exists():
         url, key = scene.stage.url, scene.stream.key
         reviewer = scene.reviewers[0]
-        Tab(url, key, reviewer, scene.ledger, scene.seed, Event(), ("flagged",), 0.0).run(rounds)
+        for rounds, whim in ((drawn, 0.0), (1, 1.0)):
+            Tab(url, key, reviewer, scene.ledger, scene.seed, Event(), ("flagged",), whim).run(
+                rounds
+            )
 
 
 def _run_under_fire(scene: _Scene, killer: Killer) -> None:
@@ -330,7 +334,7 @@ def _describe(ledger: Ledger, killer: Killer, *, seconds: float) -> str:
     return (
         f"{len(ledger.acknowledged):,} items acknowledged, {len(ledger.confirmed):,} verdicts "
         f"and {len(ledger.closed):,} rows of tables accepted, {len(ledger.refused):,} refused, "
-        f"{len(ledger.undone):,} undone; "
+        f"{len(ledger.undone):,} undone, {len(ledger.undone_tables):,} tables undone whole; "
         f"{ledger.retries:,} requests sent again; killed: {killer.web} web workers, "
         f"{killer.postmasters} postmasters, {killer.backends} backends; {seconds:.0f} s"
     )

@@ -31,6 +31,7 @@ from reviewqueue.insight_models import InsightSheet
 from reviewqueue.models import Membership, ReviewTask
 from reviewqueue.recalibrations import recalibrate_stream
 from reviewqueue.seats import open_audit_seats
+from routing.items import Post
 from routing.models import Announcement, Stream
 
 BATCH: Final = 1_000
@@ -147,6 +148,7 @@ def make_cases(scene: Scene) -> Iterator[Case]:
     yield from _lists(scene)
     yield from _sweeps(scene)
     yield from _review(scene)
+    yield from _intake(scene)
     yield from _background(scene)
     yield from insight_cases(scene)
 
@@ -283,22 +285,12 @@ _ROW: Final = re.compile(rb'name="row" value="([0-9a-f-]{36})"')
 _TOKEN: Final = re.compile(rb'name="lease_token" value="([0-9a-f-]{36})"')
 
 
-def _background(scene: Scene) -> Iterator[Case]:
+def _intake(scene: Scene) -> Iterator[Case]:
     numbers = iter(range(1_000_000_000))
 
     def bodies(count: int) -> list[dict[str, object]]:
-        made: list[dict[str, object]] = []
-        for _ in range(count):
-            post = make_post(f"new-{scene.size}-{next(numbers):07}", make_scores(scene.rng)[2])
-            made.append(
-                {
-                    "external_id": post.external_id,
-                    "payload": post.payload,
-                    "scores": post.scores,
-                    "model_version": post.model_version,
-                }
-            )
-        return made
+        names = (f"new-{scene.size}-{next(numbers):07}" for _ in range(count))
+        return [_body(name, make_post(name, make_scores(scene.rng)[2])) for name in names]
 
     ready = [bodies(BATCH) for _ in range(8)]
     singles = iter(bodies(150))
@@ -317,15 +309,7 @@ def _background(scene: Scene) -> Iterator[Case]:
         again = []
         for _ in range(BATCH):
             clone, number = scene.rng.randint(1, scene.clones), scene.rng.randrange(len(posts))
-            post = posts[number]
-            again.append(
-                {
-                    "external_id": grown_id(clone, number),
-                    "payload": post.payload,
-                    "scores": post.scores,
-                    "model_version": post.model_version,
-                }
-            )
+            again.append(_body(grown_id(clone, number), posts[number]))
         told = json.loads(scene.post("items/batch", again))
         if told["taken"]:
             raise RuntimeError(f"{told['taken']} items were taken twice.")
@@ -335,6 +319,17 @@ def _background(scene: Scene) -> Iterator[Case]:
     yield Case("intake, one by one", "item", take_single, times=120, warm_up=20)
     yield Case("the same batch again, of any age", "item", take_again, times=3, warm_up=1)
 
+
+def _body(external_id: str, post: Post) -> dict[str, object]:
+    return {
+        "external_id": external_id,
+        "payload": post.payload,
+        "scores": post.scores,
+        "model_version": post.model_version,
+    }
+
+
+def _background(scene: Scene) -> Iterator[Case]:
     def fold() -> float:
         return float(fold_deltas())
 

@@ -12,7 +12,8 @@ class Ledger:
     `acknowledged` holds the decision ids that were answered for an external id, `confirmed` the
     notes of verdicts that were accepted, `refused` those of verdicts that were refused at their
     first and only try, `undone` the ids of verdicts whose withdrawal was accepted, `closed` the
-    task ids of tables that were accepted whole.
+    task ids of tables that were accepted whole, `undone_tables` the ids of tables that were taken
+    back.
     """
 
     posted: set[str] = field(default_factory=set)
@@ -21,6 +22,7 @@ class Ledger:
     refused: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    undone_tables: set[str] = field(default_factory=set)
     surprises: list[str] = field(default_factory=list)
     retries: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
@@ -54,6 +56,11 @@ class Ledger:
         """A table was accepted with all its rows."""
         with self._lock:
             self.closed.update(task_ids)
+
+    def undo_table(self, batch: str) -> None:
+        """The withdrawal of a whole table was accepted."""
+        with self._lock:
+            self.undone_tables.add(batch)
 
     def surprise(self, what: str) -> None:
         """An answer that no client should ever get."""

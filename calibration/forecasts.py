@@ -14,10 +14,10 @@ import numpy.typing as npt
 from calibration.audits import Rates, read_rates
 from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, decisions_of
-from routing.core.evidence import ground_signals, stored_evidence
 from routing.core.policy import Policy
 from routing.core.rules import ACTIONS, QUEUES, route
-from routing.core.signals import ScoreMatrix, Signals, compute_signals, stored_matrix
+from routing.core.signals import ScoreMatrix, Signals
+from routing.core.stored import find_signals, read_stored
 
 IntArray = npt.NDArray[np.integer]
 
@@ -56,7 +56,7 @@ def forecast_routing(*, cohort: Cohort, policies: Sequence[Policy]) -> list[Fore
         for tally in tallies:
             key = tally.policy.categories, tally.policy.grounding
             if key not in read:
-                read[key] = _find_signals(tally.policy, rows)
+                read[key] = find_signals(tally.policy, read_stored(tally.policy, rows)[0])
             tally.add(*read[key], cohort.model_version)
     return [tally.forecast() for tally in tallies]
 
@@ -84,14 +84,6 @@ def _read_inputs(cohort: Cohort) -> Iterator[list[Any]]:
     found = newest.values_list(name, flat=True).iterator(CHUNK)
     while rows := list(islice(found, CHUNK)):
         yield rows
-
-
-def _find_signals(policy: Policy, rows: Sequence[Any]) -> tuple[ScoreMatrix | None, Signals]:
-    if policy.grounding is not None:
-        table, _ = stored_evidence(rows)
-        return None, ground_signals(policy.grounding, table)[0]
-    matrix, _ = stored_matrix(policy.categories, rows)
-    return matrix, compute_signals(matrix)
 
 
 class Tally:

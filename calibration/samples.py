@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from calibration.core.estimates import FloatArray
 from calibration.labels import Cohort, count_routed, decisions_of, labels_of
-from routing.core.evidence import ground_signals, stored_evidence
 from routing.core.policy import Policy
-from routing.core.signals import Outside, ScoreMatrix, Signals, compute_signals, stored_matrix
+from routing.core.signals import Outside, ScoreMatrix, Signals
+from routing.core.stored import find_signals, read_stored
 from routing.models.draws import is_drawn_by_id
 
 # Shares of so many items are known to half a point, and trying a policy on them takes 30 ms.
@@ -147,17 +147,16 @@ def _chunks(rows: Iterator[T]) -> Iterator[list[T]]:
 
 def _read(policy: Policy, scores: Sequence[Mapping[str, float]]) -> tuple[Readings, list[int]]:
     """The readings of score vectors, or of drafts' evidence, and which of these they are of."""
-    if policy.grounding is not None:
-        table, _refused = stored_evidence(scores)
-        return _as_readings(ground_signals(policy.grounding, table)[0]), table.index.tolist()
-    matrix, _errors = stored_matrix(policy.categories, scores)
-    signals = compute_signals(matrix)
-    outside = np.zeros(len(matrix))
-    for row, found in matrix.outside.items():
-        outside[row] = found.mass
+    stored, _errors = read_stored(policy, scores)
+    matrix, signals = find_signals(policy, stored)
     readings = _as_readings(signals)
-    watched = matrix.values[:, policy.table.watched]
-    return replace(readings, watched=watched, outside=outside), matrix.index.tolist()
+    if matrix is not None:
+        outside = np.zeros(len(matrix))
+        for row, found in matrix.outside.items():
+            outside[row] = found.mass
+        watched = matrix.values[:, policy.table.watched]
+        readings = replace(readings, watched=watched, outside=outside)
+    return readings, stored.index.tolist()
 
 
 def _as_readings(signals: Signals) -> Readings:

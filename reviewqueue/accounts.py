@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is untyped
-    """Nobody signs up; a log-in of a moment ago is proof enough; lock-outs are logged."""
+    """Nobody signs up; a sign-in of a moment ago is proof enough; lock-outs are logged."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
 
     def is_reauthentication_required(self, *, app: str) -> bool:  # noqa: ARG002
-        """Whether the last proof of who this is, the log-in itself included, is too long ago.
+        """Whether the last proof of who this is, the sign-in itself included, is too long ago.
 
         Raises `ImmediateHttpResponse` for whom only the directory can vouch: allauth takes them
         at their word, here their session ends and they sign in again.
@@ -55,7 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
 
     def _sign_in_again(self, request: HttpRequest) -> HttpResponse:
         self.logout(request)
-        messages.warning(request, _("This takes a fresh log-in. Sign in again to go on."))
+        messages.warning(request, _("This takes a fresh sign-in. Sign in again to go on."))
         return _lead_to(reverse("account_login"), request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
@@ -142,7 +142,7 @@ def forget_addresses(people: QuerySet[User]) -> int:
 
 
 def ask_for_proof(request: HttpRequest) -> HttpResponse | None:
-    """The way to the page that asks who this is, and back here; None after a fresh log-in.
+    """The way to the page that asks who this is, and back here; None after a fresh sign-in.
 
     What was posted is dropped: allauth would keep it in the session, and it may be a password.
     """

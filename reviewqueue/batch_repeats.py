@@ -4,15 +4,14 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from reviewqueue.batches import BatchResult, machine_answer, name_rows
+from reviewqueue.batch_answers import confirming_answer, read_sentences
+from reviewqueue.batches import BatchResult, name_rows
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, repeats
 from routing.models import Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-Kind = Verdict.Kind
 
 
 def find_sent_table(
@@ -37,6 +36,7 @@ def repeat_result(
     confirmed: Collection[UUID],
     corrections: Mapping[UUID, Answer],
     left: Collection[UUID],
+    blocks: Mapping[UUID, str] | None = None,
 ) -> BatchResult | None:
     """What became of the table when it came first; None where it says something else now.
 
@@ -44,12 +44,17 @@ def repeat_result(
     for `batches.confirm_batch`.
     """
     asked = {*confirmed, *corrections}
+    sentences = read_sentences(stream, [verdict.task for verdict in sent])
     count = 0
     for verdict in sent:
-        machine = Answer(Kind.CATEGORY, (machine_answer(verdict.task.decision),))
         if verdict.task_id not in asked:
             return None
-        if not repeats(verdict, corrections.get(verdict.task_id, machine)):
+        confirming = confirming_answer(
+            verdict.task.decision,
+            sentence=sentences.get(verdict.item_id),
+            block=(blocks or {}).get(verdict.task_id),
+        )
+        if not repeats(verdict, corrections.get(verdict.task_id, confirming)):
             return None
         count += verdict.task_id not in corrections
     lost = asked - {verdict.task_id for verdict in sent}

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from calibration.models import GroundTruth
 from calibration.truth import settle_truths, withdraw_truths
 from reviewqueue.announcements import announce_settled, withdraw_settled
+from reviewqueue.batch_answers import confirming_answer, read_sentences
 from reviewqueue.batch_claims import held_batch
 from reviewqueue.claims import UNCLAIMED, note_skips
 from reviewqueue.models import ReviewTask, Verdict
@@ -28,12 +29,13 @@ from reviewqueue.verdicts import (
     UndoWindowPassedError,
     VerdictError,
     check_answer,
+    check_grounds,
     make_verdict,
     make_withdrawal,
 )
 from routing.events import record_events
 from routing.items import state_before_verdict
-from routing.models import Decision, Item, Stream
+from routing.models import Item, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -61,11 +63,6 @@ class BatchResult:
     lost: tuple[str, ...]
 
 
-def machine_answer(decision: Decision) -> str:
-    """The category that is acted on: a second opinion's, else the prediction."""
-    return decision.category or decision.predicted
-
-
 @transaction.atomic
 def confirm_batch(
     *,
@@ -75,13 +72,15 @@ def confirm_batch(
     confirmed: Collection[UUID],
     corrections: Mapping[UUID, Answer],
     left: Collection[UUID] = (),
+    blocks: Mapping[UUID, str] | None = None,
     active_ms: int = 0,
 ) -> BatchResult:
     """Close the confirmed and the corrected rows and give the others back, in one transaction.
 
     Keys are task ids. A constant number of statements, whatever the number of rows. Rows that are
     not held under this lease any more are named in the result; they cost the others nothing.
-    `active_ms` is the whole table's and shared out evenly.
+    `blocks`: the block by which a confirmed sentence is supported, "" for none in particular; the
+    one that is cited where none is named. `active_ms` is the whole table's and shared out evenly.
 
     Raises:
         BatchError: an answer does not hold together; nothing was recorded.
@@ -96,13 +95,18 @@ def confirm_batch(
     }
     if not tasks:
         raise LateVerdictError(LateVerdictError.__doc__ or "")
+    sentences = read_sentences(stream, tasks.values())
     answers = {
         task_id: corrections.get(task_id)
-        or Answer(Kind.CATEGORY, (machine_answer(tasks[task_id].decision),))
+        or confirming_answer(
+            tasks[task_id].decision,
+            sentence=sentences.get(tasks[task_id].item_id),
+            block=(blocks or {}).get(task_id),
+        )
         for task_id in (*confirmed, *corrections)
         if task_id in tasks
     }
-    _check_answers(answers, stream)
+    _check_answers(answers, stream, tasks, sentences)
     batch = uuid4()
     verdicts = _close(tasks, answers, user, active_ms=active_ms, now=now, batch=batch)
     _settle(tasks, verdicts, stream, now)
@@ -121,7 +125,12 @@ def confirm_batch(
     )
 
 
-def _check_answers(answers: Mapping[UUID, Answer], stream: Stream) -> None:
+def _check_answers(
+    answers: Mapping[UUID, Answer],
+    stream: Stream,
+    tasks: Mapping[UUID, ReviewTask],
+    sentences: Mapping[UUID, Item],
+) -> None:
     taxonomy = {category.key: category for category in stream.categories.all()}
     wrong: dict[UUID, str] = {}
     for task_id, answer in answers.items():
@@ -130,6 +139,8 @@ def _check_answers(answers: Mapping[UUID, Answer], stream: Stream) -> None:
             continue
         try:
             check_answer(answer, stream, taxonomy=taxonomy)
+            item_id = tasks[task_id].item_id
+            check_grounds(answer, stream, item_id, item=sentences.get(item_id))
         except VerdictError as error:
             wrong[task_id] = str(error)
     if wrong:

@@ -215,7 +215,7 @@ def check_proxies(
     app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - the signature of a check
     **kwargs: object,  # noqa: ARG001
 ) -> list[CheckMessage]:
-    """Tries of a log-in are counted by address, which is the proxy's unless it is counted."""
+    """Tries of a sign-in are counted by address, which is the proxy's unless it is counted."""
     if not settings.HTTPS or settings.ALLAUTH_TRUSTED_PROXY_COUNT:
         return []
     return [

@@ -14,7 +14,7 @@ from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from reviewqueue.task_rows import TASK_COLUMNS, make_task
 from routing.events import record_event
 from routing.models import Stream
-from routing.rows import fetch_row
+from routing.rows import Question, fetch_row
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -98,7 +98,12 @@ RENEW: Final = """
 
 
 def claim_next(
-    *, user: "User", stream: Stream, queue: str, taking_up: bool = False
+    *,
+    user: "User",
+    stream: Stream,
+    queue: str,
+    taking_up: bool = False,
+    along: Question | None = None,
 ) -> ReviewTask | None:
     """The next task of a queue, leased to the user; the one in hand if there is one.
 
@@ -106,12 +111,12 @@ def claim_next(
     task they skipped, nor two tasks by asking twice at once. Escalated items have a queue of
     their own; inside a queue priority goes before due time before age. Of two tasks held the one
     claimed first is in hand; with `taking_up`, after an answer, it was the one ahead until now and
-    is in hand from now.
+    is in hand from now. What goes `along` is asked of the database in the same journey.
     """
     if stream.known_rate:
         _slip_in(user=user, stream=stream, queue=queue)
     token = uuid4()
-    task = _claim(user=user, stream=stream, queue=queue, token=token)
+    task = _claim(user=user, stream=stream, queue=queue, token=token, along=along)
     if task is None or task.lease_token in (None, token) or not taking_up:
         return task
     take_up(user=user, stream=stream, queue=queue, task_id=task.id, lease_token=task.lease_token)
@@ -209,17 +214,29 @@ def _held_singly(user: "User", stream: Stream, queue: str) -> ReviewTaskQuerySet
 
 
 def _claim(
-    *, user: "User", stream: Stream, queue: str, token: UUID, after: int = 0
+    *,
+    user: "User",
+    stream: Stream,
+    queue: str,
+    token: UUID,
+    after: int = 0,
+    along: Question | None = None,
 ) -> ReviewTask | None:
     """What the user holds `after` so many others, else a free task, under `token`."""
-    task = _claim_once(user, stream, queue, token, after)
+    task = _claim_once(user, stream, queue, token=token, after=after, along=along)
     if task is None and expire_leases(stream_id=stream.id):
-        task = _claim_once(user, stream, queue, token, after)
+        task = _claim_once(user, stream, queue, token=token, after=after)
     return task
 
 
 def _claim_once(
-    user: "User", stream: Stream, queue: str, token: UUID, after: int
+    user: "User",
+    stream: Stream,
+    queue: str,
+    *,
+    token: UUID,
+    after: int,
+    along: Question | None = None,
 ) -> ReviewTask | None:
     row = fetch_row(
         CLAIM_NEXT,
@@ -233,6 +250,7 @@ def _claim_once(
             "rest_seconds": SKIP_REST.total_seconds(),
         },
         before=(ONE_AT_A_TIME, _whose(user, stream, queue)),
+        along=along,
     )
     return None if row is None else make_task(row, stream)
 

@@ -134,13 +134,13 @@ def database_config(
         options["prepare_threshold"] = 0
         options["options"] = f"{options.get('options', '')} {_ONE_PLAN}".strip()
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "reviewqueue.postgres",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": str(_read_port(variable, parts.netloc, url)),
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": False,  # `ENGINE` looks for itself, at less cost
         "DISABLE_SERVER_SIDE_CURSORS": not prepare,
         "OPTIONS": options,
     }
@@ -184,7 +184,7 @@ def read_networks(name: str) -> list[IPv4Network | IPv6Network]:
 def directory_config(
     *, issuer: str, client_id: str, secret: str, name: str
 ) -> dict[str, DirectoryProvider]:
-    """Return allauth's settings for log-in by OpenID Connect; none without an `issuer`.
+    """Return allauth's settings for sign-in by OpenID Connect; none without an `issuer`.
 
     Authorization code with PKCE; tokens are not kept. Raises `ConfigurationError`.
     """

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -19,10 +19,9 @@ from django.db.models import QuerySet
 from reviewqueue.files.cells import neutralise
 from reviewqueue.files.opening import CSV, JSONL
 from reviewqueue.models import ReviewTask
-from routing.ids import FIRST_TIME, first_uuid7
+from routing.ids import least_uuid7_since
 from routing.models import Event, Item, Stream
 
-CLOCKS_DIFFER: Final = timedelta(minutes=1)
 FORMATS: Final = (JSONL, CSV)
 WORK: Final = "work"
 REST: Final = "rest"
@@ -97,8 +96,8 @@ def _find(query: LogQuery) -> QuerySet[Event]:
         events = events.filter(actor__username=query.who)
     if query.since is not None:
         # What was imported from the past happened earlier than its id says.
-        begin = max(query.since, FIRST_TIME) - CLOCKS_DIFFER
-        events = events.filter(id__gte=first_uuid7(begin), happened_at__gte=query.since)
+        begin = least_uuid7_since(query.since)
+        events = events.filter(id__gte=begin, happened_at__gte=query.since)
     return events
 
 

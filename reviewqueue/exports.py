@@ -14,7 +14,7 @@ seat, once the undo window is over.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
 from uuid import UUID
@@ -24,7 +24,7 @@ from django.db import transaction
 from reviewqueue.files.label_studio_writing import write_task
 from reviewqueue.files.opening import CSV, LABEL_STUDIO
 from reviewqueue.files.table_writing import TableWriter
-from routing.ids import FIRST_TIME, first_uuid7
+from routing.ids import least_uuid7_since
 from routing.models import Item, Stream
 from routing.reading import from_replica, reading
 
@@ -32,9 +32,6 @@ PAGE_ITEMS: Final = 5_000
 PAGE_BYTES: Final = 8 * 1024 * 1024
 BLOCK_BYTES: Final = 256 * 1024
 FIRST_ID: Final = UUID(int=0)
-# An item's id is made after it was received, so that those received since some time stand at the
-# end of the ids, whatever came before. Clocks may be set back in between, but never so far.
-CLOCKS_DIFFER: Final = timedelta(minutes=10)
 # A CSV's columns for fields of payloads are those of so many items, and at most so many.
 LOOKED_AT: Final = 1_000
 MOST_FIELDS: Final = 50
@@ -189,10 +186,12 @@ def export_lines(selection: Selection) -> Iterator[bytes]:
 
 
 def find_beginning(selection: Selection) -> UUID:
-    """An id before those of all items that are selected."""
-    if selection.since is None:
-        return FIRST_ID
-    return first_uuid7(max(selection.since, FIRST_TIME) - CLOCKS_DIFFER)
+    """An id before those of all items that are selected.
+
+    An item's id is made after it was received, so that those received since some time stand at the
+    end of the ids, whatever came before.
+    """
+    return FIRST_ID if selection.since is None else least_uuid7_since(selection.since)
 
 
 def _last_id_of_page(stream: Stream, after: UUID) -> UUID | None:
@@ -240,6 +239,7 @@ def _export_table(selection: Selection) -> Iterator[bytes]:
     writer = TableWriter(
         categories=list(selection.stream.categories.values_list("key", flat=True)),
         payload_fields=_text_fields(selection.stream),
+        is_grounded=selection.stream.is_grounded,
     )
     yield writer.header()
     for items in _parsed(selection):

@@ -79,7 +79,7 @@ def go_to(request: HttpRequest, to: str) -> HttpResponse:
 
 
 def signed_in(view: "PersonView[P]") -> "View[P]":
-    """Only for somebody with a session; anybody else goes to the log-in and comes back after.
+    """Only for somebody with a session; anybody else goes to the sign-in and comes back after.
 
     They come back to the page they were on: an address that only takes POST is no place to
     return to.
@@ -100,7 +100,7 @@ def signed_in(view: "PersonView[P]") -> "View[P]":
 
 
 def _was_signed_in(request: HttpRequest) -> bool:
-    """Whether a session ended under somebody's hands, whom the log-in then tells so."""
+    """Whether a session ended under somebody's hands, whom the sign-in then tells so."""
     from_a_page = is_htmx(request) or request.method != "GET"
     return from_a_page or settings.SESSION_COOKIE_NAME in request.COOKIES
 

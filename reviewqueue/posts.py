@@ -66,6 +66,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "float_type": "is no number; send a probability such as 0.25",
     "string_type": "is no string; send text in quotes",
     "dict_type": "is no object; send a JSON object",
+    "list_type": "is no array; send a JSON array",
     "model_type": "is no object; send a JSON object",
     "int_type": "is no integer; send a whole number",
     "string_too_short": "is empty; give it a value",

@@ -108,7 +108,7 @@ def needs_second_factor(user: User | AnonymousUser) -> bool:
 
 
 def remove_second_factor(*, user: User, by: str) -> bool:
-    """Take away what a log-in asks beside the password, at the word of the person named `by`.
+    """Take away what a sign-in asks beside the password, at the word of the person named `by`.
 
     Returns whether there was anything.
     """

@@ -6,7 +6,7 @@ The signals are checked where the evidence is read, which names the one that is 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from reviewqueue.posts import (
     DueAt,
@@ -42,6 +42,17 @@ def _check_date(text: str) -> str:
     return text
 
 
+def _check_score(value: object) -> object:
+    """In words of its own: a reranker's score is no probability, and may be on any scale."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not -LARGEST_SCORE <= value <= LARGEST_SCORE:  # type: ignore[operator]
+        raise ValueError(
+            f"is no number between {-LARGEST_SCORE:,.0f} and {LARGEST_SCORE:,.0f}; "
+            "send the reranker's score on its own scale, such as 7.5"
+        )
+    return value
+
+
 class BlockPost(BaseModel):
     """A piece of a source, and how the reranker scored it for the sentence."""
 
@@ -50,7 +61,7 @@ class BlockPost(BaseModel):
     id: str = Field(min_length=1, max_length=200, examples=["files#limits"])
     title: str = Field(default="", max_length=500, examples=["Limits of a file"])
     text: str = Field(max_length=LONGEST_TEXT, examples=["A file of more than 10 MB is refused."])
-    score: float = Field(
+    score: Annotated[float, BeforeValidator(_check_score)] = Field(
         ge=-LARGEST_SCORE,
         le=LARGEST_SCORE,
         description="The reranker's, on whatever scale the policy's range is told in.",

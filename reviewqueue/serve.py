@@ -146,7 +146,7 @@ class Supervisor:
         raise StartError(f"{self.url} answers {answer} after {_FIRST_PAGE_SECONDS:g} s.")
 
     def _introduce(self) -> str:
-        """Return what a newcomer needs: the address, and the demo's log-ins and key."""
+        """Return what a newcomer needs: the address, and the demo's accounts and key."""
         seconds = time.monotonic() - self.began
         lines = ["", f"Review Queue answers at {self.url}/ after {seconds:.1f} s", ""]
         note = self.state / "demo.json"

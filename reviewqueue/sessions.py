@@ -4,17 +4,21 @@ Every request asks both, so that a sign-out or a locked account holds from the n
 Composing the two through the ORM took a sixth of what a review screen costs.
 """
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Sequence
+from contextvars import ContextVar
+from typing import Any, Final
 
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from reviewqueue.stream_admins import ADMINISTERS_ANY, note_administers_any, widen_rights
 from routing.rows import Columns, fetch_row
@@ -22,8 +26,12 @@ from routing.rows import Columns, fetch_row
 _SESSION: Final = Columns(Session, "session")
 _PERSON: Final = Columns(User, "person")
 
+# Whose it is stands in the session's own data, which only we can read; where somebody signed in,
+# allauth noted it beside, so that the account can come along. What the data says decides.
 FIND_SESSION: Final = f"""
-    SELECT {_SESSION.sql} FROM django_session AS session
+    SELECT {_SESSION.sql}, {ADMINISTERS_ANY}, {_PERSON.sql} FROM django_session AS session
+    LEFT JOIN usersessions_usersession AS place ON place.session_key = session.session_key
+    LEFT JOIN auth_user AS person ON person.id = place.user_id
     WHERE session.session_key = %(key)s AND session.expire_date > %(now)s
 """  # noqa: S608 - the columns of a model
 FIND_PERSON: Final = f"""
@@ -31,15 +39,50 @@ FIND_PERSON: Final = f"""
 """  # noqa: S608 - the columns of a model
 
 
+def _make_person(row: Sequence[Any], start: int) -> User:
+    """From whether they administer a stream, which stands at `start`, and their columns."""
+    user = _PERSON.make(row, start + 1)
+    note_administers_any(user, found=row[start])
+    return user
+
+
 class SessionStore(DatabaseStore):
-    """Django's store, `SESSION_ENGINE` here; only the lookup is its own."""
+    """Django's store, `SESSION_ENGINE` here; only the lookup is its own.
+
+    `person`: the account that came along, as it was when the session was read.
+    """
+
+    person: User | None = None
 
     def _get_session_from_db(self) -> Session | None:
         row = fetch_row(FIND_SESSION, {"key": self.session_key, "now": timezone.now()})
         if row is None:
             self._session_key = None
             return None
+        if row[_SESSION.width + 1] is not None:
+            self.person = _make_person(row, _SESSION.width)
         return _SESSION.make(row)
+
+
+# The session of the request that is just being asked who sent it.
+_read_with: ContextVar[SessionStore] = ContextVar("read_with")
+
+
+class PersonMiddleware(AuthenticationMiddleware):
+    """Django's, whose backend may take the account that came along with the session."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Set `request.user`, found out when somebody looks at it."""
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _find_person(request))
+
+
+def _find_person(request: HttpRequest) -> User | AnonymousUser:
+    asked = _read_with.set(request.session)
+    try:
+        return get_user(request)
+    finally:
+        _read_with.reset(asked)
 
 
 class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is untyped
@@ -47,12 +90,12 @@ class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is 
 
     def get_user(self, user_id: int) -> User | None:
         """The account unless it is locked."""
-        row = fetch_row(FIND_PERSON, {"person": user_id})
-        if row is None:
-            return None
-        user = _PERSON.make(row, 1)
-        note_administers_any(user, found=row[0])
-        return user if self.user_can_authenticate(user) else None
+        session = _read_with.get(None)
+        user = session.person if session is not None else None
+        if user is None or user.pk != user_id:
+            row = fetch_row(FIND_PERSON, {"person": user_id})
+            user = _make_person(row, 0) if row else None
+        return user if user is not None and self.user_can_authenticate(user) else None
 
     def get_all_permissions(self, user_obj: User | AnonymousUser, obj: object = None) -> set[str]:
         """What was given by hand or by group, and what comes with the role of stream admin."""

@@ -62,7 +62,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "reviewqueue.sessions.PersonMiddleware",
     "reviewqueue.middleware.refuse_large_forms",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -99,8 +99,8 @@ if REPLICA_URL := read.text("REPLICA_URL"):
 DATABASE_ROUTERS = ["routing.reading.ReplicaRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# What allauth counts: tries of a log-in, codes that were used. Every process has to see the same,
-# and a log-in needs the database anyway; without Redis nobody could try more often than with it.
+# What allauth counts: tries of a sign-in, codes that were used. Every process has to see the same,
+# and a sign-in needs the database anyway; without Redis nobody could try more often than with it.
 CACHES = {"default": {"BACKEND": "reviewqueue.shared_cache.SharedCache"}}
 
 SESSION_ENGINE = "reviewqueue.sessions"
@@ -141,7 +141,7 @@ MFA_TOTP_ISSUER = "Review Queue"
 # Whom pages are closed to until they have a second factor: "optional" is nobody.
 SECOND_FACTOR = read.one_of("SECOND_FACTOR", ("optional", "staff", "all"))
 
-# Log-in through the house's own directory, off unless it is named.
+# Sign-in through the house's own directory, off unless it is named.
 OIDC_ISSUER = read.text("OIDC_ISSUER")
 OIDC_MAKES_ACCOUNTS = read.flag("OIDC_MAKES_ACCOUNTS")
 SOCIALACCOUNT_ADAPTER = "reviewqueue.accounts.DirectoryAdapter"

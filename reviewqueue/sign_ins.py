@@ -1,4 +1,4 @@
-"""Log-ins in the log: who came, who failed, who was locked out; no password, no code, no guess.
+"""Sign-ins in the log: who came, who failed, who was locked out; no password, no code, no guess.
 
 A name that nobody has is not written down: people type passwords into the wrong field.
 """
@@ -20,7 +20,7 @@ UNKNOWN = "an unknown name"
 
 
 def watch_sign_ins() -> None:
-    """Write a line for every log-in from now on; called once, when Django is ready."""
+    """Write a line for every sign-in from now on; called once, when Django is ready."""
     user_logged_in.connect(_note_sign_in)
     user_logged_out.connect(_note_sign_out)
     user_login_failed.connect(_note_failure)

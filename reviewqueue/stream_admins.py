@@ -31,9 +31,10 @@ GIVEN_BY_HAND: Final = frozenset(
 # Where the answer of `administers_any` is kept, so that it is asked once.
 _KNOWN: Final = "_administers_any"
 
+# Of the row `person` of a statement.
 ADMINISTERS_ANY: Final = """EXISTS (
-    SELECT FROM reviewqueue_membership
-    WHERE user_id = %(person)s AND role = 'stream_admin')"""
+    SELECT FROM reviewqueue_membership AS given
+    WHERE given.user_id = person.id AND given.role = 'stream_admin')"""
 
 
 @cache

@@ -82,7 +82,7 @@ def delete_old_deliveries() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]
 def drop_ended_sessions() -> None:
-    """Forget the sessions that ran out, and the tries of log-ins that count no more."""
+    """Forget the sessions that ran out, and the tries of sign-ins that count no more."""
     dropped, expired = sessions.drop_ended_sessions(), drop_expired()
     if dropped or expired:
         logger.info("%d sessions and %d counts that ran out were dropped", dropped, expired)

@@ -1,4 +1,4 @@
-"""Addresses of log-in and account. Only what is on has one: all else of allauth answers 404."""
+"""Addresses of sign-in and account. Only what is on has one: all else of allauth answers 404."""
 
 from allauth.account import views as account_views
 from allauth.mfa.base import views as second_factor_views

@@ -151,7 +151,7 @@ SECTIONS: Final = (
             Variable(
                 "TRUSTED_PROXY_COUNT",
                 "0",
-                "How many proxies of yours add to `X-Forwarded-For`. Tries of a log-in are counted "
+                "How many proxies of yours add to `X-Forwarded-For`. Tries to sign in are counted "
                 "by the address that they tell.",
             ),
             Variable(
@@ -184,9 +184,9 @@ SECTIONS: Final = (
         ),
     ),
     Section(
-        "Log-in",
+        "Sign-in",
         (
-            Variable("SESSION_DAYS", "14", "How long somebody stays logged in."),
+            Variable("SESSION_DAYS", "14", "How long somebody stays signed in."),
             Variable(
                 "SECOND_FACTOR",
                 "optional",
@@ -196,8 +196,8 @@ SECTIONS: Final = (
             Variable(
                 "OIDC_ISSUER",
                 "",
-                "The address of a directory that people log in through, by OpenID Connect.",
-                otherwise="log-in by password only",
+                "The address of a directory that people sign in through, by OpenID Connect.",
+                otherwise="sign-in by password only",
             ),
             Variable(
                 "OIDC_CLIENT_ID",
@@ -215,7 +215,7 @@ SECTIONS: Final = (
             Variable(
                 "OIDC_NAME",
                 "",
-                "What the button at the log-in calls the directory.",
+                "What the button at the sign-in calls the directory.",
                 otherwise="its host name",
             ),
             Variable(

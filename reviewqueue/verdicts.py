@@ -20,7 +20,7 @@ from reviewqueue.grounds import find_contradiction
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import store_verdict, take_back
 from routing.events import make_event, record_event
-from routing.models import Category, Decision, Stream
+from routing.models import Category, Decision, Item, Stream
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -89,14 +89,23 @@ def check_answer(
         raise VerdictError(_("A sentence is supported or it is not; choose one."), field="kind")
 
 
-def check_grounds(answer: Answer, stream: Stream, item_id: UUID) -> None:
-    """Raises VerdictError, naming the field, where block or claims are not the sentence's."""
+def check_grounds(
+    answer: Answer, stream: Stream, item_id: UUID, *, item: Item | None = None
+) -> None:
+    """Raises VerdictError, naming the field, where block or claims are not the sentence's.
+
+    `item`: the sentence, where it has been read for many answers.
+    """
     if not stream.is_grounded:
         if answer.block or answer.off_topic or answer.claims is not None:
             raise VerdictError(_("Only a drafted sentence has blocks and claims."), field="block")
         return
     found = find_contradiction(
-        item_id=item_id, categories=answer.categories, block=answer.block, claims=answer.claims
+        item_id=item_id,
+        categories=answer.categories,
+        block=answer.block,
+        claims=answer.claims,
+        item=item,
     )
     if found is not None:
         raise VerdictError(found.message, field=found.field)

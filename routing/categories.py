@@ -6,10 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from routing.events import record_event
+from routing.ids import least_uuid7_after
 from routing.models import Category, CategoryRule, Item, KeywordRule, Policy, Stream
 from routing.policies import active_keys
 
-CLOCKS_DIFFER_MS: Final = 60_000
 RULES: Final = (CategoryRule.objects, KeywordRule.objects)
 
 
@@ -74,13 +74,7 @@ def is_in_history(category: Category) -> bool:
         return True
     if any(rules.filter(category=category).exists() for rules in RULES):
         return True
-    items = Item.objects.filter(stream_id=category.stream_id, id__gte=least_id_after(category))
+    items = Item.objects.filter(
+        stream_id=category.stream_id, id__gte=least_uuid7_after(category.id)
+    )
     return items.filter(scores__has_key=category.key).exists()
-
-
-def least_id_after(category: Category) -> UUID:
-    """Where to begin looking for what may name the category: ids sort by time of creation.
-
-    A minute before its own, for clocks that differ.
-    """
-    return UUID(int=category.id.int - (CLOCKS_DIFFER_MS << 80))

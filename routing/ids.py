@@ -5,13 +5,15 @@ rows of one batch keep its order.
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from os import urandom
 from typing import Final
 from uuid import UUID
 
 # No id is older, so whoever reckons back from a day that somebody typed need go no further.
 FIRST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Ids tell the time by the clock of whoever made them. Clocks differ and are set back, never so far.
+CLOCKS_DIFFER: Final = timedelta(minutes=10)
 
 
 def uuid7() -> UUID:
@@ -28,6 +30,16 @@ def first_uuid7(at: datetime) -> UUID:
     Before 1970 there are none, so that the range begins with the first.
     """
     return UUID(int=(max(int(at.timestamp() * 1000), 0) & (1 << 48) - 1) << 80)
+
+
+def least_uuid7_since(at: datetime) -> UUID:
+    """An id before all of what has come since, by whatever clock."""
+    return first_uuid7(max(at, FIRST_TIME) - CLOCKS_DIFFER)
+
+
+def least_uuid7_after(made: UUID) -> UUID:
+    """An id before all that were made after this one, by whatever clock."""
+    return UUID(int=made.int - (CLOCKS_DIFFER // timedelta(milliseconds=1) << 80))
 
 
 def uuid7s(count: int) -> list[UUID]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from routing.blinds import answers_hidden
 from routing.core.chain import Opinions, follow_chain
-from routing.core.evidence import EvidenceTable, stored_evidence
+from routing.core.evidence import EvidenceTable
 from routing.core.grounding import Grounding
 from routing.core.maps import FloatArray
 from routing.core.policy import Policy as PolicySpec
@@ -33,8 +33,8 @@ from routing.core.signals import (
     ScoreMatrix,
     Signals,
     compute_signals,
-    stored_matrix,
 )
+from routing.core.stored import Stored, read_stored
 from routing.models import Item
 from routing.opinions import read_opinions
 from routing.recent import RecentItems, read_recent, watched_keys
@@ -187,7 +187,7 @@ class _Reading:
     def put(
         self,
         rows: IndexArray,
-        matrix: ScoreMatrix | EvidenceTable,
+        matrix: Stored,
         unreadable: Collection[int],
         grounding: Grounding | None,
     ) -> None:
@@ -223,13 +223,9 @@ def _route(stored: RecentItems, spec: PolicySpec) -> tuple[Routes, BoolArray]:
     ), reading.kept
 
 
-def _lay_out(
-    spec: PolicySpec, items: Sequence[Item]
-) -> tuple[ScoreMatrix | EvidenceTable, Mapping[int, ScoreError]]:
+def _lay_out(spec: PolicySpec, items: Sequence[Item]) -> tuple[Stored, Mapping[int, ScoreError]]:
     """What the items bring to be decided from."""
-    if spec.grounding:
-        return stored_evidence([item.evidence for item in items])
-    return stored_matrix(spec.categories, [item.scores for item in items])
+    return read_stored(spec, [item.evidence if spec.grounding else item.scores for item in items])
 
 
 def _take_stored(stored: RecentItems, spec: PolicySpec) -> _Reading:

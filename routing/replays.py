@@ -16,10 +16,9 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from routing.core.evidence import stored_evidence
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import Opinions, RemoteAnswer, decide
-from routing.core.signals import stored_matrix
+from routing.core.stored import read_stored
 from routing.items import reason_documents
 from routing.models import Decision, Stream
 from routing.policies import published_spec
@@ -150,10 +149,9 @@ def _replay_under(policy_id: UUID, batch: Sequence[Decision]) -> Iterator[Differ
             yield _fail(decision, "remote_answer", decision.remote_answer, error)
         else:
             readable.append(decision)
-    matrix, errors = (
-        stored_evidence([each.item.evidence for each in readable])
-        if spec.grounding
-        else stored_matrix(spec.categories, [each.item.scores for each in readable])
+    matrix, errors = read_stored(
+        spec,
+        [each.item.evidence if spec.grounding else each.item.scores for each in readable],
     )
     for place, score_error in errors.items():
         yield _fail(readable[place], score_error.field, score_error.value, score_error)

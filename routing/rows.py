@@ -6,6 +6,7 @@ cost more than the database takes to answer it.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -53,22 +54,47 @@ class Columns(Generic[M]):
         return made
 
 
+@dataclass(slots=True)
+class Question:
+    """A statement whose first row is wanted, now or along with another; `row` once it was asked."""
+
+    statement: str
+    values: Mapping[str, Any]
+    row: Sequence[Any] | None = None
+    is_answered: bool = False
+
+    def answer(self) -> Sequence[Any] | None:
+        """Its first row; asked of the database unless it went along with another."""
+        if not self.is_answered:
+            self.row, self.is_answered = fetch_row(self.statement, self.values), True
+        return self.row
+
+
 def fetch_row(
     statement: str,
     values: Mapping[str, Any],
     *,
     before: tuple[str, Mapping[str, Any]] | None = None,
+    along: Question | None = None,
 ) -> Sequence[Any] | None:
     """The first row of a prepared statement, None where there is none.
 
     What stands `before` is sent along and runs first, in the same transaction; the statement sees
-    what was committed until it was through.
+    what was committed until it was through. What goes `along` runs last, and all of it takes one
+    journey to the database.
     """
-    with _cursor() as cursor, connection.connection.pipeline() if before else nullcontext():
+    together = before or along
+    with _cursor() as cursor, connection.connection.pipeline() if together else nullcontext():
         if before is not None:
             cursor.execute(*before)
         cursor.execute(statement, values)
-        row: Sequence[Any] | None = cursor.fetchone()
+        if along is None:
+            row: Sequence[Any] | None = cursor.fetchone()
+            return row
+        with _cursor() as other:
+            other.execute(along.statement, along.values)
+            row = cursor.fetchone()
+            along.row, along.is_answered = other.fetchone(), True
     return row
 
 

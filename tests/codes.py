@@ -43,6 +43,6 @@ def turn_on(client: Client) -> str:
 
 
 def sign_in(client: Client, name: str, password: str, **fields: str) -> str:
-    """Send the log-in; where it leads."""
+    """Send the sign-in; where it leads."""
     response = client.post("/accounts/login/", {"login": name, "password": password, **fields})
     return response.headers.get("Location", "")

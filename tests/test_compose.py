@@ -30,9 +30,9 @@ from reviewqueue.schedule import create_schedule
 from reviewqueue.variables import VARIABLES
 from reviewqueue.webhook_models import Delivery, Webhook
 from routing.models import Stream
+from tests.addresses import database_url
 from tests.conftest import make_body
 from tests.reviewqueue.receiver import Handler, run_receiver
-from tests.reviewqueue.test_export_items import database_url
 from tests.scenes import make_bare_stream, publish_worked_policy
 
 OURS = ("migrate", "web", "worker", "beat")

@@ -39,7 +39,7 @@ class RunRequestAdmin(ReadOnly):
         return self.has_view_permission(request)
 
     def get_urls(self) -> list[URLPattern]:
-        # An expired session sends a polling page to the log-in as a whole.
+        # An expired session sends a polling page to the sign-in as a whole.
         view = signed_in(self.admin_site.admin_view(self.progress_view))
         own = path("<uuid:request_id>/change/", view, name="calibration_runrequest_progress")
         return [own, *super().get_urls()]

@@ -36,7 +36,7 @@ from reviewqueue.pictures import let_pictures_in
 from reviewqueue.run_requests import RunUnderWayError, find_under_way, request_run
 from routing.admin import StreamAdmin
 from routing.admin.streams import CategoryFormSet, CategoryInline, FixedKeyForm
-from routing.categories import least_id_after
+from routing.ids import least_uuid7_after
 from routing.models import Category, Stream
 from routing.policies import NoPolicyError
 
@@ -73,7 +73,7 @@ class JudgedCategoryFormSet(CategoryFormSet):
         """Whether a policy, an item or something that a person said refers to the category."""
         named = {
             "stream_id": category.stream_id,
-            "id__gte": least_id_after(category),
+            "id__gte": least_uuid7_after(category.id),
             "categories__contains": [category.key],
         }
         return (

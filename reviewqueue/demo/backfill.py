@@ -123,7 +123,7 @@ def _is_worked(midnight: datetime, now: datetime) -> bool:
 
 
 def create_simulated_people(stream: Stream) -> dict[str, list[User]]:
-    """The simulated people of a stream by the queue they work; nobody can log in as them."""
+    """The simulated people of a stream by the queue they work; nobody can sign in as them."""
     reviewers = [_create_person(stream, name, Membership.Role.REVIEWER) for name in REVIEWERS]
     return {
         **dict.fromkeys((Queue.HOLD, Queue.FLAGGED, Queue.AUDIT), reviewers),

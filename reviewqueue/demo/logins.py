@@ -29,7 +29,7 @@ _LOCK = 7_316_023
 _CONSONANTS = "bdfghjklmnprstvz"
 _VOWELS = "aeiou"
 # These passwords are random, so guessing has no short cut that a slow hash would have to close.
-# The first log-in replaces the hash by one of the full length.
+# The first sign-in replaces the hash by one of the full length.
 _ITERATIONS = 50_000
 
 

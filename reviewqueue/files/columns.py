@@ -11,17 +11,22 @@ from reviewqueue.refusals import ProblemError
 from reviewqueue.strict_json import parse_json
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_WHOLE: Final = re.compile(r"[+-]?\d{1,6}")
+_WHOLE: Final = re.compile(r"[+-]?\d{1,7}")
 # Between several categories of one cell; no key holds it.
 BETWEEN: Final = "|"
 JSON_FIELDS: Final = ("payload", "scores", "signals", "secondary", "metadata")
-TEXT_FIELDS: Final = ("external_id", "model_version", "due_at")
-FIELDS: Final = (*TEXT_FIELDS, "text", "priority", "truth", *JSON_FIELDS)
+LIST_FIELDS: Final = ("blocks", "claims")
+TEXT_FIELDS: Final = ("external_id", "model_version", "due_at", "draft", "retry_of")
+FIELDS: Final = (
+    *(*TEXT_FIELDS, "text", "priority", "position", "truth"),
+    *(*JSON_FIELDS, *LIST_FIELDS),
+)
 PARTS: Final[Mapping[str, str]] = {
     "payload.": "payload",
     "metadata.": "metadata",
     "score.": "scores",
     "secondary.": "secondary",
+    "signal.": "signals",
 }
 _TOLD_PARTS: Final = ("decision.", "label.", "verdict.")
 
@@ -49,7 +54,8 @@ def name_fields(header: Sequence[str], given: Mapping[str, str]) -> list[str]:
     """The field of each column: by `given` (column to field, empty to ignore), else its name.
 
     Raises:
-        FileError: a column is unknown or comes twice, or there are no ids or no scores.
+        FileError: a column is unknown or comes twice, or there are no ids or neither scores nor
+            blocks.
     """
     columns = [name.strip() for name in header]
     missing = [name for name in given if name not in columns]
@@ -69,8 +75,11 @@ def name_fields(header: Sequence[str], given: Mapping[str, str]) -> list[str]:
         raise FileError(
             f"There is no column external_id; say which it is, such as id=external_id{WHERE}."
         )
-    if not any(field == "scores" or field.startswith("score.") for field in told):
-        raise FileError("There is no column of scores; name them score.CATEGORY.")
+    if not any(field in ("scores", "blocks") or field.startswith("score.") for field in told):
+        raise FileError(
+            "There is no column of scores; name them score.CATEGORY, or name one blocks if these "
+            "are drafted sentences."
+        )
     return fields
 
 
@@ -109,8 +118,7 @@ def read_row(fields: Sequence[str], cells: Sequence[str]) -> dict[str, object]:
         head, dot, name = field.partition(".")
         if dot:
             into = PARTS[head + dot]
-            is_score = into in ("scores", "secondary")
-            parts.setdefault(into, {})[name] = _number(field, text) if is_score else text
+            parts.setdefault(into, {})[name] = _PART_READERS.get(into, _text)(field, text)
         elif field in JSON_FIELDS:
             parts.setdefault(field, {}).update(_object(field, text))
         elif field == "text":
@@ -141,6 +149,11 @@ def _number(field: str, text: str) -> object:
     return float(text)
 
 
+def _count_or_number(field: str, text: str) -> object:
+    """A whole number stays one, as a signal that counts something is posted."""
+    return int(text) if _WHOLE.fullmatch(text.strip()) else _number(field, text)
+
+
 def _whole(field: str, text: str) -> object:
     if not _WHOLE.fullmatch(text.strip()):
         raise ProblemError(
@@ -155,18 +168,38 @@ def _keys(field: str, text: str) -> object:  # noqa: ARG001 - as the others
 
 
 def _object(field: str, text: str) -> dict[str, object]:
-    try:
-        parsed = parse_json(text.encode("utf-8", "surrogatepass"))
-    except ProblemError as problem:
-        detail = f"{field} is no JSON: {problem.detail}"
-        raise ProblemError("malformed", detail, field=field) from problem
+    parsed = _json(field, text)
     if not isinstance(parsed, dict):
         detail = f'{field} is no JSON object; write it such as {{"a": 1}}.'
         raise ProblemError("invalid", detail, field=field, value=text)
     return parsed
 
 
+def _array(field: str, text: str) -> object:
+    parsed = _json(field, text)
+    if not isinstance(parsed, list):
+        detail = f'{field} is no JSON array; write it such as [{{"text": "..."}}].'
+        raise ProblemError("invalid", detail, field=field, value=text)
+    return parsed
+
+
+def _json(field: str, text: str) -> object:
+    try:
+        return parse_json(text.encode("utf-8", "surrogatepass"))
+    except ProblemError as problem:
+        detail = f"{field} is no JSON: {problem.detail}"
+        raise ProblemError("malformed", detail, field=field) from problem
+
+
 _READERS: Final[Mapping[str, Callable[[str, str], object]]] = {
     "priority": _whole,
+    "position": _whole,
     "truth": _keys,
+    "blocks": _array,
+    "claims": _array,
+}
+_PART_READERS: Final[Mapping[str, Callable[[str, str], object]]] = {
+    "scores": _number,
+    "secondary": _number,
+    "signals": _count_or_number,
 }

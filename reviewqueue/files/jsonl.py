@@ -96,14 +96,15 @@ def plain_body(parsed: dict[str, object]) -> dict[str, object]:
     """The object without what an export tells beside the item.
 
     Raises:
-        ProblemError: the export had left the scores out, or there are a text and a payload.
+        ProblemError: the export had left scores or signals out, or there are text and payload.
     """
-    if parsed.get("blind") is True and parsed.get("scores") is None:
+    needed = "signals" if "blocks" in parsed else "scores"
+    if parsed.get("blind") is True and parsed.get(needed) is None:
         raise ProblemError(
             "invalid",
-            "scores were left out, since the item was to be judged blind; "
+            f"{needed} were left out, since the item was to be judged blind; "
             "export it again once it is judged, or with --include-blind.",
-            field="scores",
+            field=needed,
         )
     body = {key: value for key, value in parsed.items() if key not in TOLD_FIELDS}
     if body.get("truth", ...) is None:

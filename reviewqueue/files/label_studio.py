@@ -144,7 +144,8 @@ def _read_task(task: object, names: Mapping[str, str]) -> dict[str, object]:
         if isinstance(payload, dict)
         else {key: value for key, value in data.items() if key != "external_id"}
     )
-    if "scores" not in body:
+    # The prediction of an exported sentence says what was decided, and no scores of it.
+    if "scores" not in body and "blocks" not in body:
         predictions = _list(found.get("predictions"), "predictions")
         if predictions:
             if isinstance(predictions[0], int):  # as Label Studio's plain export has them

@@ -59,42 +59,34 @@ def _panel(
     return {
         "width": WIDTH,
         "height": ROW * len(names),
-        "layer": [
-            {
-                "data": {"values": [{"name": name} for name in names]},
-                "mark": {"type": "rule", "color": INKS["grid"]},
-                "encoding": {"y": y},
-            },
-            {
-                "data": {"values": values},
-                "mark": {"type": "rule", "strokeWidth": 2, "color": INKS["bar"]},
-                "encoding": {"y": y, "x": {"field": "low", **share}, "x2": {"field": "high"}},
-            },
-            {
-                "data": {"values": values},
-                "mark": {
-                    "type": "point",
-                    "filled": True,
-                    "size": 60,
-                    "opacity": 1,
-                    "color": INKS["text"],
-                },
-                "encoding": {"y": y, "x": {"field": "value", **share}},
-            },
-            {
-                "data": {"values": values},
-                "mark": {
-                    "type": "text",
-                    "align": "left",
-                    "dx": 6,
-                    "dy": -6,
-                    "color": INKS["text-2"],
-                },
-                "encoding": {
-                    "y": y,
-                    "x": {"field": "value", **share},
-                    "text": {"field": "count"},
-                },
-            },
-        ],
+        "layer": [_draw_rows(names, y), *_draw_rates(values, y, share)],
     }
+
+
+def _draw_rows(names: Sequence[str], y: Document) -> Document:
+    """A line a person, those without a rate included."""
+    return {
+        "data": {"values": [{"name": name} for name in names]},
+        "mark": {"type": "rule", "color": INKS["grid"]},
+        "encoding": {"y": y},
+    }
+
+
+def _draw_rates(values: Sequence[Document], y: Document, share: Document) -> list[Document]:
+    """Interval, point and count of each."""
+    point = {"type": "point", "filled": True, "size": 60, "opacity": 1, "color": INKS["text"]}
+    count = {"type": "text", "align": "left", "dx": 6, "dy": -6, "color": INKS["text-2"]}
+    at = {"y": y, "x": {"field": "value", **share}}
+    return [
+        {
+            "data": {"values": values},
+            "mark": {"type": "rule", "strokeWidth": 2, "color": INKS["bar"]},
+            "encoding": {"y": y, "x": {"field": "low", **share}, "x2": {"field": "high"}},
+        },
+        {"data": {"values": values}, "mark": point, "encoding": at},
+        {
+            "data": {"values": values},
+            "mark": count,
+            "encoding": {**at, "text": {"field": "count"}},
+        },
+    ]

@@ -18,6 +18,7 @@ from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.neighbours import Neighbour, find_neighbours, may_see_neighbours
 from reviewqueue.payloads import Paper, read_item, read_title
 from reviewqueue.pictures import draw_in_stream
+from reviewqueue.views.given_grounds import word_grounds
 from reviewqueue.views.progress import read_labels_of, word_answer
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.models import Stream
@@ -30,13 +31,17 @@ VERY_BY_SCORES: Final = 0.98
 
 @dataclass(frozen=True, slots=True)
 class AlikeLine:
-    """One neighbour: what it is, what was answered and when, and how alike it is in words."""
+    """One neighbour: what it is, what was answered and when, and how alike it is in words.
+
+    `grounds`: what the answer on a drafted sentence rests on.
+    """
 
     external_id: str
     paper: Paper
     excerpt: str
     picture: str
     answer: str
+    grounds: tuple[str, ...]
     at: datetime
     likeness: str
 
@@ -74,6 +79,7 @@ def _draw_line(found: Neighbour, stream: Stream, label_of: Callable[[str], str])
         excerpt=excerpt_of(paper),
         picture=paper.picture,
         answer=word_answer(found.verdict, label_of),
+        grounds=word_grounds(found.verdict, found.item),
         at=found.verdict.answered_at,
         likeness=_word_likeness(found),
     )

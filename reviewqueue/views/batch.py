@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from reviewqueue.access import queues_workable_by
+from reviewqueue.batch_answers import machine_answer
 from reviewqueue.batch_claims import (
     claim_again,
     claim_batch,
@@ -28,7 +29,6 @@ from reviewqueue.batches import (
     BatchError,
     BatchResult,
     confirm_batch,
-    machine_answer,
     undo_batch,
 )
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
@@ -37,7 +37,6 @@ from reviewqueue.pictures import draw_in_stream
 from reviewqueue.verdicts import Answer, LateVerdictError, UndoWindowPassedError
 from reviewqueue.views.answer_form import read_lease
 from reviewqueue.views.batch_form import (
-    RowEntry,
     TableEntry,
     entry_of,
     name_categories,
@@ -46,7 +45,7 @@ from reviewqueue.views.batch_form import (
 )
 from reviewqueue.views.batch_table import Table, draw_table, word_result
 from reviewqueue.views.in_hand import workable_stream
-from reviewqueue.views.progress import Progress, read_surroundings
+from reviewqueue.views.progress import Progress, ask_for_surroundings, read_surroundings
 from reviewqueue.views.screens import EmptyQueue, QueueName, name_queue, offer_next
 from reviewqueue.views.waiting import (
     COUNTED_UP_TO,
@@ -122,6 +121,7 @@ def confirm(request: PersonRequest, stream_key: str) -> HttpResponse:
             confirmed=entry.confirmed(),
             corrections=corrections,
             left=entry.left(),
+            blocks=entry.blocks(),
             active_ms=entry.active_ms,
         )
     except LateVerdictError:
@@ -226,6 +226,7 @@ def _answer_late(
         confirmed=entry.confirmed(),
         corrections=corrections,
         left=entry.left(),
+        blocks=entry.blocks(),
     )
     if result is not None:
         return _go_on(request, stream, result, with_today=entry.with_today)
@@ -321,6 +322,8 @@ def _screen(
     if table is None:
         empty = _word_empty(stream, waiting, singles, offer_next(stream, counts, but=FLAGGED))
         announcement = ". ".join(part for part in (told, notice, empty.heading) if part)
+    asked = ask_for_surroundings(user=user, stream=stream)
+    around = read_surroundings(stream=stream, queue=FLAGGED, asked=asked)
     return BatchScreen(
         stream=stream,
         queue=name_queue(FLAGGED),
@@ -329,7 +332,7 @@ def _screen(
         announcement=announcement,
         waiting=waiting,
         with_today=with_today,
-        progress=read_surroundings(user=user, stream=stream, queue=FLAGGED).progress,
+        progress=around.progress,
         last=_read_last(user, stream),
         table=table,
         empty=empty,
@@ -383,7 +386,7 @@ def _read_last(user: "User", stream: Stream) -> LastTable | None:
 
 
 def _confirms(verdict: Verdict) -> bool:
-    return entry_of(verdict, machine_answer(verdict.task.decision)) == RowEntry()
+    return entry_of(verdict, machine_answer(verdict.task.decision)).confirm
 
 
 def _show(request: PersonRequest, screen: BatchScreen, *, status: int = 200) -> HttpResponse:

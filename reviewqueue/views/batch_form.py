@@ -23,11 +23,16 @@ MOST_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class RowEntry:
-    """What was chosen for one row: confirmed, or else `answer`; a name in `other` beats it."""
+    """What was chosen for one row: confirmed, or else `answer`; a name in `other` beats it.
+
+    `block` supports a confirmed sentence: its id, "" for none in particular, None while nothing was
+    said.
+    """
 
     confirm: bool = True
     answer: str = LEAVE
     other: str = ""
+    block: str | None = None
     error: str = ""
 
     @property
@@ -47,6 +52,14 @@ class TableEntry:
     def confirmed(self) -> list[UUID]:
         return [task_id for task_id, row in self.rows.items() if row.confirm]
 
+    def blocks(self) -> dict[UUID, str]:
+        """The blocks that were named, by task id."""
+        return {
+            task_id: row.block
+            for task_id, row in self.rows.items()
+            if row.confirm and row.block is not None
+        }
+
     def left(self) -> list[UUID]:
         return [task_id for task_id, row in self.rows.items() if row.is_left]
 
@@ -60,11 +73,21 @@ class TableEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Offered:
+    """An active category as it is offered for typing; it is found by its definition too."""
+
+    key: str
+    name: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """Active categories as they are offered for typing, by key, and the keys that are meant."""
 
     shown: Mapping[str, str]
     keys: Mapping[str, str]
+    offered: tuple[Offered, ...]
 
     def find(self, typed: str) -> str | None:
         """The category that was typed by name or by key; None if there is no such."""
@@ -82,7 +105,10 @@ def name_categories(categories: Sequence[Category]) -> Names:
         for category in active
     }
     keys = {_plain(key): key for key in shown} | {_plain(name): key for key, name in shown.items()}
-    return Names(shown, keys)
+    offered = tuple(
+        Offered(category.key, shown[category.key], category.definition) for category in active
+    )
+    return Names(shown, keys, offered)
 
 
 def read_table(posted: QueryDict) -> TableEntry:
@@ -93,6 +119,7 @@ def read_table(posted: QueryDict) -> TableEntry:
             confirm=text in confirmed,
             answer=posted.get(f"answer-{text}", LEAVE),
             other=posted.get(f"other-{text}", "").strip(),
+            block=posted.get(f"block-{text}"),
         )
         for text in posted.getlist("row")
         if (task_id := _read_id(text)) is not None
@@ -129,7 +156,9 @@ def entry_of(verdict: Verdict, machine: str) -> RowEntry:
     if verdict.kind == Kind.NONE_FITS:
         return RowEntry(confirm=False, answer=NONE_FITS)
     key = verdict.categories[0] if verdict.categories else ""
-    return RowEntry() if key == machine else RowEntry(confirm=False, answer=f"{PICKED}{key}")
+    if key == machine:
+        return RowEntry(block=verdict.block)
+    return RowEntry(confirm=False, answer=f"{PICKED}{key}")
 
 
 def _plain(text: str) -> str:

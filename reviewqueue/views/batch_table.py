@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from reviewqueue.batches import machine_answer
+from reviewqueue.batch_answers import machine_answer
 from reviewqueue.blocks import Block
+from reviewqueue.marks import Piece
 from reviewqueue.models import ReviewTask
 from reviewqueue.payloads import read_item
 from reviewqueue.views.answer_panel import is_calibrated
@@ -19,7 +20,7 @@ from reviewqueue.views.badges import SHOWN_APART, Grounds, describe_grounds
 from reviewqueue.views.batch_form import PICKED, Names, RowEntry, name_categories
 from reviewqueue.views.items import address_of
 from reviewqueue.views.reason_chips import ReasonChip, percent_apart, word_reason
-from reviewqueue.views.sentence_sheet import Source, draw_cited
+from reviewqueue.views.sentence_sheet import Source, draw_sentence, draw_sources
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.core.grounding import ANSWERS
 from routing.models import Category, Decision, Item, Stream
@@ -45,7 +46,9 @@ class Row:
 
     `address`: the item's own page.
     `source`: whose second opinion is acted on, if it is not the item's own scores.
-    `grounds`, `cited`: of a drafted sentence, what it rests on and the block that it cites.
+    `sentence`, `grounds`, `sources`: of a drafted sentence, its text with the numbers that stand in
+    no block, what it rests on, and its best blocks, of which the cited one is chosen unless
+    something else was said.
     """
 
     id: UUID
@@ -63,8 +66,9 @@ class Row:
     second: Alternative | None
     alternatives: tuple[Alternative, ...]
     reasons: tuple[ReasonChip, ...]
+    sentence: tuple[Piece, ...]
     grounds: Grounds | None
-    cited: Source | None
+    sources: tuple[Source, ...]
     opened_at: datetime
     due_at: datetime
     overdue: bool
@@ -213,8 +217,9 @@ def _draw_row(
         second=alternatives[0] if alternatives else None,
         alternatives=alternatives,
         reasons=_word_reasons(decision, label_of),
+        sentence=draw_sentence(item, decision) if stream.is_grounded else (),
         grounds=describe_grounds(decision, policy.grounding) if policy.grounding else None,
-        cited=draw_cited(item, decision) if stream.is_grounded else None,
+        sources=draw_sources(item, decision, chosen=entry.block) if stream.is_grounded else (),
         opened_at=task.opened_at,
         due_at=task.due_at,
         overdue=task.due_at < timezone.now(),

@@ -14,11 +14,12 @@ from django.views.decorators.http import require_safe
 
 from reviewqueue.access import may_ask_for_retries, streams_visible_to
 from reviewqueue.drafts import DraftedSentence, list_drafts, read_draft
+from reviewqueue.grounds import cited_block
 from reviewqueue.htmx import PersonRequest, respond, signed_in
 from reviewqueue.views.answer_panel import Machine, describe_machine
 from reviewqueue.views.badges import Badge, draw_badge
 from reviewqueue.views.given_grounds import title_of_block
-from reviewqueue.views.sentence_sheet import Sheet, cited_block, draw_sheet, word_sentence
+from reviewqueue.views.sentence_sheet import Sheet, draw_sheet, word_sentence
 from routing.models import Item, Stream
 from routing.policies import published_spec
 

@@ -15,7 +15,7 @@ from reviewqueue.models import Verdict
 from reviewqueue.payloads import read_title
 from reviewqueue.views.waiting import count_in_words, count_left
 from routing.models import Category, Item, Stream
-from routing.rows import Columns, fetch_row
+from routing.rows import Columns, Question
 from routing.taxonomies import TAXONOMY_MARK, Taxonomy, taxonomy_as_of
 
 if TYPE_CHECKING:
@@ -124,16 +124,21 @@ SURROUNDINGS: Final = f"""
 """  # noqa: S608 - the columns of our own models
 
 
-def read_surroundings(*, user: "User", stream: Stream, queue: str) -> Surroundings:
-    """What stands around a task or an empty queue: how far `user` has come, and the categories.
+def ask_for_surroundings(*, user: "User", stream: Stream) -> Question:
+    """What `read_surroundings` reads, not asked yet."""
+    now = timezone.now()
+    return Question(
+        SURROUNDINGS, {"user": user.pk, "stream": stream.id, "now": now, "gap": SITTING_GAP}
+    )
+
+
+def read_surroundings(*, stream: Stream, queue: str, asked: Question) -> Surroundings:
+    """What stands around a task or an empty queue: how far somebody has come, and the categories.
 
     This sitting is what was answered in the stream without a pause of half an hour.
     """
-    found = fetch_row(
-        SURROUNDINGS,
-        {"user": user.pk, "stream": stream.id, "now": timezone.now(), "gap": SITTING_GAP},
-    )
-    mark, done, middle, predicted, *row = found or ()  # one row, also without any verdict
+    # One row, also without any verdict.
+    mark, done, middle, predicted, *row = asked.answer() or ()
     taxonomy = taxonomy_as_of(stream.id, mark)
     last = None
     if predicted is not None:

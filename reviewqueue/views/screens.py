@@ -14,6 +14,7 @@ from reviewqueue.access import queues_workable_by
 from reviewqueue.agreements import word_recent_agreement
 from reviewqueue.claims import SKIP_REST, claim_next
 from reviewqueue.escalations import PassedOn, read_passed_on
+from reviewqueue.grounds import cited_block
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.payloads import Paper, read_item
 from reviewqueue.views.answer_form import Entry
@@ -23,12 +24,18 @@ from reviewqueue.views.answer_panel import (
     arrange_choices,
     describe_machine,
 )
-from reviewqueue.views.progress import LastVerdict, Progress, read_surroundings
-from reviewqueue.views.sentence_sheet import Sheet, cited_block, draw_sheet
+from reviewqueue.views.progress import (
+    LastVerdict,
+    Progress,
+    ask_for_surroundings,
+    read_surroundings,
+)
+from reviewqueue.views.sentence_sheet import Sheet, draw_sheet
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
 from routing.models import Item, Stream
 from routing.policies import published_spec
+from routing.rows import Question
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -133,19 +140,29 @@ def name_queue(key: str) -> QueueName:
 
 def show_next(*, user: "User", stream: Stream, queue: str, taking_up: bool = False) -> Screen:
     """Claim the next task of the queue, or keep the one in hand, and show it."""
-    task = claim_next(user=user, stream=stream, queue=queue, taking_up=taking_up)
+    asked = ask_for_surroundings(user=user, stream=stream)
+    task = claim_next(user=user, stream=stream, queue=queue, taking_up=taking_up, along=asked)
     if task is None:
-        return _show_empty(user=user, stream=stream, queue=queue)
-    return show_task(user=user, task=task)
+        return _show_empty(user=user, stream=stream, queue=queue, asked=asked)
+    return show_task(user=user, task=task, asked=asked)
 
 
 def show_task(
-    *, user: "User", task: ReviewTask, entry: Entry | None = None, late: str = ""
+    *,
+    user: "User",
+    task: ReviewTask,
+    entry: Entry | None = None,
+    late: str = "",
+    asked: Question | None = None,
 ) -> Screen:
-    """Show a task (with its item, decision and stream) and what was entered so far."""
+    """Show a task (with its item, decision and stream) and what was entered so far.
+
+    `asked`: what stands around it, where that was asked for already.
+    """
     stream, item, decision = task.stream, task.item, task.decision
     policy = published_spec(decision.policy_id)
-    around = read_surroundings(user=user, stream=stream, queue=task.queue)
+    asked = asked or ask_for_surroundings(user=user, stream=stream)
+    around = read_surroundings(stream=stream, queue=task.queue, asked=asked)
     taxonomy = around.taxonomy
     blind = task.blind
     machine = None
@@ -201,7 +218,8 @@ def show_ahead(*, user: "User", task: ReviewTask) -> Screen:
 
 def show_bar(*, user: "User", stream: Stream, queue: str) -> Screen:
     """What stands in the status bar alone, for a page that shows its task already."""
-    return _without_task(user=user, stream=stream, queue=queue)
+    asked = ask_for_surroundings(user=user, stream=stream)
+    return _without_task(stream=stream, queue=queue, asked=asked)
 
 
 def with_notice(screen: Screen, notice: str) -> Screen:
@@ -295,18 +313,18 @@ def _announce(paper: Paper, machine: Machine | None, answers: Sequence[GivenAnsw
     }
 
 
-def _show_empty(*, user: "User", stream: Stream, queue: str) -> Screen:
+def _show_empty(*, user: "User", stream: Stream, queue: str, asked: Question) -> Screen:
     empty = offer_other_queue(user=user, stream=stream, name=name_queue(queue))
     if queue == Queue.ADJUDICATION:
         agreement = word_recent_agreement(stream=stream, at=timezone.now())
         empty = replace(empty, agreement=agreement)
-    screen = _without_task(user=user, stream=stream, queue=queue)
+    screen = _without_task(stream=stream, queue=queue, asked=asked)
     announcement = f"{empty.heading}. {empty.words}"
     return replace(screen, title=empty.heading, announcement=announcement, empty=empty)
 
 
-def _without_task(*, user: "User", stream: Stream, queue: str) -> Screen:
-    around = read_surroundings(user=user, stream=stream, queue=queue)
+def _without_task(*, stream: Stream, queue: str, asked: Question) -> Screen:
+    around = read_surroundings(stream=stream, queue=queue, asked=asked)
     return Screen(
         stream=stream,
         queue=name_queue(queue),

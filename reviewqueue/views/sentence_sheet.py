@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from reviewqueue.addresses import Address, read_address
+from reviewqueue.grounds import cited_block
 from reviewqueue.marks import (
     MISSING,
     Mark,
@@ -104,7 +105,7 @@ def draw_sheet(
     first = _arrange(item, blocks[:SHOWN_FIRST], decision)
     further = _arrange(item, blocks[SHOWN_FIRST:], decision)
     return Sheet(
-        sentence=cut_pieces(word_sentence(item), [] if item.erased_at else _find_missing(decision)),
+        sentence=draw_sentence(item, decision),
         badge=None if decision is None else draw_badge(decision),
         first=tuple(
             _draw_source(one, item, decision, chosen=block, hotkey=key)
@@ -119,16 +120,20 @@ def draw_sheet(
     )
 
 
-def cited_block(item: Item) -> str | None:
-    """The id of the block that the machine cites; None without any."""
-    blocks = rank_blocks(item.blocks or ())
-    return str(blocks[0]["id"]) if blocks else None
+def draw_sentence(item: Item, decision: Decision | None) -> tuple[Piece, ...]:
+    """The sentence with the numbers marked that the decision found in no block."""
+    return cut_pieces(word_sentence(item), [] if item.erased_at else _find_missing(decision))
 
 
-def draw_cited(item: Item, decision: Decision) -> Source | None:
-    """The block that the machine cites; None without any."""
-    blocks = rank_blocks(item.blocks or ())
-    return _draw_source(blocks[0], item, decision) if blocks else None
+def draw_sources(item: Item, decision: Decision, *, chosen: str | None) -> tuple[Source, ...]:
+    """The best blocks, the cited one first; that one is chosen while nothing was said (None)."""
+    if chosen is None:
+        chosen = cited_block(item)
+    blocks = rank_blocks(item.blocks or ())[:SHOWN_FIRST]
+    return tuple(
+        _draw_source(block, item, decision, chosen=chosen, hotkey=key)
+        for block, key in zip(blocks, BLOCK_KEYS, strict=False)
+    )
 
 
 def word_sentence(item: Item) -> str:

@@ -117,7 +117,9 @@ def watch(request: PersonRequest, stream_key: str) -> HttpResponse:
         "older": _address(stream, chosen, page.older) if page.older else "",
         "newest": _address(stream, chosen),
         "everything": _address(stream, {}),
-        "empty": None if lines or form.errors else _word_empty(categories, chosen, before, page),
+        "empty": None
+        if lines or form.errors
+        else _word_empty(stream, categories, chosen, before, page),
         "announcement": _announce(lines, page),
     }
     return draw_in_stream(
@@ -174,11 +176,21 @@ def _address(stream: Stream, chosen: Mapping[str, str], before: UUID | None = No
 
 
 def _word_empty(
+    stream: Stream,
     categories: Sequence[WatchedCategory],
     chosen: Mapping[str, str],
     before: UUID | None,
     page: WatchPage,
 ) -> Emptiness:
+    if stream.is_grounded:
+        return Emptiness(
+            _("Drafted sentences are not watched"),
+            _(
+                "A watch level is about the scores of several categories, and a sentence has none. "
+                "What its confidence cannot see, an old source or a number without one, is "
+                "warned of beside the sentence."
+            ),
+        )
     if not categories:
         return Emptiness(
             _("No category of this stream is watched"),

@@ -7,12 +7,12 @@
   const TYPING = "input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]";
   const DRAFT = "batch-draft";
   const fill = (words, n) => words.replace("{n}", String(n));
-  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().trim();
   const form = () => document.getElementById("batch");
   const rows = () => [...document.querySelectorAll("#batch [data-row]")];
   const tick = (row) => row.querySelector("input[name=confirm]");
   const other = (row) => row.querySelector(".pick-other input");
   const radios = (row) => [...row.querySelectorAll("[data-digit]")];
+  const blocks = (row) => [...row.querySelectorAll("[data-block]")];
   let place = -1;
 
   function state(row) {
@@ -42,9 +42,15 @@
 
   function keep() {
     const draft = {};
-    for (const row of rows().filter((each) => !tick(each).checked)) {
-      const chosen = radios(row).find((radio) => radio.checked);
-      draft[tick(row).value] = { answer: chosen ? chosen.value : "", other: other(row).value };
+    for (const row of rows()) {
+      const kept = {};
+      const source = blocks(row).find((radio) => radio.checked);
+      if (source && source.dataset.cited === undefined) kept.block = source.value;
+      if (!tick(row).checked) {
+        const chosen = radios(row).find((radio) => radio.checked);
+        Object.assign(kept, { answer: chosen ? chosen.value : "", other: other(row).value });
+      }
+      if (Object.keys(kept).length) draft[tick(row).value] = kept;
     }
     try { window.sessionStorage.setItem(DRAFT, JSON.stringify(draft)); } catch (refused) { /* no storage */ }
   }
@@ -93,24 +99,23 @@
     focusRow(row);
   }
 
-  // Words in any order; what begins with them goes before what holds them.
-  function bestOption(typed) {
-    const asked = plain(typed).split(/\s+/).filter(Boolean);
-    let best = "";
-    let bestRank = 0;
-    for (const option of document.getElementById("every-category").options) {
-      const label = `${plain(option.value)} ${plain(option.dataset.name).replace(/[_\-./]/g, " ")}`;
-      if (!asked.length || !asked.every((word) => label.includes(word))) continue;
-      const rank = plain(option.value) === asked.join(" ") ? 3 : label.startsWith(asked[0]) ? 2 : 1;
-      if (rank > bestRank) [best, bestRank] = [option.value, rank];
-    }
-    return best;
+  // A source that is chosen supports the sentence, so that the row is confirmed by it.
+  function pickSource(row, source) {
+    source.checked = true;
+    takeOut(row, false);
+  }
+
+  function pickDigit(row, digit) {
+    const source = blocks(row).find((each) => each.dataset.block === digit);
+    if (!source) return pick(row, digit);
+    pickSource(row, source);
+    return focusRow(row);
   }
 
   function settleOther(row) {
     const field = other(row);
     const typed = field.value.trim();
-    const found = typed && bestOption(typed);
+    const found = typed && another.best(typed);
     if (found) field.value = found;
     const known = !typed || Boolean(found);
     field.setAttribute("aria-invalid", String(!known));
@@ -127,7 +132,7 @@
     "/": (row) => { takeOut(row, true); other(row).focus(); other(row).select(); },
     o: (row) => { const item = row.querySelector("[data-item]"); item.open = !item.open; },
     n: (row) => pick(row, "n"), l: (row) => pick(row, "l"),
-    1: (row) => pick(row, "1"), 2: (row) => pick(row, "2"), 3: (row) => pick(row, "3"), 4: (row) => pick(row, "4"),
+    ...Object.fromEntries([..."123450"].map((digit) => [digit, (row) => pickDigit(row, digit)])),
   };
 
   function inOther(event) {
@@ -164,6 +169,7 @@
     const row = event.target.closest("#batch [data-row]");
     if (!row) return;
     if (event.target.matches("[data-digit]")) other(row).value = "";
+    if (event.target.matches("[data-block]")) pickSource(row, event.target);
     if (event.target.matches(".pick-other input")) settleOther(row);
     changed();
   });
@@ -189,6 +195,8 @@
     for (const row of rows()) {
       const kept = draft[tick(row).value];
       if (!kept) continue;
+      for (const radio of blocks(row)) if (radio.value === kept.block) radio.checked = true;
+      if (kept.answer === undefined) continue;
       tick(row).checked = false;
       for (const radio of radios(row)) radio.checked = radio.value === kept.answer;
       other(row).value = kept.other;

@@ -25,7 +25,10 @@ const settings = {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open]");
     if (opener) document.getElementById(opener.dataset.open).showModal();
-    if (event.target.closest("[data-close-notice]")) connection.hidden = true;
+    if (event.target.closest("[data-close-notice]")) {
+      connection.hidden = true;
+      focusPlace(document);
+    }
     if (event.target instanceof HTMLDialogElement) event.target.close();
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
@@ -59,6 +62,11 @@ const settings = {
     });
   }
 
+  function focusPlace(within) {
+    const heading = within.querySelector("[data-focus-first]") || within.querySelector("[data-focus]");
+    if (heading) heading.focus({ preventScroll: true });
+  }
+
   // The status bar alone follows an item that was shown ahead: told over it, what became of the
   // one before would be all that is heard.
   function announce(swapped) {
@@ -74,14 +82,13 @@ const settings = {
     if (work.dataset.announce !== undefined) live.textContent = announce(work);
     if (work.id !== "work") return;
     if (work.dataset.title) document.title = document.title.replace(/^.*(?= · )/s, () => work.dataset.title);
-    const heading = work.querySelector("[data-focus-first]") || work.querySelector("[data-focus]");
-    if (heading) heading.focus({ preventScroll: true });
+    focusPlace(work);
     if (window.scrollY) window.scrollTo(0, 0);
   });
 
   // A button says that it works only when the answer takes longer than a blink.
   document.addEventListener("htmx:beforeRequest", (event) => {
-    connection.hidden = true;
+    if (event.detail.elt.id !== "lease") connection.hidden = true;
     busy = event.detail.requestConfig.triggeringEvent?.submitter || null;
     window.clearTimeout(busyTimer);
     busyTimer = window.setTimeout(() => busy && busy.setAttribute("aria-busy", "true"), 300);
@@ -92,14 +99,17 @@ const settings = {
     busy = null;
   });
 
+  // The one voice tells it too: what it said last is the screen that has just gone away again.
   function say(what) {
-    for (const line of connection.querySelectorAll("[data-says]")) line.hidden = line.dataset.says !== what;
+    for (const line of connection.querySelectorAll("[data-says]")) {
+      line.hidden = line.dataset.says !== what;
+      if (!line.hidden) live.textContent = line.textContent;
+    }
     connection.hidden = false;
   }
   document.addEventListener("htmx:sendError", () => say("offline"));
   document.addEventListener("htmx:timeout", () => say("offline"));
-  document.addEventListener("htmx:responseError", (event) => {
-    // The form's token is one of a session that ended: sent again it would be refused again.
-    say(event.detail.xhr.status === 403 ? "signed" : "error");
-  });
+  // At 403 the form's token is one of a session that ended: sent again it would be refused again.
+  const SAYS = { 403: "signed", 429: "many" };
+  document.addEventListener("htmx:responseError", (event) => say(SAYS[event.detail.xhr.status] || "error"));
 })();

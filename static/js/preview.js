@@ -9,7 +9,7 @@
     document.addEventListener(name, () => tell(true));
   }
   document.addEventListener("htmx:beforeSwap", (event) => {
-    // An expired session answers with the page to log in, which is no preview.
+    // An expired session answers with the page to sign in, which is no preview.
     const isPreview = event.detail.serverResponse.includes('id="preview-part"');
     if (!isPreview) event.detail.shouldSwap = false;
     tell(!isPreview);

@@ -8,12 +8,22 @@
   const boxes = (of) => [...of.querySelectorAll("input[name=categories]")];
   const fill = (words, name) => words.replace("{name}", name);
 
+  const offered = (of) => of.querySelector("button[data-primary]")?.dataset.predicted;
+
+  // Of several answers none is ticked that nobody asked for: the machine's goes, unless it was
+  // pressed, and comes back where the mode is left with nothing ticked. What the reviewer chose
+  // before is carried over, and its key means it once more instead of taking it away.
   function setMode(of, mode, { focus = true } = {}) {
+    const several = mode === "ambiguous";
+    const back = mode === "category" && of.dataset.mode !== mode;
     of.dataset.mode = mode;
-    const chosen = boxes(of).filter((box) => box.checked);
+    const chosen = boxes(of).find((box) => box.checked) || (back && boxes(of).find((box) => box.value === offered(of)));
     for (const box of boxes(of)) {
-      box.type = mode === "ambiguous" ? "checkbox" : "radio";
-      if (mode !== "ambiguous") box.checked = box === chosen[0];
+      const meant = "pressed" in box.dataset || box.value !== offered(of);
+      box.type = several ? "checkbox" : "radio";
+      box.checked = box === chosen && (meant || !several);
+      if (several && box.checked) box.dataset.carried = "";
+      else delete box.dataset.carried;
     }
     for (const panel of of.querySelectorAll("[data-mode-panel]")) panel.hidden = panel.dataset.modePanel !== mode;
     for (const button of of.querySelectorAll("[data-mode-button]")) {
@@ -62,7 +72,10 @@
     of.querySelector("#proposed-name").value = button.dataset.takeName;
     // Without the focus in its field the name is taken as it is, and the keys stay awake.
     setMode(of, button.dataset.take, { focus: false });
-    for (const box of boxes(of)) box.checked = wanted.includes(box.value);
+    for (const box of boxes(of)) {
+      box.checked = wanted.includes(box.value);
+      delete box.dataset.carried;
+    }
     button.dispatchEvent(new CustomEvent("review:take", { bubbles: true }));
     refresh(of);
   }
@@ -87,6 +100,7 @@
   document.addEventListener("change", (event) => {
     const of = event.target.closest("#answer");
     if (of && event.target.name === "categories") {
+      delete event.target.dataset.carried;
       // Choosing a category takes back "no category fits".
       if (of.dataset.mode === "no_category_fits") setMode(of, "category");
       refresh(of);
@@ -105,6 +119,7 @@
   }, true);
 
   document.addEventListener("click", (event) => {
+    if (event.target.matches("#answer input[name=categories]")) event.target.dataset.pressed = "";
     const button = event.target.closest("[data-mode-button]");
     if (button) {
       event.preventDefault();

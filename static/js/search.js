@@ -3,57 +3,24 @@
 "use strict";
 
 (function () {
-  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-
-  function rank(label, key, asked) {
-    const words = `${label} ${key.replace(/[_\-./]/g, " ")}`;
-    if (!asked.every((word) => words.includes(word))) return 0;
-    if (label.startsWith(asked.join(" "))) return 4;
-    const begins = asked.every((word) => words.split(" ").some((part) => part.startsWith(word)));
-    if (begins) return label.startsWith(asked[0]) ? 3 : 2;
-    return 1;
-  }
-
-  const BY_DEFINITION = 0.5; // less than any label
-
   function definitionOf(row) {
     const name = CSS.escape(row.dataset.choice);
     const shown = document.querySelector(`#answer [data-definition="${name}"] [data-definition-words]`);
     return shown ? shown.textContent : "";
   }
 
-  function rankRow(row, asked) {
-    const label = plain(row.dataset.label);
-    const found = rank(label, plain(row.dataset.choice), asked);
-    if (found) return found;
-    const words = `${label} ${plain(definitionOf(row))}`;
-    return asked.every((word) => words.includes(word)) ? BY_DEFINITION : 0;
-  }
+  const rankRow = (row, asked) => ranking.rank(row.dataset.label, row.dataset.choice, definitionOf(row), asked);
 
   // The definition with the words that were asked for in bold.
   function explain(row, asked) {
-    const text = definitionOf(row);
-    const why = document.createElement("span");
+    const why = ranking.explain(definitionOf(row), asked);
     why.className = "choice__why";
-    let rest = text;
-    while (rest) {
-      const flat = plain(rest);
-      const hits = asked.map((word) => [flat.indexOf(word), word.length]).filter(([at]) => at >= 0);
-      // Letters that take apart into several would put the bold in the wrong place.
-      if (!hits.length || flat.length !== rest.length) break;
-      const [at, length] = hits.sort((one, other) => one[0] - other[0])[0];
-      const bold = document.createElement("b");
-      bold.textContent = rest.slice(at, at + length);
-      why.append(rest.slice(0, at), bold);
-      rest = rest.slice(at + length);
-    }
-    why.append(rest);
     row.append(why);
   }
 
   function search(field) {
     const rows = [...document.querySelectorAll("#categories [data-choice]")];
-    const asked = plain(field.value.trim()).split(/\s+/).filter(Boolean);
+    const asked = ranking.words(field.value);
     const fieldset = document.getElementById("categories");
     fieldset.classList.toggle("is-searching", asked.length > 0);
     let best = null;
@@ -62,9 +29,9 @@
       const found = asked.length ? rankRow(row, asked) : 1;
       row.hidden = !found;
       row.classList.remove("is-best");
-      row.classList.toggle("is-by-definition", found === BY_DEFINITION);
+      row.classList.toggle("is-by-definition", found === ranking.BY_DEFINITION);
       row.querySelector(".choice__why")?.remove();
-      if (found === BY_DEFINITION) explain(row, asked);
+      if (found === ranking.BY_DEFINITION) explain(row, asked);
       if (asked.length && found > bestRank) [best, bestRank] = [row, found];
     }
     if (best) best.classList.add("is-best");
@@ -90,7 +57,8 @@
       if (!best) return;
       const box = best.querySelector("input");
       clear(event.target);
-      if (!box.checked || box.type === "checkbox") box.click();
+      if (!box.checked || (box.type === "checkbox" && !("carried" in box.dataset))) box.click();
+      delete box.dataset.carried;
       // Focus stays with the answer, so that the next Enter sends it.
       if (box.type === "checkbox") event.target.focus();
       else box.focus();

@@ -1,12 +1,15 @@
 """The fault run's checker: silent on a kept promise, and never on a broken one."""
 
+from uuid import UUID
+
 import pytest
 from django.contrib.auth.models import User
 
-from benchmarks.checker import CHECKS, DAMAGE, BlindCheckerError, find_violations, prove_checker
+from benchmarks.checker import CHECKS, find_violations
+from benchmarks.damage import DAMAGE, BlindCheckerError, prove_checker
 from benchmarks.ledger import Ledger
 from reviewqueue.batch_claims import claim_batch
-from reviewqueue.batches import confirm_batch
+from reviewqueue.batches import confirm_batch, undo_batch
 from reviewqueue.claims import claim_next
 from reviewqueue.intake import Taken, take_in
 from reviewqueue.models import ReviewTask, Verdict
@@ -62,24 +65,34 @@ def ledger(transactional_db: None) -> Ledger:
     undo_verdict(verdict_id=undone.id, reviewer=sam)
     told.undo(str(undone.id))
     told.refuse("never stored")
-    close_table(make_person("tess"), told)
+    tables, tess = make_stream("tables"), make_person("tess")
+    join(tess, tables)
+    close_table("d", tess, tables, told)
+    undone_table = close_table("e", tess, tables, told)
+    undo_batch(batch=undone_table, user=tess)
+    told.undo_table(str(undone_table))
     return told
 
 
-def close_table(user: User, ledger: Ledger) -> None:
-    """One flagged item, acknowledged and closed as a table of one row."""
-    stream = make_stream("tables")
-    join(user, stream)
-    ledger.note_posted("d")
-    [taken] = take_in(stream=stream, posts=[Post("d", {"body": "d"}, LIKELY)])
-    assert isinstance(taken, Taken)
-    ledger.acknowledge("d", str(taken.decision_id))
-    [row] = claim_batch(user=user, stream=stream, with_today=True)
-    assert row.lease_token is not None
-    confirm_batch(
-        user=user, stream=stream, lease_token=row.lease_token, confirmed=[row.id], corrections={}
+def close_table(names: str, user: User, stream: Stream, ledger: Ledger) -> UUID:
+    """Flagged items named by letters, acknowledged and closed as a table; returns its id."""
+    for name in names:
+        ledger.note_posted(name)
+        [taken] = take_in(stream=stream, posts=[Post(name, {"body": name}, LIKELY)])
+        assert isinstance(taken, Taken)
+        ledger.acknowledge(name, str(taken.decision_id))
+    rows = claim_batch(user=user, stream=stream, with_today=True)
+    lease_token = rows[0].lease_token
+    assert lease_token is not None
+    result = confirm_batch(
+        user=user,
+        stream=stream,
+        lease_token=lease_token,
+        confirmed=[row.id for row in rows],
+        corrections={},
     )
-    ledger.close([str(row.id)])
+    ledger.close(str(row.id) for row in rows)
+    return result.batch
 
 
 def test_sees_every_kind_of_damage(ledger: Ledger) -> None:
@@ -107,6 +120,18 @@ def test_sees_an_answer_that_changed(ledger: Ledger) -> None:
 
     assert [each.check for each in find_violations(ledger)] == [
         "an answered decision is not the stored one"
+    ]
+
+
+def test_sees_a_table_that_is_undone_in_part(ledger: Ledger) -> None:
+    tables, uma = Stream.objects.get(key="tables"), make_person("uma")
+    join(uma, tables)
+    batch = close_table("fg", uma, tables, ledger)
+    undo_verdict(verdict_id=Verdict.objects.get(item__external_id="f").id, reviewer=uma)
+    ledger.undo_table(str(batch))
+
+    assert [str(each) for each in find_violations(ledger)] == [
+        f"an accepted undo of a table is lost: 1 ({batch})"
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cast import make_stream
 from benchmarks.rolling import Rolled, find_losses, roll
-from tests.reviewqueue.test_export_items import database_url
+from tests.addresses import database_url
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from benchmarks.senders import Got, find_losses, kill_senders
-from tests.reviewqueue.test_export_items import database_url
+from tests.addresses import database_url
 from tests.scenes import make_bare_stream
 
 LOG = {"a": ("delivered", 2), "b": ("delivered", 1)}

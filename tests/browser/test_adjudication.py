@@ -45,9 +45,8 @@ def test_two_who_differ_and_a_third_who_decides(
     expect(page.locator("#work h1")).to_have_text("Ticket 1")
     expect_ready(page)
     expect(page.locator("#work")).not_to_contain_text("The tunnel drops.")
-    page.keyboard.press("a")
-    page.keyboard.press("2")
-    page.keyboard.press("Enter")
+    for key in ("a", "1", "2", "Enter"):
+        page.keyboard.press(key)
     expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
     assert Item.objects.get().state == "waiting"
 

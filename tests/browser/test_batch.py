@@ -95,6 +95,46 @@ def test_exceptions_inline_without_a_mouse(stream: Stream, signed_in: Page) -> N
     }
 
 
+def test_another_category_is_found_by_its_definition(stream: Stream, signed_in: Page) -> None:
+    post_rows(stream, 2)
+    stream.categories.filter(key="security_incident").update(
+        definition="Somebody else got in, or a message is bait."
+    )
+    page = signed_in
+    open_review(page, BATCH)
+    for key in ("j", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("bait somebody")
+    found = page.get_by_role("option")
+    expect(found).to_have_text(["Security incidentSomebody else got in, or a message is bait."])
+    expect(found.locator("b")).to_have_text(["Somebody", "bait"])
+    assert violations(page) == []
+    page.keyboard.press("Enter")
+    expect(page.locator(f"{row(page, 'HD-00')} [name^=other]")).to_have_value("Security incident")
+    expect(page.locator(f"{row(page, 'HD-00')} [name=confirm]")).to_be_focused()
+    expect(found).to_have_count(0)
+
+
+def test_another_category_is_walked_to_or_pressed(stream: Stream, signed_in: Page) -> None:
+    post_rows(stream, 2)
+    page = signed_in
+    open_review(page, BATCH)
+    for key in ("j", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("c")
+    names = page.get_by_role("option").locator(".found__name").all_text_contents()
+    assert len(names) > 1
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"{row(page, 'HD-00')} [name^=other]")).to_have_value(names[1])
+    for key in ("j", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("c")
+    page.get_by_role("option").first.click()
+    expect(page.locator(f"{row(page, 'HD-01')} [name^=other]")).to_have_value(names[0])
+    expect(page.locator("#send")).to_contain_text("Correct 2")
+
+
 def test_two_people_at_once_get_disjoint_tables(
     stream: Stream, signed_in: Page, browser: Browser, base_url: str
 ) -> None:
@@ -211,6 +251,9 @@ def test_nothing_scrolls_sideways(stream: Stream, signed_in: Page, width: int) -
     signed_in.keyboard.press("j")
     signed_in.keyboard.press("x")
     signed_in.keyboard.press("o")
+    signed_in.keyboard.press("/")
+    signed_in.keyboard.type("i")
+    expect(signed_in.get_by_role("listbox")).to_be_visible()
     assert signed_in.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
     box = signed_in.locator("#send").bounding_box()
     assert box is not None

@@ -86,9 +86,47 @@ def test_ambiguous_takes_two_or_more(stream: Stream, signed_in: Page) -> None:
     expect(page.locator("[data-primary]")).to_contain_text("Tick two at least")
     expect_ticket(page, 0)
     page.keyboard.press("3")
+    expect(page.locator("[data-primary]")).to_contain_text("Tick two at least")
+    page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect_ticket(page, 1)
     assert answers() == [("ambiguous", ["vpn_issue", "security_incident"])]
+
+
+@pytest.mark.parametrize(
+    ("keys", "meant"),
+    [
+        ("a13", ["vpn_issue", "security_incident"]),
+        ("a23", ["account_unlock", "security_incident"]),
+        ("1a3", ["vpn_issue", "security_incident"]),
+        ("3a31", ["vpn_issue", "security_incident"]),
+        ("3a3312", ["vpn_issue", "account_unlock"]),
+    ],
+)
+def test_ambiguous_means_the_keys_that_were_pressed(
+    stream: Stream, signed_in: Page, keys: str, meant: list[str]
+) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    open_review(page)
+    for key in keys:
+        page.keyboard.press(key)
+    expect(page.locator("[data-primary]")).to_contain_text("Send: ambiguous, 2 would do")
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    assert answers() == [("ambiguous", meant)]
+
+
+def test_ambiguous_search_keeps_what_was_chosen_before(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    open_review(page)
+    for key in ("3", "a", "/"):
+        page.keyboard.press(key)
+    page.keyboard.type("security")
+    page.keyboard.press("Enter")
+    expect(page.locator("input[value=security_incident]")).to_be_checked()
+    expect(page.locator("input[value=vpn_issue]")).not_to_be_checked()
 
 
 def test_escape_leaves_a_mode_and_keeps_the_choice(stream: Stream, signed_in: Page) -> None:

@@ -72,7 +72,9 @@ def test_lost_connection_says_so_and_the_answer_can_be_sent_again(
     enter_half_an_answer(signed_in)
     signed_in.route("**/verdict", lambda route: route.abort())
     signed_in.keyboard.press("Control+Enter")
-    expect(signed_in.get_by_text("Not confirmed: no connection.")).to_be_visible()
+    expect(signed_in.locator("#connection p:visible")).to_contain_text(
+        "Not confirmed: no connection."
+    )
     expect_half_an_answer(signed_in)
     signed_in.unroute("**/verdict")
     signed_in.keyboard.press("Control+Enter")

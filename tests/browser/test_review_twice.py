@@ -53,7 +53,9 @@ def test_answer_whose_reply_was_lost_is_sent_again_and_counts_once(
 
     signed_in.route("**/verdict", lose_the_reply)
     signed_in.keyboard.press("Control+Enter")
-    expect(signed_in.get_by_text("Not confirmed: no connection.")).to_be_visible()
+    expect(signed_in.locator("#connection p:visible")).to_contain_text(
+        "Not confirmed: no connection."
+    )
     expect_half_an_answer(signed_in)
     assert Verdict.objects.get().comment == "half a thought"
     signed_in.unroute("**/verdict")
@@ -70,7 +72,9 @@ def test_server_that_fails_keeps_the_answer(
     enter_half_an_answer(signed_in)
     signed_in.route("**/verdict", lambda route: route.fulfill(status=500, body="broken"))
     signed_in.keyboard.press("Control+Enter")
-    expect(signed_in.get_by_text("Not confirmed: the server failed.")).to_be_visible()
+    expect(signed_in.locator("#connection p:visible")).to_contain_text(
+        "Not confirmed: the server failed."
+    )
     expect_half_an_answer(signed_in)
     signed_in.unroute("**/verdict")
     signed_in.keyboard.press("Control+Enter")
@@ -222,7 +226,7 @@ def test_signing_in_elsewhere_is_told_and_the_answer_is_kept(
     other.keyboard.press("Enter")
     other.wait_for_selector("text=Your queues")
     signed_in.keyboard.press("Control+Enter")
-    expect(signed_in.get_by_text("you signed in or out in another window")).to_be_visible()
+    expect(signed_in.locator("#connection p:visible")).to_contain_text("in another window")
     expect_half_an_answer(signed_in)
     signed_in.get_by_role("link", name="Load the page again").click()
     expect_half_an_answer(signed_in)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from reviewqueue.access import issue_api_key
@@ -14,6 +15,7 @@ from tests.browser.test_accessibility import violations
 from tests.grounded_scenes import BLOCKS, GREEN, REFUSED, make_grounded_stream, post_sentence
 
 HOLD = "/streams/drafts/hold/"
+BATCH = "/streams/drafts/flagged/batch/"
 CLAIMS = (
     {"text": "There is a limit.", "entailment_probability": 0.95},
     {"text": "It is 12 MB.", "entailment_probability": 0.91},
@@ -97,6 +99,43 @@ def test_sources_open_by_key_on_a_phone(stream: Stream, signed_in: Page) -> None
     signed_in.keyboard.press("Escape")
     expect(sources).to_be_hidden()
     expect(toggle).to_be_focused()
+
+
+def test_table_says_by_keys_which_source_supports_each(stream: Stream, signed_in: Page) -> None:
+    for number in range(4):
+        post_sentence(stream, f"s-{number}")
+    ReviewTask.objects.update(due_at=timezone.now())
+    page = signed_in
+    open_review(page, f"{BATCH}?today=yes")
+    rows = page.locator("[data-row]")
+    expect(rows.first.locator("[data-line]:visible")).to_contain_text("Limits")
+    for key in ("j", "4", "j", "0", "j", "2"):
+        page.keyboard.press(key)
+    expect(rows.first.locator("[data-line]:visible")).to_contain_text("instead of the cited source")
+    page.reload()
+    expect_ready(page)
+    expect(page.locator("#send")).to_contain_text("Confirm 3, correct 1")
+    assert violations(page) == []
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#work h1")).to_contain_text("Nothing waits for you")
+    given = Verdict.objects.order_by("item__external_id").values_list("categories", "block")
+    assert list(given) == [
+        (["supported"], "files#formats"),
+        (["supported"], ""),
+        (["not_supported"], ""),
+        (["supported"], "files#limits"),
+    ]
+
+
+def test_source_brings_back_a_row_that_was_taken_out(stream: Stream, signed_in: Page) -> None:
+    post_sentence(stream, "s-1")
+    ReviewTask.objects.update(due_at=timezone.now())
+    open_review(signed_in, f"{BATCH}?today=yes")
+    for key in ("j", "x", "o"):
+        signed_in.keyboard.press(key)
+    expect(signed_in.locator("#send")).to_contain_text("Leave 1")
+    signed_in.get_by_label("files#formats").check()
+    expect(signed_in.locator("#send")).to_contain_text("Confirm 1")
 
 
 def test_refused_sentence_is_retried_to_amber(

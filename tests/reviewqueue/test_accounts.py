@@ -283,7 +283,7 @@ def test_person_without_a_password_signs_in_again_before_a_second_factor(
     address = "/accounts/2fa/totp/activate/"
     response = getattr(client, method)(address, follow=True)
     assert response.redirect_chain == [(f"/accounts/login/?next={quote(address, safe='')}", 302)]
-    assert "This takes a fresh log-in." in response.content.decode()
+    assert "This takes a fresh sign-in." in response.content.decode()
     assert not Session.objects.filter(session_key=key).exists()
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
     assert enter(client, directory, next=address) == (302, address)

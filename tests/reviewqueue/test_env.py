@@ -15,13 +15,13 @@ from reviewqueue.embedded.processes import PROJECT
 def test_database_config_of_a_socket_folder() -> None:
     config = env.database_config("postgresql://me:s%40id@/mine?host=/tmp/x&sslmode=disable")
     assert config == {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "reviewqueue.postgres",
         "NAME": "mine",
         "USER": "me",
         "PASSWORD": "s@id",
         "HOST": "/tmp/x",
         "PORT": "",
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": False,
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": {
             "sslmode": "disable",

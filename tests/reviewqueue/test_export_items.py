@@ -5,15 +5,10 @@ import gzip
 import io
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -28,7 +23,7 @@ from reviewqueue.exports import Selection, export_items, export_lines
 from reviewqueue.known_answers import mark_known, retire_known
 from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
-from routing.ids import first_uuid7
+from routing.ids import CLOCKS_DIFFER, first_uuid7
 from routing.models import Decision, Item, Stream
 from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
 from tests.scenes import publish as publish_policy_of
@@ -332,7 +327,7 @@ def test_export_since_a_time_reads_no_items_from_before() -> None:
     begin = timezone.now()
     post(stream, "a")
     begun = exports.find_beginning(Selection(stream, since=begin))
-    assert begun == first_uuid7(begin - exports.CLOCKS_DIFFER)
+    assert begun == first_uuid7(begin - CLOCKS_DIFFER)
     assert exports.find_beginning(Selection(stream)) == exports.FIRST_ID
     assert [one["external_id"] for one in read_lines(Selection(stream, since=begin))] == ["a"]
     # From before there were times: all.
@@ -438,66 +433,6 @@ def test_unknown_stream_names_the_known() -> None:
     make_stream()
     with pytest.raises(CommandError, match="There is no stream 'x': known are helpdesk"):
         call_command("export_items", "x")
-
-
-def database_url() -> str:
-    given = connection.settings_dict
-    user = f"{quote(str(given['USER']))}:{quote(str(given['PASSWORD']))}"
-    host, port = str(given["HOST"]), given["PORT"]
-    if host.startswith("/"):
-        return f"postgresql://{user}@/{given['NAME']}?host={quote(host)}&pool_max_size=2"
-    return f"postgresql://{user}@{host}:{port}/{given['NAME']}?pool_max_size=2"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_import_that_was_killed_is_simply_run_again(tmp_path: Path) -> None:
-    stream, other = make_stream("killed"), make_stream("whole")
-    path = tmp_path / "items.jsonl"
-    lines = [
-        {
-            "external_id": f"t{number}",
-            "text": f"Text {number}",
-            "scores": HELD if number % 3 else SURE,
-        }
-        for number in range(3_500)
-    ]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "import_items", "killed", "-"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"DATABASE_URL": database_url()},
-        cwd=Path(__file__).parents[2],
-    )
-    assert process.stdin is not None
-    process.stdin.write(b"".join(path.read_bytes().splitlines(keepends=True)[:2_700]))
-    process.stdin.flush()
-    deadline = time.monotonic() + 60
-    while Item.objects.count() < 1_000 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdin.close()
-    stored = Item.objects.filter(stream=stream).count()
-    assert stored in (1_000, 2_000)
-    for key, taken in (("killed", 3_500 - stored), ("whole", 3_500)):
-        out = io.StringIO()
-        call_command("import_items", key, str(path), stdout=out)
-        assert out.getvalue() == (
-            f"{key.capitalize()}: {taken:,} taken, {3_500 - taken:,} known, 0 refused\n"
-        )
-
-    def rows(made: Stream) -> list[tuple[object, ...]]:
-        decided = Decision.objects.filter(stream=made).order_by("item__external_id")
-        return list(
-            decided.values_list("item__external_id", "item__fingerprint", "queue", "item__state")
-        )
-
-    assert rows(stream) == rows(other)
-    assert len(rows(stream)) == 3_500
-    seats = ReviewTask.objects.filter(stream=stream).count()
-    assert seats == ReviewTask.objects.filter(stream=other).count()
 
 
 def test_category_key_that_no_json_holds_as_it_is_stays_whole() -> None:

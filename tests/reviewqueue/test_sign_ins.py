@@ -1,4 +1,4 @@
-"""The log of log-ins: who came and who failed, and never a secret."""
+"""The log of sign-ins: who came and who failed, and never a secret."""
 
 import logging
 

@@ -1,11 +1,10 @@
 """The taxonomy as it is now, beside the policy in force."""
 
-import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from routing.categories import TaxonomyGap, find_gap, is_in_history, known_keys, least_id_after
-from routing.models import Category, KeywordRule, Stream
+from routing.categories import TaxonomyGap, find_gap, is_in_history, known_keys
+from routing.models import KeywordRule, Stream
 from tests.scenes import KEYS, make_bare_stream, post
 
 
@@ -67,11 +66,3 @@ def test_keyword_rule_of_a_draft_names_its_category(stream: Stream) -> None:
         confidence=0.9,
     )
     assert is_in_history(printer)
-
-
-@pytest.mark.django_db
-def test_looking_begins_a_minute_before_the_category() -> None:
-    stream = make_bare_stream()
-    category = Category.objects.filter(stream=stream).earliest("position")
-    began = least_id_after(category)
-    assert (category.id.int >> 80) - (began.int >> 80) == 60_000

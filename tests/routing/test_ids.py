@@ -4,7 +4,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from routing.ids import FIRST_TIME, first_uuid7, uuid7
+from routing.ids import (
+    CLOCKS_DIFFER,
+    FIRST_TIME,
+    first_uuid7,
+    least_uuid7_after,
+    least_uuid7_since,
+    uuid7,
+)
 
 
 def test_version_and_variant() -> None:
@@ -39,3 +46,12 @@ def test_first_id_of_a_time_stands_before_all_that_are_made_from_then_on() -> No
 def test_first_id_of_a_time_before_all_ids_is_the_first() -> None:
     for at in (datetime.min.replace(tzinfo=UTC), FIRST_TIME - timedelta(days=1), FIRST_TIME):
         assert first_uuid7(at) == UUID(int=0)
+
+
+def test_looking_for_what_has_come_since_begins_ten_minutes_before() -> None:
+    at, made = datetime(2026, 5, 4, 12, tzinfo=UTC), uuid7()
+
+    assert timedelta(minutes=10) == CLOCKS_DIFFER
+    assert least_uuid7_since(at) == first_uuid7(at - CLOCKS_DIFFER)
+    assert least_uuid7_since(datetime.min.replace(tzinfo=UTC)) == UUID(int=0)
+    assert (made.int - least_uuid7_after(made).int) >> 80 == 600_000

@@ -1,4 +1,4 @@
-"""`manage.py demo`: streams, log-ins and a key to try the product with, and items to review."""
+"""`manage.py demo`: streams, accounts and a key to try the product with, and items to review."""
 
 import os
 from argparse import ArgumentParser
@@ -13,10 +13,10 @@ _DEFAULT_URL = "http://127.0.0.1:8000"
 
 
 class Command(BaseCommand):
-    """Create the demo's streams, log-ins and key, or fill its streams."""
+    """Create the demo's streams, accounts and key, or fill its streams."""
 
     help = (
-        "Creates the demo: --prepare its streams, log-ins and API key, --load its items, with "
+        "Creates the demo: --prepare its streams, accounts and API key, --load its items, with "
         "eight weeks of past. Either can be repeated."
     )
     requires_system_checks = []
@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--prepare", action="store_true", help="streams, log-ins and API key")
+        what.add_argument("--prepare", action="store_true", help="streams, accounts and API key")
         what.add_argument("--load", action="store_true", help="items, verdicts and measurements")
         parser.add_argument(
             "--url",

@@ -149,7 +149,20 @@ def test_refused_sentence_is_retried_under_its_id(drafts: Drafts) -> None:
         (
             {"blocks": [POST["blocks"][0] | {"score": True}]},
             "blocks.0.score",
-            "blocks.0.score is no number; send a probability such as 0.25.",
+            "blocks.0.score is no number between -1,000,000,000 and 1,000,000,000; "
+            "send the reranker's score on its own scale, such as 7.5.",
+        ),
+        (
+            {"blocks": [POST["blocks"][0] | {"score": -2e9}]},
+            "blocks.0.score",
+            "blocks.0.score is no number between -1,000,000,000 and 1,000,000,000; "
+            "send the reranker's score on its own scale, such as 7.5.",
+        ),
+        ({"blocks": {}}, "blocks", "blocks is no array; send a JSON array."),
+        (
+            {"claims": [{"text": "x", "entailment_probability": "high"}]},
+            "claims.0.entailment_probability",
+            "claims.0.entailment_probability is no number; send a probability such as 0.25.",
         ),
         (
             {"retry_of": "letter-6"},

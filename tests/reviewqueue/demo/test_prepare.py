@@ -1,4 +1,4 @@
-"""Before the first page: streams, log-ins and a key, the same at every start."""
+"""Before the first page: streams, accounts and a key, the same at every start."""
 
 import json
 import stat

@@ -75,6 +75,33 @@ def test_scores_may_stand_in_one_column() -> None:
     assert bodies(content) == [ROW]
 
 
+def test_row_becomes_a_drafted_sentence() -> None:
+    content = (
+        b"external_id,payload.sentence,signal.entailment_probability,signal.claim_count,signals,"
+        b"blocks,claims,draft,position,retry_of\n"
+        b'7,Ten.,0.91,2,"{""s"": ""x""}","[{""id"": ""a""}]","[{""text"": ""b""}]",d-1,1000000,6\n'
+        b"8,Ten.,.5,-3,,[],,,,\n"
+    )
+    assert bodies(content) == [
+        {
+            "external_id": "7",
+            "payload": {"sentence": "Ten."},
+            "signals": {"entailment_probability": 0.91, "claim_count": 2, "s": "x"},
+            "blocks": [{"id": "a"}],
+            "claims": [{"text": "b"}],
+            "draft": "d-1",
+            "position": 1_000_000,
+            "retry_of": "6",
+        },
+        {
+            "external_id": "8",
+            "payload": {"sentence": "Ten."},
+            "signals": {"entailment_probability": 0.5, "claim_count": -3},
+            "blocks": [],
+        },
+    ]
+
+
 def test_columns_may_be_named_by_options() -> None:
     content = b"id,body,junk,score.a,score.b\n1,x,?,0.9,0.1\n"
     given = {"id": "external_id", "body": "payload.text", "junk": ""}

@@ -1,4 +1,4 @@
-"""The log-in, the account's pages and the error pages, in the product's look."""
+"""The sign-in, the account's pages and the error pages, in the product's look."""
 
 import re
 

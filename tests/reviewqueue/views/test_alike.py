@@ -5,9 +5,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from reviewqueue.claims import claim_next
 from reviewqueue.models import ReviewTask
+from reviewqueue.verdicts import Answer, record_verdict
 from routing.models import Stream
 from tests import scenes
+from tests.grounded_scenes import make_grounded_stream, post_sentence
 from tests.reviewqueue.test_neighbours import DROPS, settle
 
 QUERIES = 7
@@ -136,3 +139,46 @@ def test_as_many_queries_for_three_as_for_one(
     answer_three(stream, colleague)
     with django_assert_num_queries(QUERIES):
         plain.get(path_of(task))
+
+
+def judge_sentence(stream: Stream, person: User, external_id: str, answer: Answer) -> None:
+    """A sentence that is held, and what somebody says of it."""
+    taken = post_sentence(stream, external_id)
+    ReviewTask.objects.filter(item=taken.item_id).update(queue="hold")
+    task = claim_next(user=person, stream=stream, queue="hold")
+    assert task is not None
+    assert task.lease_token is not None
+    record_verdict(task_id=task.id, lease_token=task.lease_token, reviewer=person, answer=answer)
+
+
+def test_sentence_is_answered_with_the_sources_of_others(plain: Client, reviewer: User) -> None:
+    stream = make_grounded_stream(undo_seconds=0)
+    scenes.join(reviewer, stream)
+    carl = scenes.make_person("carl", stream, "reviewer")
+    judge_sentence(stream, carl, "s-1", Answer("category", ("supported",), block="files#limits"))
+    judge_sentence(stream, carl, "s-2", Answer("category", ("not_supported",), off_topic=True))
+    post_sentence(stream, "s-3")
+    ReviewTask.objects.filter(item__external_id="s-3").update(queue="hold")
+
+    page = plain.get("/streams/drafts/hold/").content.decode()
+    response = plain.get(path_of(ReviewTask.objects.get(state="claimed")))
+
+    assert 'data-key="m"' in page
+    lines = [(line.answer, line.grounds, line.likeness) for line in response.context["lines"]]
+    assert sorted(lines) == [
+        ("Not supported", ("retrieval off topic",), "very alike"),
+        ("Supported", ("by “Limits”",), "very alike"),
+    ]
+    assert "each by the sources that it had" in response.content.decode()
+
+
+def test_sentence_that_is_judged_blind_offers_none(plain: Client, reviewer: User) -> None:
+    stream = make_grounded_stream()
+    scenes.join(reviewer, stream)
+    post_sentence(stream, "s-1")
+    ReviewTask.objects.update(queue="audit", blind=True)
+
+    page = plain.get("/streams/drafts/audit/").content.decode()
+
+    assert 'data-key="m"' not in page
+    assert plain.get(path_of(ReviewTask.objects.get())).status_code == 404

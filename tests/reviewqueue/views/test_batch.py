@@ -69,6 +69,19 @@ def test_keys_are_those_of_the_table(stream: Stream, plain: Client) -> None:
     assert [b"Choose a category</dt>" in page for page in (hold, table)] == [True, False]
 
 
+def test_categories_are_offered_with_their_definitions(stream: Stream, plain: Client) -> None:
+    post_flagged(stream, "a")
+    stream.categories.filter(key="vpn_issue").update(definition='It "drops".')
+    page = plain.get(PATH).content.decode()
+    offered = re.findall(
+        r'<option value="([^"]+)" data-name="([^"]+)" data-def[^"]+"([^"]*)"', page
+    )
+    assert [key for _name, key, _definition in offered] == [
+        *("account_unlock", "vpn_issue", "security_incident")
+    ]
+    assert offered[1] == ("VPN issue", "vpn_issue", "It &quot;drops&quot;.")
+
+
 def test_row_leads_to_its_items_page(stream: Stream, plain: Client) -> None:
     post_flagged(stream, "a")
     page = plain.get(PATH).content.decode()

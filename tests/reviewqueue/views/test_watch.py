@@ -16,6 +16,7 @@ from reviewqueue.verdicts import undo_verdict
 from reviewqueue.views.watch_lines import excerpt_of
 from routing.models import Item, Stream
 from tests import scenes
+from tests.grounded_scenes import make_grounded_stream
 from tests.reviewqueue.test_watchlist import (
     HELD,
     LIKELY,
@@ -213,6 +214,15 @@ def test_queries_do_not_grow_with_rows(
         plain.get(PATH)
     with django_assert_num_queries(11):
         plain.get(f"{PATH}?category=security_incident&state=waiting")
+
+
+def test_stream_of_sentences_says_why_it_has_no_list(reviewer: User, plain: Client) -> None:
+    stream = make_grounded_stream()
+    scenes.join(reviewer, stream)
+    page = plain.get("/streams/drafts/watch/").content.decode()
+    assert "Drafted sentences are not watched" in page
+    assert "An admin sets a watch level" not in page
+    assert 'href="/streams/drafts/drafts/">Drafts</a>' in page
 
 
 def test_unwatched_stream_says_so(reviewer: User, plain: Client) -> None:
