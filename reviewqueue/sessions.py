@@ -6,7 +6,7 @@ Composing the two through the ORM took a sixth of what a review screen costs.
 
 from collections.abc import Collection, Sequence
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.usersessions.models import UserSession
@@ -74,11 +74,11 @@ class PersonMiddleware(AuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         """Set `request.user`, found out when somebody looks at it."""
         super().process_request(request)
-        request.user = SimpleLazyObject(lambda: _find_person(request))
+        request.user = cast(User, SimpleLazyObject(lambda: _find_person(request)))
 
 
 def _find_person(request: HttpRequest) -> User | AnonymousUser:
-    asked = _read_with.set(request.session)
+    asked = _read_with.set(cast(SessionStore, request.session))
     try:
         return get_user(request)
     finally:

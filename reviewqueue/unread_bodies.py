@@ -22,28 +22,28 @@ FIRST_REFUSAL: Final = 400
 def read_what_is_refused(application: "WSGIApplication") -> "WSGIApplication":
     """The application, whose refusals of requests with a body wait for the end of that."""
 
-    def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if not _has_body(environ):
-            return application(environ, start_response)
+    def serve(asked: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if not _has_body(asked):
+            return application(asked, start_response)
         statuses: list[str] = []
 
         def note_status(status: str, *given: object) -> Callable[[bytes], object]:
             statuses.append(status)
             return start_response(status, *given)  # type: ignore[arg-type]
 
-        answer = application(environ, note_status)
+        answer = application(asked, note_status)
         if statuses and int(statuses[-1][:3]) >= FIRST_REFUSAL:
-            _drop_rest(environ["wsgi.input"])
+            _drop_rest(asked["wsgi.input"])
         return answer
 
     return serve
 
 
-def _has_body(environ: "WSGIEnvironment") -> bool:
+def _has_body(asked: "WSGIEnvironment") -> bool:
     """Whether somebody writes one without asking first; who asks (curl) is answered at once."""
-    sends = environ.get("CONTENT_LENGTH") not in (None, "", "0")
-    sends = sends or "HTTP_TRANSFER_ENCODING" in environ
-    return sends and environ.get("HTTP_EXPECT", "").lower() != "100-continue"
+    sends = asked.get("CONTENT_LENGTH") not in (None, "", "0")
+    sends = sends or "HTTP_TRANSFER_ENCODING" in asked
+    return sends and asked.get("HTTP_EXPECT", "").lower() != "100-continue"
 
 
 def _drop_rest(source: BinaryIO) -> None:
