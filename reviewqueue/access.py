@@ -110,8 +110,13 @@ def workable_seats(user: User) -> list[Seats]:
 
 def queues_workable_by(user: User, stream: Stream) -> tuple[str, ...]:
     """The queues of one stream that the user may work, in the order they are shown."""
-    roles = Membership.objects.filter(user=user, stream=stream).values_list("role", flat=True)
-    return _queues(user, list(roles))
+    return _queues(user, roles_on(user, stream))
+
+
+def roles_on(user: User, stream: Stream) -> list[str]:
+    """What was given to the user on the stream; of a superuser only that."""
+    found = Membership.objects.filter(user=user, stream=stream).values_list("role", flat=True)
+    return list(found)
 
 
 def may_ask_for_retries(user: User, stream: Stream) -> bool:

@@ -11,11 +11,14 @@ from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -23,7 +26,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from reviewqueue.sign_ins import note_lock_out, note_stranger
+from reviewqueue.sign_ins import note_forgotten, note_lock_out, note_stranger
 
 if TYPE_CHECKING:
     from allauth.socialaccount.models import SocialLogin
@@ -108,6 +111,34 @@ class DirectoryAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # al
         )
         taken = _people_at(emails).exists() or kept.exists()
         return bool(settings.OIDC_MAKES_ACCOUNTS) and not taken
+
+
+def people_at_unverified_addresses() -> QuerySet[User]:
+    """Accounts that the directory made with an address that it did not call verified.
+
+    Such an address was once kept. An account that has a password was made here, by somebody who
+    vouches for its address.
+    """
+    verified = EmailAddress.objects.filter(
+        user=OuterRef("pk"), verified=True, email__iexact=OuterRef("email")
+    )
+    made_by_directory = Exists(SocialAccount.objects.filter(user=OuterRef("pk")))
+    without_password = User.objects.filter(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    return without_password.filter(made_by_directory, ~Exists(verified)).exclude(email="")
+
+
+@transaction.atomic
+def forget_addresses(people: QuerySet[User]) -> int:
+    """Empty the addresses of these people and drop what was noted of them; how many had one.
+
+    Who owns such an address gets an account of their own from then on.
+    """
+    found = list(people.select_for_update(of=("self",)).order_by("pk"))
+    EmailAddress.objects.filter(user__in=found, verified=False).delete()
+    User.objects.filter(pk__in=[person.pk for person in found]).update(email="")
+    for person in found:
+        note_forgotten(person)
+    return len(found)
 
 
 def ask_for_proof(request: HttpRequest) -> HttpResponse | None:

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from calibration.models import AuditDraw
 from reviewqueue.access import OVERTURNING_ROLES, queues_workable_by
-from reviewqueue.known_answers import SLIPPED_INTO
+from reviewqueue.known_answers import may_be_given_known
 from reviewqueue.models import KnownAnswer, Membership, ReviewTask, Verdict
 from routing.lookups import there_is
 from routing.models import Item, Stream
@@ -48,7 +48,7 @@ def hidden_from(*, viewer: "User", stream: Stream, item: str) -> Q:
     `item` is the field that holds an item's id.
     """
     hidden = still_blind(item)
-    if not set(SLIPPED_INTO).intersection(queues_workable_by(viewer, stream)):
+    if not may_be_given_known(viewer, stream):
         return hidden
     had = ReviewTask.objects.filter(stream=stream, item_id=OuterRef("item_id"), holder=viewer)
     # One that was passed on looks as an ordinary seat does that is open again.

@@ -24,7 +24,8 @@ from django_stubs_ext import WithAnnotations
 
 from calibration.audits import hash_draws
 from calibration.core.sampling import is_drawn
-from reviewqueue.models import KnownAnswer, KnownKind, ReviewTask, Verdict
+from reviewqueue.access import QUEUES_OF_ROLE, roles_on
+from reviewqueue.models import KnownAnswer, KnownKind, Membership, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, VerdictError, check_answer
 from routing.events import record_event
 from routing.models import Decision, Item, Stream
@@ -137,7 +138,7 @@ def seat_known(
 
     `ahead_of` is the task in hand, where the seat is to come after it. Costs one look-up where the
     stream slips anything in, and more only for what is drawn. None too where nothing else waits in
-    the queue, and where the user had every known item.
+    the queue, where the user had every known item, and for who can look the answers up.
     """
     if not stream.known_rate or queue not in SLIPPED_INTO:
         return None
@@ -149,8 +150,23 @@ def seat_known(
         after, since = last.id, last.answered_at
     if not draws_known(user=user, stream=stream, after=after):
         return None
+    if not may_be_given_known(user, stream):
+        return None
     with transaction.atomic():
         return _seat_one(user, stream, queue, since=since, in_hand=ahead_of)
+
+
+def may_be_given_known(user: "User", stream: Stream) -> bool:
+    """Whether the user works a queue that known items are slipped into, and cannot look them up.
+
+    Who administers the stream sees the list of them in the admin, right answers and all: what they
+    answered would measure nothing.
+    """
+    if user.is_superuser:
+        return False
+    roles = roles_on(user, stream)
+    queues = {queue for role in roles for queue in QUEUES_OF_ROLE[role]}
+    return Membership.Role.STREAM_ADMIN not in roles and not queues.isdisjoint(SLIPPED_INTO)
 
 
 def draws_known(*, user: "User", stream: Stream, after: UUID | None) -> bool:

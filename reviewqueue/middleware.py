@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from reviewqueue.stream_admins import opens_admin
+
 
 def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
     """400 for a NUL character in the query: PostgreSQL cannot compare with one."""
@@ -25,7 +27,7 @@ def refuse_nul(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
 
 
 def refuse_large_forms(get_response: Callable[[HttpRequest], HttpResponse]) -> object:
-    """413 for a body that no form of a page has; the API takes larger ones, and the admin of staff.
+    """413 for a body that no form of a page has; the API takes larger ones, and the admin.
 
     Otherwise Django reads the form of anybody, signed in or not.
     """
@@ -34,7 +36,7 @@ def refuse_large_forms(get_response: Callable[[HttpRequest], HttpResponse]) -> o
         length = request.META.get("CONTENT_LENGTH") or "0"
         if length.isdecimal() and int(length[:20]) > settings.FORM_MAX_BYTES:
             path = request.path_info
-            is_import = path.startswith("/admin/") and request.user.is_staff
+            is_import = path.startswith("/admin/") and opens_admin(request.user)
             if not is_import and not path.startswith("/api/"):
                 return render(request, "413.html", status=413)
         return get_response(request)

@@ -55,6 +55,11 @@ def is_private(url: str) -> bool:
     return False
 
 
+def holds_login(url: str) -> bool:
+    """Whether a name or a password stands before the host (`https://name:password@host/`)."""
+    return "@" in urlsplit(url).netloc
+
+
 @contextmanager
 def _naming_the_cut(cut: threading.Event) -> Iterator[None]:
     """A connection that was cut ends in any way that connections end; say the one that it was."""

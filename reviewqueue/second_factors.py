@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from reviewqueue.htmx import go_to
 from reviewqueue.sealing import SealError, reseal, seal, unseal
 from reviewqueue.sign_ins import note_taken_away
+from reviewqueue.stream_admins import opens_admin
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def needs_second_factor(user: User | AnonymousUser) -> bool:
     """Whether `SECOND_FACTOR` names the person."""
     if not user.is_authenticated or settings.SECOND_FACTOR == "optional":
         return False
-    return settings.SECOND_FACTOR == "all" or user.is_staff or user.is_superuser
+    return settings.SECOND_FACTOR == "all" or user.is_superuser or opens_admin(user)
 
 
 def remove_second_factor(*, user: User, by: str) -> bool:

@@ -4,9 +4,9 @@ Every request asks both, so that a sign-out or a locked account holds from the n
 Composing the two through the ORM took a sixth of what a review screen costs.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextvars import ContextVar
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.usersessions.models import UserSession
@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from reviewqueue.stream_admins import ADMINISTERS_ANY, note_administers_any, widen_rights
 from routing.rows import Columns, fetch_row
 
 _SESSION: Final = Columns(Session, "session")
@@ -28,14 +29,21 @@ _PERSON: Final = Columns(User, "person")
 # Whose it is stands in the session's own data, which only we can read; where somebody signed in,
 # allauth noted it beside, so that the account can come along. What the data says decides.
 FIND_SESSION: Final = f"""
-    SELECT {_SESSION.sql}, {_PERSON.sql} FROM django_session AS session
+    SELECT {_SESSION.sql}, {ADMINISTERS_ANY}, {_PERSON.sql} FROM django_session AS session
     LEFT JOIN usersessions_usersession AS place ON place.session_key = session.session_key
     LEFT JOIN auth_user AS person ON person.id = place.user_id
     WHERE session.session_key = %(key)s AND session.expire_date > %(now)s
 """  # noqa: S608 - the columns of a model
 FIND_PERSON: Final = f"""
-    SELECT {_PERSON.sql} FROM auth_user AS person WHERE person.id = %(person)s
+    SELECT {ADMINISTERS_ANY}, {_PERSON.sql} FROM auth_user AS person WHERE person.id = %(person)s
 """  # noqa: S608 - the columns of a model
+
+
+def _make_person(row: Sequence[Any], start: int) -> User:
+    """From whether they administer a stream, which stands at `start`, and their columns."""
+    user = _PERSON.make(row, start + 1)
+    note_administers_any(user, found=row[start])
+    return user
 
 
 class SessionStore(DatabaseStore):
@@ -51,8 +59,8 @@ class SessionStore(DatabaseStore):
         if row is None:
             self._session_key = None
             return None
-        if row[_SESSION.width] is not None:
-            self.person = _PERSON.make(row, _SESSION.width)
+        if row[_SESSION.width + 1] is not None:
+            self.person = _make_person(row, _SESSION.width)
         return _SESSION.make(row)
 
 
@@ -66,7 +74,7 @@ class PersonMiddleware(AuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         """Set `request.user`, found out when somebody looks at it."""
         super().process_request(request)
-        request.user = SimpleLazyObject(lambda: _find_person(request))  # type: ignore[assignment]  # as Django does
+        request.user = cast("User", SimpleLazyObject(lambda: _find_person(request)))
 
 
 def _find_person(request: HttpRequest) -> User | AnonymousUser:
@@ -78,7 +86,7 @@ def _find_person(request: HttpRequest) -> User | AnonymousUser:
 
 
 class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is untyped
-    """allauth's backend; only the lookup by id is its own."""
+    """allauth's backend; its own are the lookup by id and a role's rights."""
 
     def get_user(self, user_id: int) -> User | None:
         """The account unless it is locked."""
@@ -86,8 +94,13 @@ class PersonBackend(AuthenticationBackend):  # type: ignore[misc]  # allauth is 
         user = session.person if session is not None else None
         if user is None or user.pk != user_id:
             row = fetch_row(FIND_PERSON, {"person": user_id})
-            user = _PERSON.make(row) if row else None
+            user = _make_person(row, 0) if row else None
         return user if user is not None and self.user_can_authenticate(user) else None
+
+    def get_all_permissions(self, user_obj: User | AnonymousUser, obj: object = None) -> set[str]:
+        """What was given by hand or by group, and what comes with the role of stream admin."""
+        own: set[str] = super().get_all_permissions(user_obj, obj)
+        return own if obj is not None or user_obj.is_anonymous else widen_rights(user_obj, own)
 
 
 def sessions_of(user: User) -> QuerySet[UserSession]:

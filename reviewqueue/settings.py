@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "reviewqueue.apps.ReviewQueueConfig",
     "calibration.apps.CalibrationConfig",
     "routing.apps.RoutingConfig",
-    "django.contrib.admin",
+    "reviewqueue.admin_site.ReviewAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -46,6 +46,11 @@ def note_stranger(request: HttpRequest) -> None:
     logger.warning("no account for whom the directory sent, from %s", _address(request))
 
 
+def note_forgotten(user: User) -> None:
+    """An address that the directory never verified was emptied."""
+    logger.warning("unverified address of %s forgotten", user.username)
+
+
 def note_taken_away(user: User, by: str) -> None:
     """An administrator took somebody's second factor away."""
     logger.warning("second factor of %s taken away by %s", user.username, by)

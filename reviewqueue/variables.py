@@ -190,8 +190,8 @@ SECTIONS: Final = (
             Variable(
                 "SECOND_FACTOR",
                 "optional",
-                "Who gets no further without a second factor: `optional` (nobody), `staff` or "
-                "`all`.",
+                "Who gets no further without a second factor: `optional` (nobody), `staff` (stream "
+                "admins too) or `all`.",
             ),
             Variable(
                 "OIDC_ISSUER",

@@ -6,9 +6,11 @@ import os
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
+from reviewqueue.unread_bodies import read_what_is_refused
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewqueue.settings")
 
-application = get_wsgi_application()
+application = read_what_is_refused(get_wsgi_application())
 
 # Every page's module is loaded now, not by the first to ask for it, and none of it ever becomes
 # garbage: looking through it again and again took a tenth of a review screen's time, all at once.

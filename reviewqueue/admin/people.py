@@ -157,6 +157,22 @@ class PersonAdmin(UserModelAdmin):
         response: HttpResponse = super().user_change_password(request, id, form_url)
         return response
 
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who gives roles chooses from the names of people, and sees no more of them."""
+        if super().has_view_permission(request, obj):
+            return True
+        match = request.resolver_match
+        is_choosing = match is not None and match.url_name == "autocomplete"
+        return is_choosing and request.user.has_perm("reviewqueue.add_membership")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """By name alone for those who may not see people, so that no address can be felt for."""
+        if request.user.has_perm("auth.view_user"):
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(is_active=True, username__icontains=search_term.strip()), False
+
     def _changeable(self, request: HttpRequest, people: QuerySet[User]) -> list[User]:
         return [person for person in people if self.has_change_permission(request, person)]
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from reviewqueue.models import RemoteAsk
+from reviewqueue.outgoing import holds_login
 from reviewqueue.remote_models import NoAnswerError, ask_model
 from routing.admin.filters import StreamFilter
 from routing.admin.readonly import ReadOnly
@@ -54,6 +55,18 @@ class RemoteForm(RemoteModelForm):
     class Meta:
         model = RemoteModel
         fields = ("stream", "name", "url", "timeout_seconds")
+
+    def clean_url(self) -> str:
+        url = str(self.cleaned_data["url"])
+        if holds_login(url):
+            raise forms.ValidationError(
+                _(
+                    "A name or password stands before the @ of this address, and addresses are "
+                    "shown in lists and in the log. Leave it out; what the model asks for is its "
+                    "token."
+                )
+            )
+        return url
 
     def save(self, commit: bool = True) -> Any:
         if self.cleaned_data["new_token"]:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from reviewqueue.deliveries import replay_deliveries
 from reviewqueue.doorbell import SEND_DELIVERIES, ring
-from reviewqueue.outgoing import is_private
+from reviewqueue.outgoing import holds_login, is_private
 from reviewqueue.webhook_models import Delivery, Webhook, default_events
 from reviewqueue.webhooks import (
     disable_webhook,
@@ -67,6 +67,14 @@ class WebhookForm(WebhookModelForm):
         url = str(self.cleaned_data["url"])
         if not url.lower().startswith(("https://", "http://")):
             raise forms.ValidationError(_("Begin the address with https:// or http://."))
+        if holds_login(url):
+            raise forms.ValidationError(
+                _(
+                    "A name or password stands before the @ of this address, and addresses are "
+                    "shown in lists and in the log. Leave it out: the receiver knows our messages "
+                    "by their signature."
+                )
+            )
         if is_private(url):
             raise forms.ValidationError(
                 _(

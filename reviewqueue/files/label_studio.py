@@ -148,6 +148,13 @@ def _read_task(task: object, names: Mapping[str, str]) -> dict[str, object]:
     if "scores" not in body and "blocks" not in body:
         predictions = _list(found.get("predictions"), "predictions")
         if predictions:
+            if isinstance(predictions[0], int):  # as Label Studio's plain export has them
+                raise ProblemError(
+                    "invalid",
+                    "predictions[0] is the id of a prediction that the file lacks; export a "
+                    "snapshot from Label Studio with predictions in full.",
+                    field="predictions[0]",
+                )
             body |= _read_prediction(_object(predictions[0], "predictions[0]"), names)
     truth = _read_annotations(_list(found.get("annotations"), "annotations"), names)
     if truth:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from django import template
+from django.contrib.auth.models import User
 from django.forms import BoundField, CheckboxInput
 from django.template.base import VariableNode
 from django.template.defaulttags import ForNode, IfNode
@@ -13,10 +14,18 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
+from reviewqueue.stream_admins import opens_admin
+
 register = template.Library()
 
 VARYING = (VariableNode, IfNode, ForNode)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@register.filter(name="opens_admin")
+def shows_admin(user: object) -> bool:
+    """Whether the Django admin opens to the page's user, where it has one."""
+    return isinstance(user, User) and opens_admin(user)
 
 
 @register.simple_tag

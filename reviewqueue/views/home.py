@@ -25,6 +25,7 @@ from reviewqueue.access import (
 )
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
+from reviewqueue.stream_admins import opens_admin
 from reviewqueue.views.progress import read_day, read_labels, word_answer
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.views.waiting import (
@@ -210,7 +211,9 @@ def _word_broken(broken: BrokenPromise) -> str:
 
 
 def _alarm_address(user: "User", alarm: ModelAlarm) -> str:
-    return reverse("admin:routing_policy_change", args=[alarm.policy_id]) if user.is_staff else ""
+    if not opens_admin(user):
+        return ""
+    return reverse("admin:routing_policy_change", args=[alarm.policy_id])
 
 
 def choose_first(groups: list[StreamGroup]) -> FirstThing | None:

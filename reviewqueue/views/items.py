@@ -25,6 +25,7 @@ from reviewqueue.models import KnownAnswer, Verdict
 from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import draw_in_stream
+from reviewqueue.stream_admins import opens_admin
 from reviewqueue.views.answer_panel import Machine, describe_machine
 from reviewqueue.views.drafts import address_of_draft
 from reviewqueue.views.given_grounds import word_grounds
@@ -233,9 +234,9 @@ def _find_overturn(viewer: User, history: History) -> str:
 def _known_address(viewer: User, stream: Stream, item: Item, history: History) -> str:
     """Where a stream's admin makes its label a known answer, filled in; empty for others."""
     label = history.label
-    if label is None or not viewer.has_perm("reviewqueue.add_knownanswer") or not viewer.is_staff:
+    if label is None or not administers(viewer, stream) or not opens_admin(viewer):
         return ""
-    if not administers(viewer, stream):
+    if not viewer.has_perm("reviewqueue.add_knownanswer"):
         return ""
     if item.erased_at is not None or KnownAnswer.objects.filter(item=item).exists():
         return ""

@@ -1,6 +1,5 @@
 """A stream's log for who administers it: pages, the newest first, and files of it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -248,10 +247,18 @@ def _show_change(before: object, after: object) -> str:
 
 
 def _show(value: object) -> str:
-    if value in ("", None):
-        return NOTHING
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return Truncator(text).chars(LONGEST_DETAIL)
+    return Truncator(_word(value)).chars(LONGEST_DETAIL)
+
+
+def _word(value: object) -> str:
+    """A value of JSON as people write it: no brackets, no quotes."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, dict):
+        return ", ".join(f"{_spell(name)} {_word(each)}" for name, each in value.items()) or NOTHING
+    if isinstance(value, list):
+        return ", ".join(map(_word, value)) or NOTHING
+    return NOTHING if value in ("", None) else str(value)
 
 
 def _spell(name: str) -> str:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 from django.utils import timezone
@@ -55,7 +55,7 @@ from routing.models import (
 )
 from routing.policies import copy_policy
 from tests import grounded_scenes, scenes
-from tests.access.rules import ANONYMOUS, REVIEWER, ROLES, SITE_ADMIN, STREAM_ADMIN
+from tests.access.rules import ANONYMOUS, REVIEWER, ROLES, SITE_ADMIN
 
 TELLTALE: Final = "zebra_crossing"
 TELLTALE_LABEL: Final = "Zebra crossing"
@@ -116,17 +116,9 @@ def _revoke_key(side: Side) -> str:
 
 
 def _make_person(role: str) -> User:
-    """The stream's admin is staff with every right over the product's own tables."""
+    """Nobody but the site's admin is staff or given a right: all else comes with the role."""
     site_admin = role == SITE_ADMIN
-    person = scenes.make_person(
-        role, is_superuser=site_admin, is_staff=site_admin or role == STREAM_ADMIN
-    )
-    if role == STREAM_ADMIN:
-        ours = Permission.objects.filter(
-            content_type__app_label__in=("routing", "calibration", "reviewqueue")
-        )
-        person.user_permissions.set(ours)
-    return person
+    return scenes.make_person(role, is_superuser=site_admin, is_staff=site_admin)
 
 
 def _make_side(key: str, people: Mapping[str, User]) -> Side:

@@ -1,7 +1,7 @@
 """The table of the admin: which rows staff may read, add, change and delete, and the pages besides.
 
-Nobody but staff passes its door. A stream's admin who is staff, with every right that the admin can
-give, has these over the rows of their own streams; a site's admin over all.
+Nobody but staff and stream admins passes its door. A stream's admin, of whom nothing is set but the
+role, has these rights over the rows of their own streams; a site's admin over all.
 """
 
 from typing import Final
@@ -17,7 +17,8 @@ from tests.access.rules import (
     write,
 )
 
-# Of each model what may be done to its rows: r(ead), a(dd), c(hange), d(elete).
+# Of each model what may be done to its rows: r(ead), a(dd), c(hange), d(elete); in capitals what
+# the site's admin alone may.
 OF_STREAMS: Final = {
     "calibration/auditdraw": "r",
     "calibration/calibrationrun": "r",
@@ -40,7 +41,7 @@ OF_STREAMS: Final = {
     "routing/item": "r",
     "routing/policy": "racd",
     "routing/remotemodel": "racd",
-    "routing/stream": "racd",
+    "routing/stream": "rAcD",
 }
 # What is of no stream is the site admin's alone.
 OF_SITE: Final = (
@@ -59,6 +60,8 @@ def _rules_of(model: str, rights: str, people: People, *, in_stream: bool) -> li
     at, named = f"admin/{model}/", {"object_id": model}
 
     def may(letter: str) -> People:
+        if letter.upper() in rights:
+            return SITE
         return people if letter in rights else NOBODY
 
     def rule(end: str, *allowed: str) -> Rule:

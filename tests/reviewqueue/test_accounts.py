@@ -1,6 +1,7 @@
 """Accounts through the house's directory: whom it lets in, whom not, and what it may change."""
 
 import html
+import io
 import re
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
@@ -298,3 +300,36 @@ def test_person_without_a_password_is_asked_for_a_code_where_there_is_one(
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
     response = client.get("/accounts/2fa/recovery-codes/")
     assert response.headers["Location"].startswith("/accounts/2fa/reauthenticate/?next=")
+
+
+def make_person_of_directory(name: str, *, verified: bool | None) -> User:
+    """As the directory made them; None where allauth kept nothing beside the account."""
+    person = User.objects.create(username=name, email=f"{name}@example.org", password="!x")
+    SocialAccount.objects.create(user=person, provider="directory", uid=name)
+    if verified is not None:
+        EmailAddress.objects.create(user=person, email=person.email.title(), verified=verified)
+    return person
+
+
+def run_command(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("unverified_addresses", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_addresses_kept_unverified_are_listed_and_forgotten(
+    rita: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    SocialAccount.objects.create(user=rita, provider="directory", uid="17")
+    for name, verified in (("ann", True), ("bob", False), ("cy", None), ("dee", False)):
+        make_person_of_directory(name, verified=verified)
+    assert run_command() == "bob: bob@example.org\ncy: cy@example.org\ndee: dee@example.org\n"
+    assert run_command("--forget", "dee", "ann") == "1 address was forgotten\n"
+    assert run_command("--forget") == "2 addresses were forgotten\n"
+    assert (run_command(), run_command("--forget")) == ("", "0 addresses were forgotten\n")
+    left = User.objects.exclude(email="").values_list("username", flat=True)
+    assert sorted(left) == ["ann", "rita"]
+    assert EmailAddress.objects.get().user.username == "ann"
+    assert SocialAccount.objects.count() == 5
+    assert "unverified address of bob forgotten" in caplog.text
+    assert "bob@example.org" not in caplog.text

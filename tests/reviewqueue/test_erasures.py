@@ -1,11 +1,12 @@
 """Erasures: what an item held is in no table, key or log; what was decided and counted stays."""
 
 import base64
+import itertools
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -24,7 +25,10 @@ from reviewqueue.access import issue_api_key
 from reviewqueue.claims import claim_next, escalate_task
 from reviewqueue.deliveries import send_due
 from reviewqueue.erasures import Erased, ErasureError, erase_items
-from reviewqueue.exports import Selection, export_lines
+from reviewqueue.event_log import FORMATS as LOG_FORMATS
+from reviewqueue.event_log import LogQuery, write_log
+from reviewqueue.exports import Selection, export_items
+from reviewqueue.files.opening import FORMATS as ITEM_FORMATS
 from reviewqueue.insight.making import make_next
 from reviewqueue.insight.sheets import read_sheet
 from reviewqueue.insight_models import InsightSheet
@@ -34,6 +38,7 @@ from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.overturns import overturn_verdict
 from reviewqueue.retries import request_retry
 from reviewqueue.sequencer import sequence_all
+from reviewqueue.urls_review import urlpatterns
 from reviewqueue.verdicts import Answer
 from reviewqueue.webhook_models import Webhook
 from routing.items import Post
@@ -107,6 +112,30 @@ def keys_holding(text: str) -> list[str]:
     ]
     assert bodies
     return [said for said in (*messages, *bodies) if text in said]
+
+
+def files_of(*streams: Stream) -> dict[str, str]:
+    """Every file that can be taken away of the streams, by name: items, logs, insight tables."""
+    written: dict[str, Iterable[bytes]] = {}
+    for name in ITEM_FORMATS:
+        parts = [export_items(Selection(one), format_name=name) for one in streams]
+        written[f"items.{name}"] = itertools.chain(*parts)
+    for name in LOG_FORMATS:
+        parts = [write_log(LogQuery(one), format_name=name) for one in streams]
+        written[f"log.{name}"] = itertools.chain(*parts)
+    files = {name: b"".join(blocks).decode() for name, blocks in written.items()}
+    root = User.objects.filter(is_superuser=True).first()
+    client = log_in(root or make_person("root", is_superuser=True))
+    tables = [str(each.pattern) for each in urlpatterns if str(each.pattern).endswith(".csv")]
+    assert len(tables) == 8
+    for path in tables:
+        for one in streams:
+            address = "/" + path.replace("<slug:stream_key>", one.key)
+            client.get(address)
+            while make_next():
+                pass
+            files[address] = client.get(address).content.decode()
+    return files
 
 
 def refused(sql: str, *values: UUID) -> bool:
@@ -184,15 +213,18 @@ def test_canary_is_nowhere_afterwards(
         "reviewqueue_insightsheet",
     }
 
+    told = {name for name, content in files_of(stream, drafts).items() if CANARY in content}
+    assert told == {f"items.{name}" for name in ITEM_FORMATS}
+
     assert erase_items(stream=stream, external_ids=["t1"], by=rita) == Erased(1, 0, ())
     assert erase_items(stream=drafts, external_ids=["s1"], by=rita) == Erased(1, 0, ())
 
     assert tables_holding(CANARY) == set()
     assert keys_holding(CANARY) == []
     assert CANARY not in caplog.text
-    exported = b"".join(block for one in (stream, drafts) for block in export_lines(Selection(one)))
-    assert exported.count(b'"erased_at"') == 2
-    assert CANARY.encode() not in exported
+    files = files_of(stream, drafts)
+    assert [name for name, content in files.items() if CANARY in content] == []
+    assert files["items.jsonl"].count('"erased_at":"') == 2
     again = upstream.post("items", body)
     assert (again.status_code, tables_holding(CANARY)) == (200, set())
 

@@ -450,3 +450,16 @@ def test_mark_is_noted(stream: Stream, reviewer: User) -> None:
     other = make_bare_stream("other")
     with pytest.raises(KnownAnswerError, match="No item “k” was posted to Other"):
         mark_known(stream=other, external_id="k", answer=VPN, by=reviewer)
+
+
+@pytest.mark.parametrize("who", ["stream admin", "superuser"])
+def test_who_can_look_the_answers_up_is_given_none(stream: Stream, who: str) -> None:
+    make_known(stream, "k")
+    post_held(stream, "a")
+    set_rate(stream, 1.0)
+    if who == "superuser":
+        ada = make_person("ada", is_superuser=True)
+    else:
+        ada = make_person("ada", stream, "reviewer", "stream_admin")
+    assert claim(stream, ada).item.external_id == "a"
+    assert not ReviewTask.objects.filter(known__isnull=False).exists()

@@ -21,6 +21,7 @@ from reviewqueue.insight.sheets import Shown, read_sheet
 from reviewqueue.insight_models import InsightSheet
 from reviewqueue.pictures import let_pictures_in
 from reviewqueue.priorities import bring_forward
+from reviewqueue.stream_admins import opens_admin
 from reviewqueue.views.insight.pages import (
     as_percent,
     find_analysed,
@@ -148,7 +149,7 @@ def _describe(request: PersonRequest, stream: Stream, sheet: InsightSheet) -> di
 def _may_edit(request: PersonRequest, stream: Stream) -> bool:
     user = request.user
     # The two answers to a drafted sentence are no taxonomy to be mended.
-    if stream.is_grounded or not (user.is_staff and user.has_perm("routing.change_stream")):
+    if stream.is_grounded or not (opens_admin(user) and user.has_perm("routing.change_stream")):
         return False
     return administers(user, stream)
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from calibration.models import CalibrationRun
 from reviewqueue.htmx import PersonRequest, respond, signed_in
+from reviewqueue.stream_admins import opens_admin
 from reviewqueue.views.insight.pages import NOTHING, describe_page, find_analysed
 from routing.models import Policy, Stream
 
@@ -54,7 +55,7 @@ def runs(request: PersonRequest, stream_key: str) -> HttpResponse:
     found = _read_runs(stream, request.GET.get("before", ""))
     shown = found[:PAGE]
     drafts = _read_drafts(shown)
-    may_open = request.user.is_staff and request.user.has_perm(SEE_RUNS)
+    may_open = opens_admin(request.user) and request.user.has_perm(SEE_RUNS)
     address = reverse("insight-runs", args=[stream.key])
     context = describe_page(request, stream, None) | {
         "lines": [_draw(run, drafts.get(run.draft_id), may_open=may_open) for run in shown],

@@ -17,6 +17,7 @@ from reviewqueue.htmx import INVALID, PersonRequest, aims_at, go_to, respond, si
 from reviewqueue.insight.figures import WhatIfFigures
 from reviewqueue.insight.sheets import Shown, read_sheet
 from reviewqueue.insight_models import InsightSheet
+from reviewqueue.stream_admins import opens_admin
 from reviewqueue.views.insight.cut_offs import OwnControls, Tried, draw_controls, read_tried
 from reviewqueue.views.insight.outlook import describe_comparison
 from reviewqueue.views.insight.pages import (
@@ -107,7 +108,7 @@ def _fits(shown: Shown, policy: Policy) -> bool:
 
 def _may_draft(request: PersonRequest, stream: Stream) -> bool:
     user = request.user
-    if not (user.is_staff and user.has_perm(ADD_POLICY)):
+    if not (opens_admin(user) and user.has_perm(ADD_POLICY)):
         return False
     return administers(user, stream)
 

@@ -117,7 +117,7 @@ def test_alarms_are_listed_for_those_who_administer_the_stream(stream: Stream) -
     assert alarm is not None
     assert own.get(f"{LIST}{alarm.id}/change/").status_code == 200
     assert foreign.get(f"{LIST}{alarm.id}/change/").status_code == 302
-    assert log_in(make_staff("cy", stream)).get(LIST).status_code == 403
+    assert log_in(make_staff("cy", stream, "view_jobrun")).get(LIST).status_code == 403
     anonymous = Client().get(LIST)
     assert anonymous.status_code == 302
     assert "login" in anonymous["Location"]

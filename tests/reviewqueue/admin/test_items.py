@@ -30,7 +30,8 @@ def test_erasing_is_asked_for_twice(stream: Stream) -> None:
         "This cannot be taken back." in page,
         "case-one" in page,
         "case-two" in page,
-    ) == (*(200, True, True, False),)
+        'value="Erase what this item holds, for good"' in page,
+    ) == (200, True, True, False, True)
     assert Item.objects.filter(erased_at=None).count() == 2
 
     status, _ = erase(log_in(root), item, confirmed="yes")

@@ -187,7 +187,7 @@ def test_staff_reach_their_own_streams_only(stream: Stream) -> None:
 
 
 def test_pages_need_their_permissions_and_methods(stream: Stream, root: Client) -> None:
-    bare = log_in(make_staff("bob", stream))
+    bare = log_in(make_staff("bob", stream, "view_jobrun"))
     viewer = log_in(make_staff("vic", stream, "view_knownanswer"))
     assert [bare.get(path).status_code for path in (LIST, ADD, REVIEWERS)] == [403, 403, 403]
     assert [viewer.get(path).status_code for path in (LIST, ADD, REVIEWERS)] == [200, 403, 200]

@@ -67,6 +67,15 @@ def test_address_must_be_http(client: Client, stream: Stream, url: str) -> None:
     assert not RemoteModel.objects.exists()
 
 
+def test_address_with_a_password_is_refused(client: Client, stream: Stream) -> None:
+    url = "https://us:secret@second.example/"
+    fields = {"stream": str(stream.id), "name": "second", "url": url}
+    response = send_form(client, f"{LIST}add/", "remotemodel_form", **fields)
+    assert response.status_code == 200
+    assert "what the model asks for is its token." in response.content.decode()
+    assert not RemoteModel.objects.exists()
+
+
 def test_model_that_a_policy_asks_stays(client: Client, stream: Stream) -> None:
     model = make_model(stream)
     publish(stream, fallback_steps=["remote"], remote_model=model)
@@ -128,7 +137,7 @@ def test_others_models_are_not_to_be_seen(stream: Stream, server: ModelServer) -
     reader = log_in(make_staff("ron", stream, "view_remotemodel"))
     assert reader.get(change_path(model)).status_code == 200
     assert reader.post(f"{LIST}{model.id}/try/").status_code == 403
-    assert log_in(make_staff("eve", stream)).get(LIST).status_code == 403
+    assert log_in(make_staff("eve", stream, "view_jobrun")).get(LIST).status_code == 403
     assert Client().post(f"{LIST}{model.id}/try/").status_code == 302
     admin = log_in(make_staff("ann", stream, *rights))
     assert admin.get(f"{LIST}{model.id}/try/").status_code == 405

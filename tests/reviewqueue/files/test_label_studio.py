@@ -104,6 +104,11 @@ def test_annotations_that_count_are_the_truth(annotations: object, truth: object
             make_task(predictions=[{"score": 0.5, "result": [choice("vpn"), choice("vpn")]}]),
             "predictions[0].result[1] names vpn again; name each choice once.",
         ),
+        (
+            make_task(predictions=[17]),
+            "predictions[0] is the id of a prediction that the file lacks; export a snapshot from "
+            "Label Studio with predictions in full.",
+        ),
         (make_task(predictions={}), "predictions is no array; write a JSON array."),
         (
             make_task(annotations=[{"result": [choice("vpn")]}, {"result": [choice("unlock")]}]),

@@ -208,7 +208,7 @@ def test_verdict_of_somebody_else_is_404(stream: Stream, reviewer: User) -> None
 
 @pytest.mark.parametrize(
     ("role", "is_staff", "expected"),
-    [("reviewer", True, (0, 0)), ("stream_admin", False, (1, 0)), ("stream_admin", True, (1, 1))],
+    [("reviewer", True, (0, 0)), ("stream_admin", False, (1, 1)), ("stream_admin", True, (1, 1))],
 )
 def test_alarm_is_shown_to_the_streams_admin(
     db: None, role: str, is_staff: bool, expected: tuple[int, int]

@@ -84,6 +84,35 @@ def test_log_tells_what_changed_from_what_to_what(
     assert line.details == (("audit rate", "0.05 → 0.1"), ("description", "– → Tickets"))
 
 
+def test_log_tells_counts_lists_and_switches_in_words(
+    stream: Stream, ada: User, client: Client
+) -> None:
+    record_event(
+        stream_id=stream.id,
+        kind="audit.opened",
+        subject_id=stream.id,
+        counts={"drawn": 4, "opened": 3, "settled": 0},
+    )
+    record_event(
+        stream_id=stream.id,
+        kind="stream.changed",
+        subject_id=stream.id,
+        actor_id=ada.pk,
+        changes={  # the database puts short names first
+            "image_hosts": [[], ["a.example", "b.example"]],
+            "is_demo": [True, False],
+            "layout": [{}, {"body": "text", "rows": [1, None]}],
+        },
+    )
+    changed, opened = client.get(PAGE).context["lines"][:2]
+    assert opened.details == (("counts", "drawn 4, opened 3, settled 0"),)
+    assert changed.details == (
+        ("layout", "– → body text, rows 1, –"),
+        ("is demo", "yes → no"),
+        ("image hosts", "– → a.example, b.example"),
+    )
+
+
 def test_log_tells_a_tasks_item_too(stream: Stream, reviewer: User, client: Client) -> None:
     task = scenes.post(stream, "HD-1")
     record_event(stream_id=stream.id, kind="task.skipped", subject_id=task.id, actor_id=reviewer.pk)

@@ -21,7 +21,7 @@ def make_superuser() -> User:
 
 
 def make_staff(name: str, stream: Stream | None, *permissions: str) -> User:
-    """Staff with these permissions who administers `stream`."""
+    """Staff with these permissions who administers `stream`; with none, all that the role gives."""
     user = User.objects.create_user(name, is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     if stream is not None:

@@ -107,7 +107,7 @@ def test_history_is_for_staff_of_the_stream(stream: Stream, first: Policy) -> No
     page = viewer.get(path)
     assert page.status_code == 200
     assert "Go back to this version" not in page.content.decode()
-    assert log_in(make_staff("ned", stream)).get(path).status_code == 403
+    assert log_in(make_staff("ned", stream, "view_jobrun")).get(path).status_code == 403
     assert viewer.post(path).status_code == 405
 
 
