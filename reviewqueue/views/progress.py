@@ -96,11 +96,14 @@ _VERDICT: Final = Columns(Verdict, "verdict")
 _ITEM: Final = Columns(Item, "item", without=("fingerprint", "scores"))
 
 # The sitting is what was answered in the stream without a pause, of the newest verdicts alone: one
-# index range of `verdict_of_reviewer`, the rest by primary key.
+# index range of `verdict_of_reviewer`, the rest by primary key. The stream is compared so that
+# no index can: to a planner whose statistics are old, all that the stream's people ever answered
+# looks like a few rows.
 SURROUNDINGS: Final = f"""
     WITH newest AS MATERIALIZED (
         SELECT id, answered_at, active_ms FROM reviewqueue_verdict AS verdict
-        WHERE verdict.reviewer_id = %(user)s AND verdict.stream_id = %(stream)s
+        WHERE verdict.reviewer_id = %(user)s
+            AND verdict.stream_id IS NOT DISTINCT FROM %(stream)s
             AND verdict.kind <> 'withdrawn'
             AND NOT EXISTS (
                 SELECT 1 FROM reviewqueue_verdict AS later WHERE later.supersedes_id = verdict.id)
