@@ -306,7 +306,7 @@ def test_pages_are_for_staff_with_the_permission(draft: Policy) -> None:
     assert viewer.get(f"{LIST}{draft.id}/difference/").status_code == 200
     assert viewer.post(f"{LIST}{draft.id}/copy/").status_code == 403
     assert viewer.get(f"{LIST}{draft.id}/publish/").status_code == 403
-    nobody = log_in(make_staff("ned", draft.stream))
+    nobody = log_in(make_staff("ned", draft.stream, "view_stream"))
     assert nobody.get(change_path(draft)).status_code == 403
     assert nobody.get(f"{LIST}{draft.id}/difference/").status_code == 403
     response = Client().get(change_path(draft))

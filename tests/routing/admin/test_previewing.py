@@ -157,7 +157,7 @@ def test_preview_is_for_staff_of_the_stream(draft: Policy) -> None:
     viewer = log_in(make_staff("vic", draft.stream, "view_policy"))
     assert viewer.get(path).status_code == 200
     assert viewer.post(path, {}).status_code == 403
-    nobody = log_in(make_staff("ned", draft.stream))
+    nobody = log_in(make_staff("ned", draft.stream, "view_stream"))
     assert nobody.get(path).status_code == 403
     editor = log_in(make_staff("ann", draft.stream, *EDITS_POLICIES))
     assert editor.put(path).status_code == 405
