@@ -6,7 +6,6 @@ is a COPY of the same items as rows of JSON, without decisions and labels, in th
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -15,12 +14,12 @@ from django.db import connection
 
 from benchmarks.recalibrate import make_labelled_stream
 from benchmarks.stage import Stage
+from benchmarks.tree import peak_mib
 from reviewqueue.exports import Selection, export_lines
 from routing.models import Stream
 
 ITEMS = 1_000_000
 CATEGORIES = 10
-KIB_PER_MIB = 1024.0
 _CHILD = """
 import json, sys
 import django
@@ -52,7 +51,7 @@ def export_here(key: str) -> dict[str, float]:
     began = time.perf_counter()
     items = sum(block.count(b"\n") for block in export_lines(Selection(stream)))
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
+    peak = peak_mib()
     began = time.perf_counter()
     with connection.cursor() as cursor, cursor.copy(_LIMIT, [stream.id]) as copy:
         copied = sum(1 for _ in copy)

@@ -5,7 +5,6 @@ was routed to get them. A process of its own recalibrates, so that the peak is i
 """
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from benchmarks.stage import Stage
+from benchmarks.tree import peak_mib
 from calibration.frames import recount_days
 from routing.models import Category, Policy, Stream
 from routing.policies import publish_policy
@@ -22,7 +22,6 @@ from routing.policies import publish_policy
 LABELS = 1_000_000
 CATEGORIES = 77
 DAYS = 60
-KIB_PER_MIB = 1024.0
 
 # Items are posted whole minutes apart over the window; the newest hold a score of every category,
 # since these are what the forecast routes again. A tenth was bound by a rule.
@@ -169,5 +168,5 @@ def recalibrate_here(key: str) -> dict[str, float]:
     seconds = time.perf_counter() - began
     return {
         "recalibrate_s": seconds,
-        "recalibrate_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB,
+        "recalibrate_mib": peak_mib(),
     }

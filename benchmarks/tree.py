@@ -1,6 +1,7 @@
 """Process trees: who descends from whom, and how much memory they take."""
 
 import os
+import resource
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def memory_mib(pids: list[int]) -> float:
         listed = _list("rss=", ",".join(map(str, pids)))
         return sum(int(line) for line in listed) / 1024
     return sum(_proportional_kib(pid) for pid in pids) / 1024
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process ever held at once in MiB.
+
+    On Linux not `ru_maxrss`, which begins at what the process held that started this one.
+    """
+    if not _PROC.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # macOS tells bytes
+    lines = (_PROC / "self" / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def cpu_seconds(pids: list[int]) -> float:
