@@ -33,9 +33,10 @@ from reviewqueue.views.progress import (
 from reviewqueue.views.sentence_sheet import Sheet, draw_sheet
 from reviewqueue.views.two_answers import TAKING_KEYS, GivenAnswer, read_given_answers
 from reviewqueue.views.waiting import NOTHING, Waiting, count_in_words, count_waiting
-from routing.models import Item, Stream
+from routing.models import Decision, Item, Stream
 from routing.policies import published_spec
 from routing.rows import Question
+from routing.taxonomies import Taxonomy
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -159,21 +160,11 @@ def show_task(
 
     `asked`: what stands around it, where that was asked for already.
     """
-    stream, item, decision = task.stream, task.item, task.decision
-    policy = published_spec(decision.policy_id)
+    stream, item = task.stream, task.item
     asked = asked or ask_for_surroundings(user=user, stream=stream)
     around = read_surroundings(stream=stream, queue=task.queue, asked=asked)
     taxonomy = around.taxonomy
-    blind = task.blind
-    machine = None
-    if not blind:
-        predicted = taxonomy.by_key.get(decision.predicted)
-        machine = describe_machine(
-            decision,
-            policy=policy,
-            label_of=taxonomy.label_of,
-            retired_at=None if predicted is None else predicted.retired_at,
-        )
+    machine = None if task.blind else _read_machine(task.decision, taxonomy)
     answers = read_given_answers(
         user=user,
         task=task,
@@ -186,7 +177,7 @@ def show_task(
     paper = read_item(item, stream=stream)
     choices = arrange_choices(
         taxonomy.active,
-        scores=None if blind or stream.is_grounded else item.scores,
+        scores=None if task.blind or stream.is_grounded else item.scores,
         chosen=entry.categories,
         keys_taken=TAKING_KEYS if answers else "",
     )
@@ -208,6 +199,16 @@ def show_task(
         primary_words=_word_primary(entry, choices, machine, is_sentence=stream.is_grounded),
         late=late,
         passed_on=read_passed_on(task),
+    )
+
+
+def _read_machine(decision: Decision, taxonomy: Taxonomy) -> Machine:
+    predicted = taxonomy.by_key.get(decision.predicted)
+    return describe_machine(
+        decision,
+        policy=published_spec(decision.policy_id),
+        label_of=taxonomy.label_of,
+        retired_at=None if predicted is None else predicted.retired_at,
     )
 
 
