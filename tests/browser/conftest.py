@@ -99,6 +99,15 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
+def interception(context: BrowserContext) -> None:
+    """Requests can be held back from the first one on, at the price of the browser's cache.
+
+    Switched on under a page that is busy, interception lets that page's next request pass.
+    """
+    context.route("**/asked-for-by-no-page", lambda route: route.abort())
+
+
+@pytest.fixture
 def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
     """A page that fails its test on script errors, console errors and refused resources."""
     page = context.new_page()

@@ -12,6 +12,7 @@ from tests import scenes
 from tests.browser.conftest import expect_ready, open_review
 from tests.browser.test_review_by_keyboard import post_tickets
 
+pytestmark = pytest.mark.usefixtures("interception")
 SLOW_S = 1.5
 ON_SCREEN_MS = """
     () => new Promise((found) => {

@@ -22,6 +22,8 @@ from tests.browser.test_ahead import (
 )
 from tests.browser.test_review_by_keyboard import post_tickets
 
+pytestmark = pytest.mark.usefixtures("interception")
+
 FAILURES = {
     "offline": (None, "Not confirmed: no connection."),
     "failing": (503, "Not confirmed: the server failed."),

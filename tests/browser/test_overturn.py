@@ -38,6 +38,7 @@ def test_verdict_is_overturned_and_the_overturn_undone(
     page.keyboard.type("A phishing mail is attached.")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Overturned. You can undo it for 600 seconds")).to_be_visible()
+    page.wait_for_load_state()
     assert Verdict.objects.live().get().categories == ["security_incident"]
 
     page.keyboard.press("u")

@@ -311,6 +311,7 @@ def test_a_held_key_answers_once(stream: Stream, signed_in: Page) -> None:
     assert len(answers()) == 1
 
 
+@pytest.mark.usefixtures("interception")
 def test_keys_sleep_until_the_next_item_is_there(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 3)
     page = signed_in

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
@@ -11,6 +12,8 @@ from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
 from tests.browser.conftest import HOLD, expect_ready, open_review
+
+pytestmark = pytest.mark.usefixtures("interception")
 
 
 def enter_half_an_answer(page: Page) -> None:

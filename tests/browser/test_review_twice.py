@@ -15,6 +15,8 @@ from tests.browser.conftest import HOLD, expect_ready, open_review
 from tests.browser.test_review_by_keyboard import answers, expect_ticket, post_tickets
 from tests.browser.test_review_in_trouble import enter_half_an_answer, expect_half_an_answer
 
+pytestmark = pytest.mark.usefixtures("interception")
+
 EMPTY = "Nothing waits for you in Hold"
 
 

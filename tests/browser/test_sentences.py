@@ -147,6 +147,7 @@ def test_refused_sentence_is_retried_to_amber(
     signed_in.goto("/")
     signed_in.click("a[href='/streams/drafts/drafts/']")
     signed_in.click("text=letter 7")
+    signed_in.wait_for_url("**/draft/**", wait_until="load")
     refused = signed_in.locator("[data-sentence]").nth(1)
     refused.focus()
     signed_in.keyboard.press("Enter")
