@@ -1,4 +1,4 @@
-"""Taking items in over HTTP: batches of 1,000 from two clients, single posts from eight.
+"""Taking items in over HTTP: batches of 1,000 from four clients, single posts from eight.
 
 The limits write what was stored once more: by COPY in transactions of the same size from as many
 connections, with nothing parsed, checked or decided.
@@ -14,7 +14,7 @@ from benchmarks.stage import Stage
 
 BATCH = 1_000
 BATCHES = 60
-BATCH_CLIENTS = 2
+BATCH_CLIENTS = 4
 SINGLE_CLIENTS = 8
 SINGLE_SECONDS = 10.0
 SINGLE_BODIES = 20_000

@@ -2,9 +2,8 @@
 whatever the size of the batch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -19,6 +18,7 @@ from routing.core.signals import stored_matrix
 from routing.items import (
     Post,
     fingerprint,
+    has_fingerprint,
     insert_items,
     latest_decisions,
     state_before_verdict,
@@ -52,8 +52,7 @@ class ConflictError(IntakeError):
         self.posted = posted
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A decision about a post: made now, or read where the same body was taken before.
 
     Both ids are None where nothing was stored; `created` tells whether it was stored now, and
@@ -193,15 +192,15 @@ def _answer_known(stream: Stream, posts: Mapping[int, Post]) -> dict[int, Taken 
 
 
 def _answer_again(post: Post, decision: Decision) -> Taken | ConflictError:
-    stored, posted = bytes(decision.item.fingerprint), fingerprint(post)
-    if stored == posted:
+    stored = bytes(decision.item.fingerprint)
+    if has_fingerprint(post, stored):
         return read_taken(decision)
     return ConflictError(
         f"external_id {post.external_id!r} is taken by an item with another body; "
         "post this one under another id.",
         external_id=post.external_id,
         stored=stored.hex(),
-        posted=posted.hex(),
+        posted=fingerprint(post).hex(),
     )
 
 

@@ -210,7 +210,7 @@ def _check_ids(blocks: Sequence[BlockPost]) -> None:
 
 
 def _refuse_fields(parsed: object, names: tuple[str, ...], why: str) -> None:
-    found = parsed if isinstance(parsed, dict) else {}
-    for name in names:
-        if name in found:
-            raise ProblemError("invalid", f"{name} is a field that {why}.", field=name)
+    if not isinstance(parsed, dict) or parsed.keys().isdisjoint(names):
+        return
+    name = next(name for name in names if name in parsed)
+    raise ProblemError("invalid", f"{name} is a field that {why}.", field=name)

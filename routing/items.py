@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 from django.db import connection, transaction
 from psycopg.errors import UniqueViolation
 
@@ -22,6 +23,8 @@ ITEMS: Final = Table(
     *("id", "stream_id", "external_id", "payload", "scores", "signals", "secondary", "metadata"),
     *("model_version", "priority", "due_at", "fingerprint", "state", "received_at"),
 )
+# Ids of a batch that tell whether it was probably posted before.
+PROBES: Final = 16
 UNLESS_KNOWN: Final = "ON CONFLICT (stream_id, external_id) DO NOTHING"
 DECISIONS: Final = Table(
     Decision,
@@ -49,8 +52,7 @@ class Grounds:
     retry_of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     """One item as upstream posted it, checked for form but not yet against a taxonomy.
 
     A drafted sentence has `grounds` and no scores.
@@ -59,9 +61,9 @@ class Post:
     external_id: str
     payload: Mapping[str, object]
     scores: Mapping[str, float]
-    signals: Mapping[str, object] = field(default_factory=dict)
-    secondary: Mapping[str, float] = field(default_factory=dict)
-    metadata: Mapping[str, object] = field(default_factory=dict)
+    signals: Mapping[str, object] = msgspec.field(default_factory=dict)
+    secondary: Mapping[str, float] = msgspec.field(default_factory=dict)
+    metadata: Mapping[str, object] = msgspec.field(default_factory=dict)
     model_version: str = ""
     priority: int = 0
     due_at: datetime | None = None
@@ -88,14 +90,27 @@ def state_before_verdict(action: str) -> Item.State:
 
 def fingerprint(post: Post) -> bytes:
     """SHA-256 (32 bytes) of the parsed post."""
-    return hashlib.sha256(write_canonically(post).encode()).digest()
+    return hashlib.sha256(write_canonically(post)).digest()
 
 
-def write_canonically(post: Post) -> str:
-    """The text that posts of one meaning share.
+def has_fingerprint(post: Post, stored: bytes) -> bool:
+    """Whether a post is the one whose fingerprint was stored, now or by an earlier version."""
+    if stored == fingerprint(post):
+        return True
+    # Earlier versions wrote numbers with an exponent as Python does: 1e-05 instead of 1e-5.
+    before = json.dumps(_body_of(post), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return stored == hashlib.sha256(before.encode()).digest()
+
+
+def write_canonically(post: Post) -> bytes:
+    """The JSON text that posts of one meaning share.
 
     Key order, 1 against 1.0 in scores and the zone in which a due time is told make no difference.
     """
+    return _encode_sorted(_body_of(post))
+
+
+def _body_of(post: Post) -> dict[str, object]:
     body = {
         "external_id": post.external_id,
         "payload": post.payload,
@@ -109,13 +124,10 @@ def write_canonically(post: Post) -> str:
     }
     if post.grounds is not None:
         body["grounds"] = asdict(post.grounds)
-    return _CANONICAL.encode(body)
+    return body
 
 
-# Made once: the options are what costs most of a short text.
-_CANONICAL: Final = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
-)
+_encode_sorted: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 def _as_floats(scores: Mapping[str, float]) -> Mapping[str, float]:
@@ -165,18 +177,24 @@ def insert_items(
 def _copy_unknown(stream_id: UUID, rows: Mapping[str, Row]) -> dict[str, object]:
     """COPY the items whose external id is new to the stream; returns the keys they have now.
 
-    COPY refuses the whole batch for one id that is taken, so those are asked for first. Who loses
-    a race for an id waits for the winner to commit, and finds it when asking once more.
+    COPY refuses the whole batch for one id that is taken. Most batches are new throughout, so a few
+    ids are asked for first, all of them where one of those is known or COPY refused. Who loses a
+    race for an id waits for the winner to commit, and finds it when asking once more.
     """
+    # Two batches of the same ids in another order would wait for each other.
+    new = sorted(rows)
+    probes = new[:: max(1, len(new) // PROBES)]
+    is_new = not _known_among(stream_id, probes)
     while True:
-        # Two batches of the same ids in another order would wait for each other.
-        new = sorted(rows.keys() - _known_among(stream_id, list(rows)))
+        if not is_new:
+            new = sorted(rows.keys() - _known_among(stream_id, list(rows)))
         try:
             with transaction.atomic():
                 copy_into(ITEMS, [rows[external_id] for external_id in new])
         except UniqueViolation as error:
             if error.diag.constraint_name != "item_external_id_unique":
                 raise
+            is_new = False
         else:
             return {external_id: rows[external_id][0] for external_id in new}
 

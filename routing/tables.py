@@ -6,12 +6,12 @@ each value is what the `recv` function of its type reads.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
-from itertools import islice, repeat
-from operator import attrgetter
+from functools import lru_cache, partial
+from itertools import chain, islice, repeat
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from django.contrib.postgres.fields import ArrayField
@@ -30,44 +30,71 @@ NO_JSON: Final = b"{}"
 FEW: Final = 8
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _VARCHAR: Final = 1043
-_pack_long: Final = struct.Struct("!q").pack
+# A signature, no flags, no extension; behind the rows a count of columns that no row has.
+_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END: Final = b"\xff\xff"
+_NULL: Final = b"\xff\xff\xff\xff"
 _pack_int: Final = struct.Struct("!i").pack
+
+
+def _with_length(encoded: bytes) -> bytes:
+    return _pack_int(len(encoded)) + encoded
+
+
+def _encode_uuid(value: UUID) -> bytes:
+    return _SIXTEEN + value.int.to_bytes(16)
+
+
+def _encode_text(text: str) -> bytes:
+    return _with_length(text.encode())
+
+
+def _encode_json_text(text: bytes) -> bytes:
+    # The version of the format stands in front of it.
+    return _pack_int(len(text) + 1) + b"\x01" + text
 
 
 def _encode_time(at: datetime) -> bytes:
     since = at - _EPOCH
-    return _pack_long((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+    return _pack_time((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
 
 
 def _encode_day(day: date) -> bytes:
-    return _pack_int(day.toordinal() - _EPOCH.toordinal())
+    return _pack_day(day.toordinal() - _EPOCH.toordinal())
 
 
 def _encode_texts(texts: Sequence[str]) -> bytes:
     """varchar[]: dimensions, whether any is NULL, the type; length and lower bound; the texts."""
     if not texts:
-        return struct.pack("!iii", 0, 0, _VARCHAR)
-    parts = [struct.pack("!iiiii", 1, 0, _VARCHAR, len(texts), 1)]
-    for text in texts:
-        encoded = text.encode()
-        parts += [_pack_int(len(encoded)), encoded]
-    return b"".join(parts)
+        return _with_length(struct.pack("!iii", 0, 0, _VARCHAR))
+    head = struct.pack("!iiiii", 1, 0, _VARCHAR, len(texts), 1)
+    return _with_length(b"".join([head, *map(_encode_text, texts)]))
 
 
+def _pack(code: str) -> Encode:
+    """A number of fixed size, its length in front."""
+    packed = struct.Struct(f"!i{code}")
+    return partial(packed.pack, packed.size - 4)
+
+
+_pack_time: Final = _pack("q")
+_pack_day: Final = _pack("i")
+_SIXTEEN: Final = struct.pack("!i", 16)
+
+# Each value as it stands in a row: its length, then its bytes.
 _ENCODERS: Final[Mapping[str, Encode]] = {
-    "UUIDField": attrgetter("bytes"),
-    "CharField": str.encode,
-    "FloatField": struct.Struct("!d").pack,
-    "SmallIntegerField": struct.Struct("!h").pack,
-    "PositiveSmallIntegerField": struct.Struct("!h").pack,
-    "IntegerField": _pack_int,
-    "PositiveIntegerField": _pack_int,
-    "BooleanField": (b"\x00", b"\x01").__getitem__,
+    "UUIDField": _encode_uuid,
+    "CharField": _encode_text,
+    "FloatField": _pack("d"),
+    "SmallIntegerField": _pack("h"),
+    "PositiveSmallIntegerField": _pack("h"),
+    "IntegerField": _pack("i"),
+    "PositiveIntegerField": _pack("i"),
+    "BooleanField": tuple(map(_pack("?"), (False, True))).__getitem__,
     "DateTimeField": _encode_time,
     "DateField": _encode_day,
-    "BinaryField": bytes,
-    # The version of the format stands in front of the text.
-    "JSONField": b"\x01".__add__,
+    "BinaryField": _with_length,
+    "JSONField": _encode_json_text,
 }
 
 
@@ -120,25 +147,26 @@ def copy_into(table: Table, rows: Sequence[Row]) -> None:
         connection.cursor() as cursor,
         cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
-        for encoded in encode_rows(table, rows):
-            copy.write_row(encoded)
+        copy.write(encode_rows(table, rows))
 
 
-def encode_rows(table: Table, rows: Sequence[Row]) -> Iterator[tuple[bytes | None, ...]]:
-    """The values of rows as COPY takes them, made column by column."""
+def encode_rows(table: Table, rows: Sequence[Row]) -> bytes:
+    """Rows as binary COPY takes them, made column by column."""
     columns = zip(*rows, strict=True)
     parts = [_encode_column(*pair) for pair in zip(table.encoders, columns, strict=True)]
+    begin = repeat(struct.pack("!h", len(parts)))
     # Columns that repeat one value have no end.
-    return islice(zip(*parts, strict=False), len(rows))
+    values = islice(zip(begin, *parts, strict=False), len(rows))
+    return b"".join([_HEADER, *chain.from_iterable(values), _END])
 
 
-def _encode_column(encode: Encode, column: Sequence[object]) -> Iterable[bytes | None]:
+def _encode_column(encode: Encode, column: Sequence[object]) -> Iterable[bytes]:
     """Most columns of a batch are one value throughout, most others have no NULL."""
     places = set(map(id, column))
     if len(places) == 1:
-        return repeat(None if column[0] is None else encode(column[0]))
+        return repeat(_NULL if column[0] is None else encode(column[0]))
     if id(None) in places:
-        return [None if value is None else encode(value) for value in column]
+        return [_NULL if value is None else encode(value) for value in column]
     return map(encode, column)
 
 

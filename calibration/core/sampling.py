@@ -24,15 +24,15 @@ def is_drawn(
         raise CalibrationError("rate", f"{rate} is not a share; give a number from 0 to 1")
     if rate in (0.0, 1.0):  # no hash is below 0, and every one below 2^64
         return rate == 1.0
-    message = _write_parts(purpose, stream_id) + _write_part(item_id)
-    digest = hmac.digest(secret, message, "sha256")
-    return int.from_bytes(digest[:8], "big") < rate * 2.0**64
+    keyed = _begin_digest(secret, purpose, stream_id).copy()
+    keyed.update(_write_part(item_id))
+    return int.from_bytes(keyed.digest()[:8], "big") < rate * 2.0**64
 
 
 # The same for every item of a stream.
 @lru_cache(maxsize=1024)
-def _write_parts(*parts: str) -> bytes:
-    return b"".join(map(_write_part, parts))
+def _begin_digest(secret: bytes, *parts: str) -> hmac.HMAC:
+    return hmac.new(secret, b"".join(map(_write_part, parts)), "sha256")
 
 
 def _write_part(part: str) -> bytes:

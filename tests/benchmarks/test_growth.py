@@ -1,7 +1,6 @@
 """The grown stream at a small size: its rows satisfy the product's own checks."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from django.db import connection
 from django.utils import timezone
+from msgspec.structs import replace
 
 from benchmarks.checker import CHECKS
 from benchmarks.growth_past import grown_id, make_past

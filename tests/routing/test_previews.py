@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from reviewqueue.intake import take_in
 from routing import previews
@@ -45,7 +46,7 @@ def send(stream: Stream, rows: Sequence[dict[str, float]], **fields: object) -> 
         Post(external_id=f"T-{first + number}", payload={"body": "Locked out."}, scores=row)
         for number, row in enumerate(rows)
     ]
-    take_in(stream=stream, posts=[replace(post, **fields) for post in posts])  # type: ignore[arg-type]
+    take_in(stream=stream, posts=[structs.replace(post, **fields) for post in posts])
 
 
 def random_rows(size: int, keys: Sequence[str] = KEYS) -> list[dict[str, float]]:
