@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -230,34 +230,42 @@ def issue_api_key(
 # Asked at every call of the API.
 _KEY: Final = Columns(ApiKey, "api_key")
 FIND_KEY: Final = f"""
-    SELECT {_KEY.sql} FROM reviewqueue_apikey AS api_key
+    SELECT {_KEY.sql}, {_STREAM.sql} FROM reviewqueue_apikey AS api_key
+    LEFT JOIN (
+        reviewqueue_apikey_streams AS reach JOIN routing_stream AS stream
+            ON stream.id = reach.stream_id
+    ) ON reach.apikey_id = api_key.id AND stream.key = %(stream)s
     WHERE api_key.prefix = %(prefix)s AND api_key.revoked_at IS NULL
 """  # noqa: S608 - the columns of our own models
-FIND_STREAM_OF_KEY: Final = f"""
-    SELECT {_STREAM.sql} FROM routing_stream AS stream
-    JOIN reviewqueue_apikey_streams AS reach ON reach.stream_id = stream.id
-    WHERE reach.apikey_id = %(api_key)s AND stream.key = %(stream)s
-"""  # noqa: S608 - the columns of our own models
+
+
+class KeyAndStream(NamedTuple):
+    """A live API key, and the stream that was asked for if the key reaches it."""
+
+    key: ApiKey
+    stream: Stream | None
 
 
 def find_api_key(text: str) -> ApiKey | None:
     """The live key with this text, or None; compared in constant time."""
+    found = find_key_and_stream(text, "")
+    return found and found.key
+
+
+def find_key_and_stream(text: str, stream_key: str) -> KeyAndStream | None:
+    """The live key with this text and the stream with that key, in one query."""
     if not KEY_PATTERN.fullmatch(text):
         return None
-    row = fetch_row(FIND_KEY, {"prefix": text[:PREFIX_LENGTH]})
-    key = row and _KEY.make(row)
-    if not key or not hmac.compare_digest(bytes(key.digest), _digest(text)):
+    # No stream's key holds a NUL, which the database would refuse to look for.
+    stream = "" if "\0" in stream_key else stream_key
+    row = fetch_row(FIND_KEY, {"prefix": text[:PREFIX_LENGTH], "stream": stream})
+    if row is None:
         return None
-    return key
+    key = _KEY.make(row)
+    if not hmac.compare_digest(bytes(key.digest), _digest(text)):
+        return None
+    return KeyAndStream(key, None if row[_KEY.width] is None else _STREAM.make(row, _KEY.width))
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def stream_of_key(key: ApiKey, stream_key: str) -> Stream | None:
-    """The stream with this key if the API key reaches it."""
-    if "\0" in stream_key:  # which the database would refuse to look for
-        return None
-    row = fetch_row(FIND_STREAM_OF_KEY, {"api_key": key.id, "stream": stream_key})
-    return _STREAM.make(row) if row else None

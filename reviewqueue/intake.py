@@ -11,15 +11,18 @@ from django.utils import timezone
 
 from reviewqueue.deciding import Batch, IntakeError, read_posted
 from reviewqueue.intake_rows import IntakeRows, read_standing
+from routing.alarms import find_unknown
 from routing.core.evidence import EvidenceTable
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
 from routing.core.signals import stored_matrix
+from routing.ids import uuid7
 from routing.items import (
     Post,
     fingerprint,
     has_fingerprint,
     insert_items,
+    insert_with,
     latest_decisions,
     state_before_verdict,
 )
@@ -86,7 +89,6 @@ def decide_only(*, stream: Stream, posts: Sequence[Post]) -> list[Taken | Intake
     ]
 
 
-@transaction.atomic
 def take_in(
     *,
     stream: Stream,
@@ -109,33 +111,77 @@ def take_in(
     policy_id, spec = spec_of(standing.policy_id)
     scores = read_posted(stream, spec, posts, at=received_at)
     batch = Batch(spec, posts, scores=scores, remote=NOT_ASKED if labelled else None)
-    decided = batch.decide() if labelled else batch.decide_within(stream)
-    ids = _insert(
-        stream,
-        batch,
-        states=[
-            Item.State.ROUTED if labelled else state_before_verdict(outcome.action)
-            for outcome in decided
-        ],
-        at=received_at,
-    )
     rows = IntakeRows(stream, standing, policy_id, received_at, labelled=labelled)
     answers: dict[int, Taken | IntakeError] = dict(batch.errors)
-    for place, (number, outcome, item_id) in enumerate(zip(batch.good, decided, ids, strict=True)):
-        if item_id is not None:
-            made_from = batch.opinions.matched[place], batch.opinions.remote[place]
-            decision_id = rows.add(
-                posts[number], outcome, item_id, *made_from, at_capacity=batch.full[place]
-            )
-            answers[number] = Taken(
-                posts[number].external_id, item_id, decision_id, outcome, spec.version, created=True
-            )
-    rows.store()
-    rows.tell(spec)
-    rows.note_models(spec)
+    if _fits_one_statement(batch, rows):
+        answers |= _take_alone(batch, rows)
+    else:
+        with transaction.atomic():
+            answers |= _take_together(batch, rows)
     known = [number for number in batch.good if number not in answers]
     answers |= _answer_known(stream, {number: posts[number] for number in known})
     return [answers[number] for number in range(len(posts))]
+
+
+def _fits_one_statement(batch: Batch, rows: IntakeRows) -> bool:
+    """Whether an item comes alone and nothing is locked, announced or noted besides its rows."""
+    if len(batch.posts) != 1 or rows.labelled or rows.tells:
+        return False
+    return not (
+        isinstance(batch.matrix, EvidenceTable)
+        or rows.stream.hold_capacity is not None
+        or "remote" in batch.spec.fallback.steps
+        or find_unknown(batch.spec, [batch.posts[0].model_version])
+    )
+
+
+def _take_alone(batch: Batch, rows: IntakeRows) -> dict[int, Taken | IntakeError]:
+    """Store the only post, unless its id is known; one statement needs no transaction around it."""
+    [number], [post], [outcome] = batch.good, batch.posts, batch.decide()
+    item_id = uuid7()
+    answer = _add(rows, batch, 0, outcome, item_id)
+    is_new = insert_with(
+        *rows.parts(decided_at=rows.at),
+        item_id=item_id,
+        stream_id=rows.stream.id,
+        post=post,
+        state=state_before_verdict(outcome.action),
+        received_at=rows.at,
+    )
+    return {number: answer} if is_new else {}
+
+
+def _take_together(batch: Batch, rows: IntakeRows) -> dict[int, Taken | IntakeError]:
+    """Store those posts whose ids are new."""
+    decided = batch.decide() if rows.labelled else batch.decide_within(rows.stream)
+    ids = _insert(
+        rows.stream,
+        batch,
+        states=[
+            Item.State.ROUTED if rows.labelled else state_before_verdict(outcome.action)
+            for outcome in decided
+        ],
+        at=rows.at,
+    )
+    answers: dict[int, Taken | IntakeError] = {
+        number: _add(rows, batch, place, outcome, item_id)
+        for place, (number, outcome, item_id) in enumerate(
+            zip(batch.good, decided, ids, strict=True)
+        )
+        if item_id is not None
+    }
+    rows.store()
+    rows.tell(batch.spec)
+    rows.note_models(batch.spec)
+    return answers
+
+
+def _add(rows: IntakeRows, batch: Batch, place: int, outcome: Outcome, item_id: UUID) -> Taken:
+    """Gather what a new item brings along; `place` is its own among the good posts."""
+    post = batch.posts[place]
+    matched, remote = batch.opinions.matched[place], batch.opinions.remote[place]
+    decision_id = rows.add(post, outcome, item_id, matched, remote, at_capacity=batch.full[place])
+    return Taken(post.external_id, item_id, decision_id, outcome, batch.spec.version, created=True)
 
 
 def _insert(

@@ -34,7 +34,7 @@ from routing.items import NewDecision, Post, copy_rows, decision_rows
 from routing.models import Decision, Policy, Stream
 from routing.policies import FIND_PUBLISHED
 from routing.rows import fetch_rows
-from routing.tables import Table, store_rows
+from routing.tables import Row, Table, store_rows
 
 # A refused or automatic item has no seat; whether it gets one is the audit's draw.
 QUEUE_OF_ACTION: Final[Mapping[str, ReviewTask.Queue]] = {
@@ -93,7 +93,7 @@ class IntakeRows:
         self.day = at.astimezone(ZoneInfo(stream.time_zone)).date()
         self.rates = standing.rates
         self.decisions: list[NewDecision] = []
-        self.tasks: list[tuple[object, ...]] = []
+        self.tasks: list[Row] = []
         self.draws: list[Draw] = []
         self.cells: list[Cell] = []
         self.asks: list[tuple[UUID, ...]] = []
@@ -200,22 +200,27 @@ class IntakeRows:
                 self.stream, self.decisions, spec_version=spec.version, at=timezone.now()
             )
 
+    def parts(self, *, decided_at: datetime) -> list[tuple[Table, list[Row]]]:
+        """What was gathered, as it is stored; without the remote questions."""
+        stream_id = self.stream.id
+        return [
+            decision_rows(stream_id=stream_id, decisions=self.decisions, decided_at=decided_at),
+            (TASKS, self.tasks),
+            draw_rows(stream_id=stream_id, draws=self.draws, drawn_at=decided_at),
+            cell_rows(stream_id=stream_id, cells=self.cells),
+        ]
+
     def store(
         self, *, decided_at: datetime | None = None, instead_of: Decision | None = None
     ) -> None:
         """Write it all. Further decisions say when they were made, and instead of which one."""
         if not self.decisions:
             return
-        at = decided_at or self.at
-        stream_id = self.stream.id
-        store_rows(
-            decision_rows(stream_id=stream_id, decisions=self.decisions, decided_at=at),
-            (TASKS, self.tasks),
-            draw_rows(stream_id=stream_id, draws=self.draws, drawn_at=at),
-            cell_rows(stream_id=stream_id, cells=self.cells),
-        )
+        store_rows(*self.parts(decided_at=decided_at or self.at))
         if instead_of is not None:
-            undone = cell_rows(stream_id=stream_id, cells=[self._cell_of(instead_of)], count=-1)
+            undone = cell_rows(
+                stream_id=self.stream.id, cells=[self._cell_of(instead_of)], count=-1
+            )
             store_rows(undone)
         if self.asks:
             self._store_asks()

@@ -144,23 +144,8 @@ def insert_items(
     Of two posts with one external id in a batch the first is stored.
     """
     ids = uuid7s(len(posts))
-    rows: list[tuple[object, ...]] = [
-        (
-            item_id,
-            stream_id,
-            post.external_id,
-            encode_json(post.payload),
-            encode_json(post.scores),
-            encode_json(post.signals) if post.signals else NO_JSON,
-            encode_json(post.secondary) if post.secondary else NO_JSON,
-            encode_json(post.metadata) if post.metadata else NO_JSON,
-            post.model_version,
-            post.priority,
-            post.due_at,
-            fingerprint(post),
-            state,
-            received_at,
-        )
+    rows = [
+        _item_row(item_id, stream_id, post, state, received_at)
         for item_id, post, state in zip(ids, posts, states, strict=True)
     ]
     if len(rows) == 1:
@@ -172,6 +157,42 @@ def insert_items(
         item_id if item_id == stored.get(post.external_id) else None
         for post, item_id in zip(posts, ids, strict=True)
     ]
+
+
+def _item_row(item_id: UUID, stream_id: UUID, post: Post, state: str, received_at: datetime) -> Row:
+    return (
+        item_id,
+        stream_id,
+        post.external_id,
+        encode_json(post.payload),
+        encode_json(post.scores),
+        encode_json(post.signals) if post.signals else NO_JSON,
+        encode_json(post.secondary) if post.secondary else NO_JSON,
+        encode_json(post.metadata) if post.metadata else NO_JSON,
+        post.model_version,
+        post.priority,
+        post.due_at,
+        fingerprint(post),
+        state,
+        received_at,
+    )
+
+
+def insert_with(
+    *along: tuple[Table, Sequence[Row]],
+    item_id: UUID,
+    stream_id: UUID,
+    post: Post,
+    state: str,
+    received_at: datetime,
+) -> bool:
+    """Store an item and the rows that go `along` with it, in one statement.
+
+    False where the external id is known to the stream; nothing is stored then.
+    """
+    row = _item_row(item_id, stream_id, post, state, received_at)
+    rest = [(table, row) for table, rows in along for row in rows]
+    return insert_rows([(ITEMS, row), *rest], ending=UNLESS_KNOWN)
 
 
 def _copy_unknown(stream_id: UUID, rows: Mapping[str, Row]) -> dict[str, object]:

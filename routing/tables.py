@@ -171,9 +171,10 @@ def _encode_column(encode: Encode, column: Sequence[object]) -> Iterable[bytes]:
 
 
 def insert_rows(rows: Sequence[tuple[Table, Row]], *, ending: str = "") -> bool:
-    """Write a few rows in one prepared statement; False where its `ending` kept the first out.
+    """Write a few rows in one prepared statement.
 
-    Foreign keys are checked at commit, so that the order does not matter.
+    Foreign keys are checked at commit, so that the order does not matter. With an `ending` the
+    first row may be kept out, and the others with it; False where it was.
     """
     if not rows:
         return False
@@ -194,7 +195,10 @@ def _compose_insert(tables: tuple[Table, ...], ending: str) -> str:
     parts = []
     for place, table in enumerate(tables):
         values = ", ".join(f"%({place}_{number})s" for number in range(len(table.columns)))
+        source = " FROM row_0" if ending and place else ""
         into = f"{table.name} ({', '.join(table.columns)})"
         end = ending if place == 0 else ""
-        parts.append(f"row_{place} AS (INSERT INTO {into} VALUES ({values}) {end} RETURNING 1)")  # noqa: S608
+        parts.append(
+            f"row_{place} AS (INSERT INTO {into} SELECT {values}{source} {end} RETURNING 1)"
+        )
     return f"WITH {', '.join(parts)} SELECT 1 FROM row_0"  # noqa: S608

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
-from reviewqueue.access import find_api_key, stream_of_key
+from reviewqueue.access import KeyAndStream, find_key_and_stream
 from reviewqueue.api.edge import note_headers
 from reviewqueue.key_limits import KeyLimits, limits_of, spend_request
 from reviewqueue.models import ApiKey
@@ -14,19 +14,20 @@ from routing.models import Stream
 
 
 class BearerKey(HttpBearer):
-    """`Authorization: Bearer rq_…`."""
+    """`Authorization: Bearer rq_…`, looked for together with the stream of the address."""
 
-    def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:  # noqa: ARG002
-        return find_api_key(token)
+    def authenticate(self, request: HttpRequest, token: str) -> KeyAndStream | None:
+        route = request.resolver_match
+        return find_key_and_stream(token, route.kwargs.get("stream", "") if route else "")
 
-    def __call__(self, request: HttpRequest) -> ApiKey:
-        key = super().__call__(request)
-        if not isinstance(key, ApiKey):
+    def __call__(self, request: HttpRequest) -> KeyAndStream:
+        found = super().__call__(request)
+        if not isinstance(found, KeyAndStream):
             raise ProblemError(
                 "unauthorised", "Send a key that is not revoked: Authorization: Bearer rq_…"
             )
-        _count_request(request, key)
-        return key
+        _count_request(request, found.key)
+        return found
 
 
 def _count_request(request: HttpRequest, key: ApiKey) -> None:
@@ -53,10 +54,14 @@ def _count_request(request: HttpRequest, key: ApiKey) -> None:
 
 def key_of(request: HttpRequest) -> ApiKey:
     """The key that the request came with."""
-    key = getattr(request, "auth", None)
-    if not isinstance(key, ApiKey):
+    return _found(request).key
+
+
+def _found(request: HttpRequest) -> KeyAndStream:
+    found = getattr(request, "auth", None)
+    if not isinstance(found, KeyAndStream):
         raise TypeError(f"{request.path} is open to all; give its router the API's auth")
-    return key
+    return found
 
 
 def limits_of_request(request: HttpRequest) -> KeyLimits:
@@ -70,8 +75,8 @@ def find_stream(request: HttpRequest, key: str, *, queries: Collection[str] = ()
         ProblemError: it does not, or a query parameter is none of the call's.
     """
     refuse_unknown_queries(request, queries)
-    found = stream_of_key(key_of(request), key)
-    if found is None:
+    found = _found(request).stream
+    if found is None or found.key != key:
         raise ProblemError(
             "not_found",
             f"This key reaches no stream {key!r}; GET /api/v1/streams lists those it reaches.",

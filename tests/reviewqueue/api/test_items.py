@@ -215,15 +215,42 @@ def test_get_unknown_item(upstream: Upstream, external_id: str) -> None:
     assert answer(response)["field"] == "external_id"
 
 
+ROWS = (Item, Decision, ReviewTask, AuditDraw, FrameDelta)
+
+
+@pytest.mark.parametrize("at", [0.93, 0.6, 0.3])
+def test_item_posted_alone_brings_what_it_brings_in_a_batch(
+    upstream: Upstream, stream: Stream, at: float
+) -> None:
+    """Alone all of it is one statement; a known id, with the same body or another, adds nothing."""
+    Stream.objects.filter(id=stream.id).update(audit_rate=1.0, double_rate=1.0)
+    scores = (at, (1 - at) / 2)
+
+    def count_rows() -> list[int]:
+        return [model.objects.count() for model in ROWS]
+
+    upstream.post("items", make_body("alone", scores=scores))
+    alone = count_rows()
+    for again in (scores, scores[::-1]):
+        upstream.post("items", make_body("alone", scores=again))
+        assert count_rows() == alone
+    upstream.post("items/batch", [make_body(f"t{n}", scores=scores) for n in range(20)])
+
+    assert alone[:2] == [1, 1]
+    assert sum(alone[2:4]) in {1, 2}
+    # Frame notes of one cell are summed.
+    assert count_rows() == [count * 21 for count in alone[:4]] + [2]
+
+
 def test_single_post_query_count(
     upstream: Upstream, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     upstream.post("items", make_body("warm"))
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(3):
         upstream.post("items", make_body("t1"))
 
 
-@pytest.mark.parametrize(("count", "queries"), [(1, 7), (30, 12), (90, 12)])
+@pytest.mark.parametrize(("count", "queries"), [(1, 3), (30, 11), (90, 11)])
 def test_batch_query_count(
     upstream: Upstream,
     django_assert_num_queries: DjangoAssertNumQueries,

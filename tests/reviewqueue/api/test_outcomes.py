@@ -143,12 +143,12 @@ def test_page_costs_the_same_at_one_and_three_rows(
     items = make_items(stream, 3)
     announce(items[0])
     ask(upstream)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(ask(upstream)["outcomes"]) == 1
     for item in items[1:]:
         announce(item)
     ask(upstream)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(ask(upstream)["outcomes"]) == 3
 
 

@@ -141,5 +141,5 @@ def test_policy_asks_the_same_for_one_category_and_for_three(
         _, text = issue_api_key(name=stream.key, streams=[stream])
         upstream = Upstream(Client(), text, stream.key)
         upstream.get("policy")
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(3):
             upstream.get("policy")

@@ -15,8 +15,8 @@ from django.test import Client
 
 from reviewqueue.access import (
     find_api_key,
+    find_key_and_stream,
     queues_workable_by,
-    stream_of_key,
     streams_analysed_by,
 )
 from reviewqueue.demo.logins import Note, make_password_text, prepare_demo
@@ -75,8 +75,6 @@ def test_prepare_creates_accounts_that_can_do_their_work(path: Path) -> None:
 
 def test_prepare_creates_published_demo_streams_that_the_key_reaches(path: Path) -> None:
     note = prepare_demo(path=path, url=URL)
-    key = find_api_key(note["api_key"])
-    assert key is not None
     assert [stream.key for stream in Stream.objects.order_by("key")] == [
         "digits",
         "drafts",
@@ -85,7 +83,9 @@ def test_prepare_creates_published_demo_streams_that_the_key_reaches(path: Path)
     ]
     for stream in Stream.objects.all():
         assert stream.is_demo
-        assert stream_of_key(key, stream.key) == stream
+        found = find_key_and_stream(note["api_key"], stream.key)
+        assert found is not None
+        assert found.stream == stream
         assert stream.policies.current().get().version == 1
         assert stream.policies.current().get().category_keys == [
             category.key for category in stream.categories.order_by("position")
@@ -154,9 +154,9 @@ def test_prepare_does_not_take_over_an_account_or_stream_of_somebody(path: Path)
     assert (owner.is_staff, owner.is_superuser) == (False, False)
     assert note["users"]["admin"]["username"] == "demo_admin"
     assert log_in(note, "admin")
-    key = find_api_key(note["api_key"])
-    assert key is not None
-    assert stream_of_key(key, "helpdesk") is None
+    found = find_key_and_stream(note["api_key"], "helpdesk")
+    assert found is not None
+    assert found.stream is None
     assert (mine.policies.count(), mine.memberships.count()) == (0, 0)
 
 
