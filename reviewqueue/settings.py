@@ -59,7 +59,7 @@ MIDDLEWARE = [
     "reviewqueue.api.edge.answer_programs",
     "reviewqueue.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "reviewqueue.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "reviewqueue.sessions.PersonMiddleware",

@@ -179,22 +179,29 @@ def insert_rows(rows: Sequence[tuple[Table, Row]], *, ending: str = "") -> bool:
     if not rows:
         return False
     values: dict[str, object] = {}
+    named: dict[int, str] = {}
+    parts: list[tuple[Table, tuple[str, ...]]] = []
     for place, (table, row) in enumerate(rows):
-        # What is a tuple here is an array to the database.
-        own = [list(value) if isinstance(value, tuple) else value for value in row]
-        for number in table.json:
-            if isinstance(own[number], bytes):
-                own[number] = own[number].decode()  # type: ignore[attr-defined]
-        values |= {f"{place}_{number}": value for number, value in enumerate(own)}
-    statement = _compose_insert(tuple(table for table, _row in rows), ending)
-    return fetch_row(statement, values) is not None
+        names = []
+        for number, given in enumerate(row):
+            name, value = f"{place}_{number}", given
+            if isinstance(given, UUID | datetime):  # keys and times stand in several rows
+                name = named.setdefault(id(given), name)
+            elif isinstance(given, tuple):  # an array to the database
+                value = list(given)
+            elif isinstance(given, bytes) and number in table.json:
+                value = given.decode()
+            names.append(name)
+            values[name] = value
+        parts.append((table, tuple(names)))
+    return fetch_row(_compose_insert(tuple(parts), ending), values) is not None
 
 
 @lru_cache(maxsize=256)
-def _compose_insert(tables: tuple[Table, ...], ending: str) -> str:
+def _compose_insert(rows: tuple[tuple[Table, tuple[str, ...]], ...], ending: str) -> str:
     parts = []
-    for place, table in enumerate(tables):
-        values = ", ".join(f"%({place}_{number})s" for number in range(len(table.columns)))
+    for place, (table, names) in enumerate(rows):
+        values = ", ".join(f"%({name})s" for name in names)
         source = " FROM row_0" if ending and place else ""
         into = f"{table.name} ({', '.join(table.columns)})"
         end = ending if place == 0 else ""
