@@ -199,9 +199,7 @@ def _name_templates(own: psycopg.Connection, shift: Shift) -> None:
     ):
         for number, post in enumerate(shift.past.posts):
             item_id, at = known[post.external_id]
-            head, _id, tail = (
-                write_canonically(post).decode().partition(f'"{post.external_id}"')
-            )
+            head, _id, tail = write_canonically(post).decode().partition(f'"{post.external_id}"')
             copy.write_row((item_id, number, int(at.timestamp() * 1000), head, tail))
 
 
