@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
 from reviewqueue import draining, logs
-from reviewqueue.models import ApiKey
+from reviewqueue.access import KeyAndStream
 from reviewqueue.probes import PROBES
 from routing.ids import uuid7
 
@@ -63,8 +63,8 @@ def _write_line(request: HttpRequest, response: HttpResponse, *, seconds: float)
 
 def _who(request: HttpRequest) -> dict[str, object]:
     """The person or key, where the request has been asked for it already."""
-    key = getattr(request, "auth", None)
-    if isinstance(key, ApiKey):
-        return {"key": key.prefix}
+    found = getattr(request, "auth", None)
+    if isinstance(found, KeyAndStream):
+        return {"key": found.key.prefix}
     person = getattr(request, "_cached_user", None)
     return {"user": person.pk} if isinstance(person, User) else {}
