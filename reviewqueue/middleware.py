@@ -10,10 +10,7 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.locale import LocaleMiddleware
 from django.shortcuts import render
-from django.utils import translation
-from django.utils.cache import patch_vary_headers
 
 from reviewqueue.stream_admins import opens_admin
 
@@ -45,25 +42,6 @@ def refuse_large_forms(get_response: Callable[[HttpRequest], HttpResponse]) -> o
         return get_response(request)
 
     return middleware
-
-
-class LanguageMiddleware(LocaleMiddleware):
-    """Django's, without looking for a language in the address: no address of ours has one."""
-
-    def process_request(self, request: HttpRequest) -> None:
-        """Speak the language that the browser asks for."""
-        translation.activate(translation.get_language_from_request(request))
-        request.LANGUAGE_CODE = translation.get_language()
-
-    def process_response(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        response: HttpResponseBase,
-    ) -> HttpResponseBase:
-        """The answer, which says in which language it is and that others may be asked for."""
-        patch_vary_headers(response, ("Accept-Language",))
-        response.headers.setdefault("Content-Language", translation.get_language())
-        return response
 
 
 class PolicyMiddleware(CSPMiddleware):

@@ -59,7 +59,6 @@ MIDDLEWARE = [
     "reviewqueue.api.edge.answer_programs",
     "reviewqueue.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "reviewqueue.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "reviewqueue.sessions.PersonMiddleware",
@@ -152,7 +151,9 @@ SOCIALACCOUNT_PROVIDERS = env.directory_config(
     name=read.text("OIDC_NAME"),
 )
 
+# All that our own texts are in: without it, Django's own come in others between them.
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English")]
 FORMAT_MODULE_PATH = "reviewqueue.formats"
 TIME_ZONE = "UTC"
 USE_I18N = True

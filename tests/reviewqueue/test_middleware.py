@@ -115,3 +115,12 @@ def test_form_that_is_too_large_is_not_read(db: None) -> None:
     assert Client().post("/api/v1/streams/helpdesk/items", body).status_code == 401
     body["more"] = "x" * 1024 * 1024
     assert Client().post("/accounts/login/", body).status_code == 302
+
+
+def test_pages_are_in_the_one_language_that_they_say_they_are_in(db: None) -> None:
+    """Whatever the browser asks for: Django's own texts would come in it, and ours would not."""
+    page = Client(headers={"Accept-Language": "de,fr;q=0.8"}).post("/accounts/login/", {})
+
+    text = page.content.decode()
+    assert '<html lang="en-gb">' in text
+    assert "This field is required." in text
