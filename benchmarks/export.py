@@ -5,13 +5,11 @@ than a real stream has to tell. A process of its own exports, so that the peak i
 is a COPY of the same items as rows of JSON, without decisions and labels, in the same run.
 """
 
-import json
-import subprocess
-import sys
 import time
 
 from django.db import connection
 
+from benchmarks.apart import measure_apart
 from benchmarks.recalibrate import make_labelled_stream
 from benchmarks.stage import Stage
 from benchmarks.tree import peak_mib
@@ -20,29 +18,14 @@ from routing.models import Stream
 
 ITEMS = 1_000_000
 CATEGORIES = 10
-_CHILD = """
-import json, sys
-import django
-django.setup()
-from benchmarks.export import export_here
-print(json.dumps(export_here(sys.argv[1])))
-"""
 _LIMIT = "COPY (SELECT row_to_json(item) FROM routing_item AS item WHERE stream_id = %s) TO STDOUT"
 
 
 def run(stage: Stage, *, items: int = ITEMS) -> dict[str, float]:
     """The figures by name: export_items_s, export_mib, and the limit."""
     del stage  # it has set up Django and the database
-    return measure(make_labelled_stream("exported", labels=items, categories=CATEGORIES))
-
-
-def measure(stream: Stream) -> dict[str, float]:
-    """Export in a process of its own, and then copy."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD, stream.key], check=True, stdout=subprocess.PIPE
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    stream = make_labelled_stream("exported", labels=items, categories=CATEGORIES)
+    return measure_apart(export_here, stream.key)
 
 
 def export_here(key: str) -> dict[str, float]:

@@ -4,15 +4,13 @@ The labels are made in the database by a few statements, with the frame counts o
 was routed to get them. A process of its own recalibrates, so that the peak is its own.
 """
 
-import json
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
 
+from benchmarks.apart import measure_apart
 from benchmarks.stage import Stage
 from benchmarks.tree import peak_mib
 from calibration.frames import recount_days
@@ -93,14 +91,6 @@ _COUNT_FRAME = """
         round(count(*) / pi)::int, round(count(*) / pi) * avg(raw)
     FROM cases GROUP BY day::date, predicted, round(ln(raw / (1 - raw)) / 0.02)::smallint, queue, pi
 """
-# Models can only be imported once Django is set up.
-_CHILD = """
-import json, sys
-import django
-django.setup()
-from benchmarks.recalibrate import recalibrate_here
-print(json.dumps(recalibrate_here(sys.argv[1])))
-"""
 _TABLES = (
     "routing_item",
     "routing_decision",
@@ -113,7 +103,7 @@ _TABLES = (
 def run(stage: Stage, *, labels: int = LABELS) -> dict[str, float]:
     """The figures by name: recalibrate_s and recalibrate_mib, the latter of the whole process."""
     del stage  # it has set up Django and the database
-    return measure(make_labelled_stream("labelled", labels=labels))
+    return measure_apart(recalibrate_here, make_labelled_stream("labelled", labels=labels).key)
 
 
 def make_labelled_stream(key: str, *, labels: int, categories: int = CATEGORIES) -> Stream:
@@ -145,17 +135,6 @@ def make_labelled_stream(key: str, *, labels: int, categories: int = CATEGORIES)
         for table in _TABLES:
             cursor.execute(f"VACUUM ANALYZE {table}")
     return stream
-
-
-def measure(stream: Stream) -> dict[str, float]:
-    """Recalibrate in a process of its own; its seconds and its peak of memory in MiB."""
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD, stream.key],
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
 
 
 def recalibrate_here(key: str) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """`make bench`: what the work costs, beside what the same machine could do at most.
 
     python -m benchmarks.run [decide] [calibration] [intake] [review] [recalibrate]
-        [export] [pages] [startup] [processes] [--full]
+        [import] [export] [pages] [startup] [processes] [--full]
     python -m benchmarks.run growth [--items 10000000]
 
 Without parts all of them but `growth`, which makes one stream and lets it grow. `--full` measures
@@ -53,7 +53,7 @@ ALONE: Mapping[str, Callable[[], dict[str, float]]] = {
     "startup": startup.run,
     "processes": _run_processes,
 }
-SERVED = ("intake", "review", "recalibrate", "export", "pages")
+SERVED = ("intake", "review", "recalibrate", "import", "export", "pages")
 PARTS = (*ALONE, *SERVED)
 GROWTH = "growth"
 
@@ -61,6 +61,7 @@ GROWTH = "growth"
 LIMITS: Mapping[str, str] = {
     "intake_batch_items_s": "limit_copy_items_s",
     "intake_single_req_s": "limit_single_commits_s",
+    "import_items_s": "limit_import_items_s",
     "export_items_s": "limit_json_items_s",
     "next_req_s": "limit_claims_s",
     "verdict_req_s": "limit_empty_view_req_s",
@@ -84,10 +85,12 @@ def run_parts(parts: Sequence[str], *, full: bool) -> dict[str, float]:
 
 def _served(name: str, stage: Stage, *, full: bool) -> Callable[[], dict[str, float]]:
     # Django is set up with the stage.
-    from benchmarks import export, intake, pages, recalibrate, review  # noqa: PLC0415
+    from benchmarks import export, imports, intake, pages, recalibrate, review  # noqa: PLC0415
 
     if name == "intake":
         return lambda: intake.run(stage)
+    if name == "import":
+        return lambda: imports.run(stage)
     if name == "export":
         return lambda: export.run(stage)
     if name == "pages":

@@ -4,11 +4,13 @@ Beside the API's fields a record may have `truth`: the category that is known to
 list of those that would do.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
@@ -208,7 +210,28 @@ def _read_item(
     if isinstance(body, dict):
         body = dict(body)
         truth = body.pop("truth", None)
-    return read_post(stream, body), _read_truth(truth, known) if with_truth else ()
+    post = read_post(stream, body)
+    _check_size(record, body)
+    return post, _read_truth(truth, known) if with_truth else ()
+
+
+def _check_size(record: Record, body: object) -> None:
+    """Refuse an item that no batch of the API would take: its values as JSON, without blanks.
+
+    Measured where the record is long enough: what has one byte in a CSV has six in JSON at most.
+
+    Raises:
+        ProblemError: it is too large.
+    """
+    most = settings.ITEM_MAX_BYTES
+    if len(record.source) <= most // 6 or not isinstance(body, dict):
+        return
+    size = sum(
+        len(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) for value in body.values()
+    )
+    if size > most:
+        detail = f"has {size:,} characters and at most {most:,} are taken; shorten its payload."
+        raise ProblemError("too_large", detail)
 
 
 def _read_truth(value: object, known: Collection[str]) -> Truth:

@@ -18,6 +18,7 @@ from reviewqueue.blocks import clean_html
 from reviewqueue.embedded.processes import PROJECT
 from reviewqueue.files.cells import neutralise, restore
 from reviewqueue.files.columns import read_row
+from reviewqueue.files.json_objects import _MARK, _REST_OF_TEXT
 from reviewqueue.files.jsonl import strip_note
 from reviewqueue.files.tables import _FIRST_CELL
 from reviewqueue.logs import without_quotes
@@ -53,6 +54,8 @@ STRANGERS_TEXT: dict[str, Callable[[str], object]] = {
     "reviewqueue.files.cells._NEUTRALISED": restore,
     "reviewqueue.files.columns._NUMBER": lambda text: read_row(["score.a"], [text]),
     "reviewqueue.files.columns._WHOLE": lambda text: read_row(["priority"], [text]),
+    "reviewqueue.files.json_objects._MARK": _MARK.findall,
+    "reviewqueue.files.json_objects._REST_OF_TEXT": _REST_OF_TEXT.match,
     "reviewqueue.files.jsonl._NOTE": lambda text: strip_note(
         b'{"import_error": "' + text.encode() + b'"'
     ),

@@ -5,17 +5,15 @@ scores, choices of annotations the truth; both name categories by key or by labe
 adds under `meta.review_queue` is read first, so that nothing is lost on the way back.
 """
 
-import json
-from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from reviewqueue.files.json_objects import split_objects
 from reviewqueue.files.jsonl import note_error, plain_body, strip_note
-from reviewqueue.files.records import ERROR_FIELD, LINE_BYTES, Record, Source
+from reviewqueue.files.records import ERROR_FIELD, Record, Source
 from reviewqueue.refusals import ProblemError
-from reviewqueue.strict_json import Flaw, decode_value, skip_blanks
+from reviewqueue.strict_json import Flaw
 
-CHUNK_BYTES: Final = 256 * 1024
 # Where the export keeps what Label Studio has no place for.
 META: Final = "review_queue"
 
@@ -33,7 +31,7 @@ class Tasks:
         self.names = names or {}
 
     def __iter__(self) -> Iterator[Record]:
-        for number, (text, task, problem) in enumerate(_split(self.source), start=1):
+        for number, (text, task, problem) in enumerate(split_objects(self.source), start=1):
             place = f"task {number}"
             source = strip_note(text.encode("utf-8", "surrogateescape"))
             if problem is not None:
@@ -55,75 +53,6 @@ class Tasks:
 
     def note_tail(self) -> bytes:
         return b"\n]\n"
-
-
-_Part = tuple[str, object, ProblemError | None]
-
-
-def _split(source: Source) -> Iterator[_Part]:
-    """Text and value of each element. After a problem in the array itself nothing can be read."""
-    text, at, is_whole = "", 0, False
-    decoder = getincrementaldecoder("utf-8-sig")(errors="surrogateescape")
-
-    def read_on() -> None:
-        nonlocal text, at, is_whole
-        block = source.read(CHUNK_BYTES)
-        is_whole = not block
-        text, at = text[at:] + decoder.decode(block, final=is_whole), 0
-
-    def next_mark() -> str:
-        nonlocal at
-        while (at := skip_blanks(text, at)) == len(text) and not is_whole:
-            read_on()
-        return text[at : at + 1]
-
-    in_array = next_mark() == "["
-    if in_array:
-        at += 1
-        if next_mark() == "]":
-            at += 1
-            in_array = False
-    elif not text:
-        return
-    while mark := next_mark():
-        if mark != "{":
-            yield "", None, _broken(f"begins with {mark!r} where a task should; begin it with {{")
-            return
-        try:
-            value, end = decode_value(text, at)
-        except (json.JSONDecodeError, RecursionError) as error:
-            if not is_whole and len(text) - at <= LINE_BYTES:
-                read_on()
-                continue
-            yield "", None, _why(error, at, len(text) - at)
-            return
-        yield text[at:end], value, None
-        at = end
-        mark = next_mark()
-        if in_array and mark in (",", "]"):
-            at += 1
-            if mark == "]":
-                in_array = False
-                if next_mark():
-                    yield "", None, _broken("stands behind the end of the array")
-                return
-        elif in_array and mark:
-            yield "", None, _broken(f"begins with {mark!r}; put a comma before it")
-            return
-    if in_array:
-        yield "", None, _broken("is missing, for the file ends inside the array")
-
-
-def _why(error: Exception, at: int, length: int) -> ProblemError:
-    if isinstance(error, json.JSONDecodeError):
-        if length > LINE_BYTES:
-            return _broken(f"is longer than {LINE_BYTES:,} characters, or is no JSON ({error.msg})")
-        return _broken(f"is no JSON: {error.msg} at character {error.pos - at + 1} of it")
-    return _broken("is nested too deep")
-
-
-def _broken(what: str) -> ProblemError:
-    return ProblemError("malformed", f"{what}. Nothing from there on was read; mend the file.")
 
 
 def _read_task(task: object, names: Mapping[str, str]) -> dict[str, object]:

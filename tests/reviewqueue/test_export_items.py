@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +21,12 @@ from reviewqueue import exports
 from reviewqueue.claims import claim_next
 from reviewqueue.disclosure import hidden_from
 from reviewqueue.exports import Selection, export_items, export_lines
+from reviewqueue.intake import take_in
 from reviewqueue.known_answers import mark_known, retire_known
 from reviewqueue.models import KnownAnswer, ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict, undo_verdict
 from routing.ids import CLOCKS_DIFFER, first_uuid7
+from routing.items import Post
 from routing.models import Decision, Item, Stream
 from tests.scenes import HELD, SURE, make_bare_stream, make_person, make_stream, post, post_blind
 from tests.scenes import publish as publish_policy_of
@@ -298,6 +301,27 @@ def test_pages_follow_each_other_and_other_streams_stay_out(
         post(other, f"b{number}")
     found = [line["external_id"] for line in read_lines(Selection(stream))]
     assert found == [f"a{number}" for number in range(7)]
+
+
+@pytest.mark.parametrize("format_name", ["jsonl", "csv", "label-studio"])
+def test_export_of_ten_times_the_items_takes_no_more_memory(
+    format_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "PAGE_ITEMS", 50)
+    small, large = make_stream("small"), make_stream("large")
+    for stream, count in ((small, 100), (large, 1_000)):
+        payload = {"body": "x" * 4_000}
+        posts = [Post(external_id=f"t{n}", payload=payload, scores=SURE) for n in range(count)]
+        take_in(stream=stream, posts=posts)
+    sizes, peaks = [], []
+    for stream in (small, small, large):  # the first loads what the others find loaded
+        tracemalloc.start()
+        blocks = export_items(Selection(stream), format_name=format_name)
+        sizes.append(sum(map(len, blocks)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert sizes[2] > 9 * sizes[1]
+    assert peaks[2] < 1.2 * peaks[1] < sizes[2], (sizes, peaks)
 
 
 def test_only_decisions_are_looked_up_item_by_item() -> None:

@@ -362,7 +362,7 @@ def test_import_tells_a_line_that_is_too_long(stream: Stream, tmp_path: Path) ->
     file = write(tmp_path / "items.jsonl", make_line("a", text="x" * LINE_BYTES), make_line("b"))
     error, told = run_refused("helpdesk", file)
     assert error == "1 line was refused."
-    assert told == ["line 1: is longer than 1,048,576 bytes; shorten its payload."]
+    assert told == ["line 1: is longer than 4,194,304 bytes; shorten its payload."]
     assert Item.objects.get().external_id == "b"
 
 

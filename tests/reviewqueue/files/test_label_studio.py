@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from reviewqueue.files.label_studio import CHUNK_BYTES, Tasks
-from reviewqueue.files.records import Record, RefusedFile
+from reviewqueue.files.json_objects import CHUNK_BYTES
+from reviewqueue.files.label_studio import Tasks
+from reviewqueue.files.records import LINE_BYTES, Record, RefusedFile
 
 NAMES = {"VPN issue": "vpn", "Account unlock": "unlock"}
 
@@ -158,6 +159,43 @@ def test_damaged_array_is_read_up_to_there(tail: bytes, words: str) -> None:
     assert found[1].problem is not None
     assert words in found[1].problem.detail
     assert "Nothing from there on was read; mend the file." in found[1].problem.detail
+
+
+def long_task(text: str) -> bytes:
+    """A task with the text again and again, so that it is longer than any is read."""
+    times = LINE_BYTES // len(text) + 1
+    task = make_task(7, meta={"deep": [{"}": "{"}, []]}, data={"text": text * times})
+    return json.dumps(task, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("text", ["x", '"', "\\", '\\"}', "{", "é🙂", "\n\t\x07"])
+@pytest.mark.parametrize("shape", ["[%b, %b, %b, %b]", "%b\n%b %b\n%b"])
+def test_task_that_is_too_long_is_passed_over_and_numbered(text: str, shape: str) -> None:
+    long, short = long_task(text), json.dumps(make_task()).encode()
+    found = read(shape.encode() % (short, long, long, short))
+    assert [record.place for record in found] == [f"task {number}" for number in range(1, 5)]
+    assert [record.problem is None for record in found] == [True, False, False, True]
+    for record in found[1:3]:
+        assert record.problem is not None
+        assert record.source == b""
+        assert record.problem.detail == (
+            f"is longer than {LINE_BYTES:,} characters; shorten its payload."
+        )
+
+
+def test_task_may_be_as_long_as_the_limit_and_no_longer() -> None:
+    rest = len(json.dumps(make_task(data={"external_id": "t", "text": ""})))
+    for more in (0, 1):
+        text = "x" * (LINE_BYTES - rest + more)
+        [record] = read([make_task(data={"external_id": "t", "text": text})])
+        assert (record.problem is None) is (more == 0)
+
+
+def test_long_task_without_its_end_ends_the_file() -> None:
+    found = read(b"[" + long_task("x")[:-1])
+    assert [record.place for record in found] == ["task 1"]
+    assert found[0].problem is not None
+    assert found[0].problem.detail.startswith(f"is longer than {LINE_BYTES:,} characters, or is no")
 
 
 def test_refused_tasks_are_written_as_they_were_and_read_again() -> None:
