@@ -1,7 +1,7 @@
 """The clients of a fault run: upstreams that post until they are told, reviewers that answer.
 
-What they may rely on is what the product promises: an answer is final, and anything that was cut
-or answered 5xx may be sent again as it is.
+What they may rely on is what the product promises: an answer is final, anything that was cut or
+answered 5xx may be sent again as it is, and no kill is answered as a fault of the program's.
 """
 
 import json
@@ -30,6 +30,7 @@ _ROW = re.compile(rb'name="row" value="([0-9a-f-]{36})"')
 _TOKEN = re.compile(rb'name="lease_token" value="([0-9a-f-]{36})"')
 _ROWS_LOST = b"nothing of yours was recorded"
 _TAKEN = (HTTPStatus.OK, HTTPStatus.CREATED)
+_AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 _SEEN_AGAIN = 0.05
 _THINK_SECONDS = 0.02
 
@@ -80,7 +81,7 @@ class Upstream:
         single = len(work) == 1 and rng.random() < 0.9
         path, body = (place, encode(work[0])) if single else (f"{place}/batch", encode(work))
         while not self.stop.is_set():
-            answer = ask_or_none(caller, "POST", path, body)
+            answer = ask_or_none(self.ledger, caller, "POST", path, body)
             if answer is None:
                 self.ledger.retry()
                 time.sleep(rng.uniform(0.01, 0.1))
@@ -130,7 +131,7 @@ class Tab:
         done = 0
         while not self.stop.is_set() and done != rounds:
             queue = rng.choice(self.queues)
-            page = ask_or_none(caller, "GET", f"/streams/{self.stream_key}/{queue}/")
+            page = ask_or_none(self.ledger, caller, "GET", f"/streams/{self.stream_key}/{queue}/")
             if (
                 page is None
                 or page.status != HTTPStatus.OK
@@ -148,7 +149,7 @@ class Tab:
     def _close_table(self, caller: Caller, rng: random.Random) -> bool:
         """Confirm a whole table, today's rows too; whether it was accepted."""
         address = f"/streams/{self.stream_key}/flagged/batch/"
-        page = ask_or_none(caller, "GET", f"{address}?today=yes")
+        page = ask_or_none(self.ledger, caller, "GET", f"{address}?today=yes")
         token = _TOKEN.search(page.body) if page is not None else None
         if page is None or token is None:
             return False
@@ -227,7 +228,7 @@ class Tab:
         tries = 0
         while not self.stop.is_set():
             tries += 1
-            answer = ask_or_none(caller, "POST", path, body, headers)
+            answer = ask_or_none(self.ledger, caller, "POST", path, body, headers=headers)
             if answer is not None:
                 return answer, tries
             self.ledger.retry()
@@ -236,15 +237,24 @@ class Tab:
 
 
 def ask_or_none(
+    ledger: Ledger,
     caller: Caller,
     method: str,
     path: str,
     body: bytes | None = None,
+    *,
     headers: dict[str, str] | None = None,
 ) -> Answer | None:
-    """The answer; None where the connection was cut or the server had an error of its own."""
+    """The answer; None where the connection was cut, or the server is away or at fault.
+
+    To be away is expected of a server that is being killed. A fault is a surprise.
+    """
     try:
         answer = caller.ask(method, path, body, headers)
     except CutError:
         return None
-    return None if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR else answer
+    if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answer
+    if answer.status not in _AWAY:
+        ledger.surprise(f"{answer.status} to {method} {path}: {answer.body[:200]!r}")
+    return None

@@ -36,6 +36,7 @@ from routing.items import WAITING_ACTIONS
 from routing.models import Decision, Policy, Stream
 from routing.policies import composed_since
 from routing.reading import reading
+from routing.rows import open_copy
 
 CodeArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
@@ -357,10 +358,7 @@ def _copy_labels(cohort: Cohort, keys: list[str]) -> npt.NDArray[np.void]:
         *found.query.sql_with_params()
     )
     buffer = bytearray()
-    with (
-        reading().cursor() as cursor,
-        cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)") as copy,
-    ):
+    with open_copy(f"COPY ({statement}) TO STDOUT (FORMAT BINARY)", on=reading()) as copy:
         for block in copy:
             buffer += block
     return np.frombuffer(memoryview(buffer)[COPY_HEAD:-COPY_TAIL], dtype=LABEL)

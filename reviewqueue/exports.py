@@ -27,6 +27,7 @@ from reviewqueue.files.table_writing import TableWriter
 from routing.ids import least_uuid7_since
 from routing.models import Item, Stream
 from routing.reading import from_replica, reading
+from routing.rows import open_copy
 
 PAGE_ITEMS: Final = 5_000
 PAGE_BYTES: Final = 8 * 1024 * 1024
@@ -214,14 +215,13 @@ def _read_page(
         "include_blind": selection.include_blind,
         "is_grounded": selection.stream.is_grounded,
     }
-    statement = _COPY.format(lines=PAGE_LINES)
-    with (
-        from_replica(),
-        transaction.atomic(using=reading().alias),
-        reading().cursor() as cursor,
-    ):
-        cursor.execute(PAGE_PLAN)
-        with cursor.copy(statement, given) as copy:
+    with from_replica(), transaction.atomic(using=reading().alias):
+        with reading().cursor() as cursor:
+            cursor.execute(PAGE_PLAN)
+        statement = reading().ops.compose_sql(  # type: ignore[attr-defined]  # PostgreSQL's own
+            _COPY.format(lines=PAGE_LINES), given
+        )
+        with open_copy(statement, on=reading()) as copy:
             for block in copy:
                 page.write(block)
 

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
 from reviewqueue.messages import Message, read_message
 from reviewqueue.sequencer import sequence_due
 from routing.models import Announcement, Stream
@@ -36,7 +39,10 @@ class CursorAheadError(CursorError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Outcomes, the cursor after the last of them, and whether there are more already."""
+    """Outcomes, the cursor after the last of them, and whether there are more already.
+
+    There may be more after none: a read gives positions to a thousand announcements of all kinds.
+    """
 
     outcomes: Sequence[Message]
     next: str
@@ -53,6 +59,8 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
     """
     position = _read_cursor(after)
     sequence_due(stream.id)
+    # Before the page is read: what another gives positions to meanwhile is in the page then.
+    is_due = _without_position(stream).exists()
     found = Announcement.objects.filter(stream=stream, kind__in=KINDS, position__gt=position)
     rows = list(
         found.select_related("item")
@@ -63,7 +71,18 @@ def read_outcomes(*, stream: Stream, after: str = "", limit: int = MOST) -> Page
         _refuse_ahead(stream, position)
     page = rows[:limit]
     last = page[-1].position if page else position
-    return Page([read_message(row) for row in page], f"o{last}", len(rows) > limit)
+    return Page([read_message(row) for row in page], f"o{last}", is_due or len(rows) > limit)
+
+
+def _without_position(stream: Stream) -> QuerySet[Announcement]:
+    """Outcomes that are due and were left to the next read, or to a sequencer that is at it."""
+    return Announcement.objects.filter(
+        stream=stream,
+        kind__in=KINDS,
+        position__isnull=True,
+        withdrawn_at__isnull=True,
+        due_at__lte=Now(),
+    )
 
 
 def _refuse_ahead(stream: Stream, position: int) -> None:

@@ -77,7 +77,7 @@ def read_retry_after(text: str, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=seconds), LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # no such day, a year beyond any date
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

@@ -15,9 +15,9 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
 from reviewqueue import exposition, readiness
+from reviewqueue.failures import RETRY_SECONDS
 from reviewqueue.gauges import read_gauges
 
-RETRY_SECONDS: Final = 5
 # Set by proxies: who asks is then not the peer.
 _PASSED_ON: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP")
 

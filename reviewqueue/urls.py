@@ -7,6 +7,7 @@ from reviewqueue.api import api
 from reviewqueue.api.edge import refuse_root
 
 handler429 = "reviewqueue.views.account.too_many_requests"
+handler500 = "reviewqueue.failures.server_failed"
 
 urlpatterns = [
     path("api/v1", refuse_root),

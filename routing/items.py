@@ -9,13 +9,14 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from psycopg.errors import UniqueViolation
 
 from routing.core.rules import Decision as Outcome
 from routing.core.rules import RemoteAnswer
 from routing.ids import uuid7s
 from routing.models import Decision, Item
+from routing.rows import open_copy
 from routing.tables import NO_JSON, Row, Table, copy_into, encode_json, insert_rows, store_rows
 
 ITEMS: Final = Table(
@@ -212,12 +213,21 @@ def _copy_unknown(stream_id: UUID, rows: Mapping[str, Row]) -> dict[str, object]
         try:
             with transaction.atomic():
                 copy_into(ITEMS, [rows[external_id] for external_id in new])
-        except UniqueViolation as error:
-            if error.diag.constraint_name != "item_external_id_unique":
+        except IntegrityError as error:
+            if not _says_taken(error):
                 raise
             is_new = False
         else:
             return {external_id: rows[external_id][0] for external_id in new}
+
+
+def _says_taken(error: IntegrityError) -> bool:
+    """Whether an external id is what was refused."""
+    cause = error.__cause__
+    return (
+        isinstance(cause, UniqueViolation)
+        and cause.diag.constraint_name == "item_external_id_unique"
+    )
 
 
 def _known_among(stream_id: UUID, external_ids: list[str]) -> set[str]:
@@ -235,10 +245,7 @@ def _known_among(stream_id: UUID, external_ids: list[str]) -> set[str]:
 def copy_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """COPY rows of whatever types into a table of ours; for rows that cannot conflict."""
     names = ", ".join(columns)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy,
-    ):
+    with open_copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -4,16 +4,18 @@ For statements that are asked at every click: composing one through the ORM, and
 cost more than the database takes to answer it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from django.db.models.base import ModelState
+from psycopg import Copy
 
 M = TypeVar("M", bound=models.Model)
 Convert = Callable[[Any, Any, Any], Any]
@@ -84,7 +86,11 @@ def fetch_row(
     journey to the database.
     """
     together = before or along
-    with _cursor() as cursor, connection.connection.pipeline() if together else nullcontext():
+    with (
+        _cursor() as cursor,
+        connection.wrap_database_errors,  # those of a pipeline itself are psycopg's
+        connection.connection.pipeline() if together else nullcontext(),
+    ):
         if before is not None:
             cursor.execute(*before)
         cursor.execute(statement, values)
@@ -104,6 +110,13 @@ def fetch_rows(statement: str, values: Mapping[str, Any]) -> list[Sequence[Any]]
         cursor.execute(statement, values)
         rows: list[Sequence[Any]] = cursor.fetchall()
     return rows
+
+
+@contextmanager
+def open_copy(statement: str, *, on: BaseDatabaseWrapper = connection) -> Iterator[Copy]:
+    """A COPY, in or out, whose errors are Django's: by itself it raises those of psycopg."""
+    with on.cursor() as cursor, on.wrap_database_errors, cursor.copy(statement) as copy:
+        yield copy
 
 
 def insert_together(

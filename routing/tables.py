@@ -15,9 +15,9 @@ from uuid import UUID
 
 import msgspec
 from django.contrib.postgres.fields import ArrayField
-from django.db import connection, models
+from django.db import models
 
-from routing.rows import fetch_row
+from routing.rows import fetch_row, open_copy
 
 Row = Sequence[object]
 Encode = Callable[[Any], bytes]
@@ -143,10 +143,7 @@ def copy_into(table: Table, rows: Sequence[Row]) -> None:
     if not rows:
         return
     names = ", ".join(table.columns)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
-    ):
+    with open_copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(encode_rows(table, rows))
 
 

@@ -8,15 +8,13 @@ from ninja import NinjaAPI, Path, Router
 
 from reviewqueue.api.bearer import BearerKey
 from reviewqueue.api.document import DESCRIPTION, complete_document
-from reviewqueue.api.edge import only_read, unknown_address
+from reviewqueue.api.edge import database_in_trouble, only_read, unknown_address
 from reviewqueue.api.items import router as items
 from reviewqueue.api.outcomes import router as outcomes
 from reviewqueue.api.problems import respond
 from reviewqueue.api.streams import router as streams
 from reviewqueue.refusals import ProblemError
 from routing.policies import NoPolicyError
-
-RETRY_SECONDS: Final = 5
 
 
 class DescribedApi(NinjaAPI):
@@ -73,10 +71,4 @@ def on_unknown_address(request: HttpRequest, error: Http404) -> HttpResponse:  #
 @api.exception_handler(OperationalError)
 @api.exception_handler(InterfaceError)
 def on_database_down(request: HttpRequest, error: Exception) -> HttpResponse:  # noqa: ARG001
-    return respond(
-        ProblemError(
-            "unavailable",
-            "Nothing was stored; send the request again.",
-            members={"retry_after": RETRY_SECONDS},
-        )
-    )
+    return respond(database_in_trouble())

@@ -12,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from reviewqueue.api.problems import CONTENT_TYPE, respond
+from reviewqueue.failures import RETRY_SECONDS
 from reviewqueue.refusals import ProblemError
 
 PREFIX: Final = "/api/"
@@ -72,6 +73,8 @@ def _problem_of(request: HttpRequest, response: HttpResponse) -> ProblemError | 
         )
     if response.status_code == 500:
         return ProblemError("internal", "Nothing was stored; the fault is in the service's log.")
+    if response.status_code == 503:
+        return database_in_trouble()
     return None
 
 
@@ -92,3 +95,12 @@ def unknown_address(request: HttpRequest) -> ProblemError:
     leads_on = path.endswith("/") and path.count("/") > ROOT.count("/") + 1
     slash = " Perhaps without the slash at its end?" if leads_on else ""
     return ProblemError("not_found", f"There is no such address; /api/v1/docs lists all.{slash}")
+
+
+def database_in_trouble() -> ProblemError:
+    """The problem of a database that cannot be reached, or stores nothing."""
+    return ProblemError(
+        "unavailable",
+        "Nothing was stored; send the request again.",
+        members={"retry_after": RETRY_SECONDS},
+    )

@@ -1,7 +1,9 @@
 """What every format has: records with their place, and files of refused ones to be mended."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from reviewqueue.refusals import ProblemError
@@ -11,6 +13,7 @@ from reviewqueue.refusals import ProblemError
 LINE_BYTES: Final = 4 * 1024 * 1024
 # Says in a file of refused records why each was refused; passed over when that is imported.
 ERROR_FIELD: Final = "import_error"
+_BEGINNING: Final = re.compile(rb'[\[{\s]*"%s"' % ERROR_FIELD.encode())
 # What an export tells beside the item itself; passed over in imports.
 TOLD_FIELDS: Final = (
     *("blind", "state", "received_at", "settled_at", "erased_at"),
@@ -87,6 +90,20 @@ class RefusedFile:
         self._file.write(self._items.note_tail())
         self._file.flush()
         return True
+
+
+def remove_refused(path: Path) -> bool:
+    """Remove a file of refused records; whether there was one.
+
+    What does not begin as one, is a link or is no file at all stays. Raises OSError.
+    """
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        if not _BEGINNING.match(file.read(2 * len(ERROR_FIELD))):
+            return False
+    path.unlink()
+    return True
 
 
 def skip_line(source: Source) -> None:

@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from calibration.models import AuditDraw, GroundTruth
 from reviewqueue import exports
@@ -84,6 +85,14 @@ def rows_of(stream: Stream) -> list[tuple[object, ...]]:
         .order_by("external_id")
         .values_list("external_id", "due_at", "fingerprint", *names)
     )
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_statements_may_be_logged(db: None, settings: Settings, debug: bool) -> None:
+    stream = make_stream()
+    post(stream, "HD-1")
+    settings.DEBUG = debug
+    assert [line["external_id"] for line in read_lines(Selection(stream))] == ["HD-1"]
 
 
 def truths_of(stream: Stream) -> list[tuple[object, ...]]:

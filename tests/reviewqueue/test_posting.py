@@ -124,6 +124,10 @@ def test_allowed_or_unknown_addresses_are_not_private(settings: Settings) -> Non
         ("-5", None),
         ("²", None),
         ("Thu, 99 Jan 2026 12:00:30 GMT", None),
+        ("Thu, 01 Jan 99999 12:00:30 GMT", None),
+        ("Thu, 01 Jan 99999999999999999999 12:00:30 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 86_400),
+        ("Sat, 01 Jan 0001 00:00:00 +2359", 0),
     ],
 )
 def test_retry_after_is_read_and_bounded(text: str, seconds: int | None) -> None:

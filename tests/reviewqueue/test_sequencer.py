@@ -245,6 +245,24 @@ def test_who_sequences_beside_another_leaves_it_to_them() -> None:
         assert positions(stream) == [1]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_beside_a_sequencer_is_told_that_there_is_more() -> None:
+    with busy_stream() as (stream, items), ThreadPoolExecutor(1) as threads:
+        announce(items[0])
+
+        def read() -> tuple[int, str, bool]:
+            try:
+                page = read_outcomes(stream=stream)
+            finally:
+                connections.close_all()
+            return len(page.outcomes), page.next, page.more
+
+        with transaction.atomic():
+            assert sequence_due(stream.id) == 1
+            assert threads.submit(read).result(PATIENCE) == (0, "o0", True)
+        assert threads.submit(read).result(PATIENCE) == (1, "o1", False)
+
+
 def make_announced_verdict() -> tuple[Stream, User, str]:
     stream = make_bare_stream()
     publish_worked_policy(stream)

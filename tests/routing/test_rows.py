@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from routing.events import make_event
@@ -111,3 +111,14 @@ def test_an_error_along_undoes_what_went_before(stream: Stream) -> None:
             along=along,
         )
     assert Stream.objects.get(id=stream.id).name == stream.name
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_journey_on_a_closed_connection_is_an_error_of_django(stream: Stream) -> None:
+    connection.ensure_connection()
+    connection.connection.close()
+    try:
+        with pytest.raises(OperationalError, match="the connection is closed"):
+            fetch_row("SELECT 1", {}, before=("SELECT 2", {}))
+    finally:
+        connection.close()

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from reviewqueue.files.columns import read_columns
 from reviewqueue.files.opening import FORMATS, format_of, open_items
-from reviewqueue.files.records import FileError, ItemFile, Record, RefusedFile
+from reviewqueue.files.records import FileError, ItemFile, Record, RefusedFile, remove_refused
 from reviewqueue.imports import (
     Counts,
     Refusal,
@@ -151,7 +151,7 @@ class Command(BaseCommand):
                     self.stderr.write("More lines are refused and only counted.")
 
             try:
-                return import_records(
+                counts = import_records(
                     stream=stream, records=records, with_truth=options["truth"], on_refusal=tell
                 )
             except NoPolicyError as error:
@@ -162,6 +162,17 @@ class Command(BaseCommand):
             finally:
                 if refused and refused.end():
                     self.stdout.write(f"Refused lines are in {path}: mend and import them.")
+        if path and not counts.refused:
+            self._remove_earlier(path)
+        return counts
+
+    def _remove_earlier(self, path: Path) -> None:
+        """What an earlier import refused has been mended, or the file would refuse it again."""
+        try:
+            if remove_refused(path):
+                self.stdout.write(f"Nothing was refused: {path} of an earlier import was removed.")
+        except OSError as error:
+            self.stderr.write(f"{path} of an earlier import cannot be removed: {error.strerror}.")
 
 
 def _opener(options: dict[str, Any], names: Mapping[str, str]) -> _Open:

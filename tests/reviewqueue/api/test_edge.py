@@ -4,8 +4,10 @@ import json
 
 import pgtrigger
 import pytest
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
+from reviewqueue.api.edge import answer_programs
 from routing.models import Policy
 from tests.conftest import Answered, Upstream, make_body
 
@@ -102,6 +104,17 @@ def test_fault_in_here(upstream: Upstream) -> None:
         500,
         "internal",
         "Nothing was stored; the fault is in the service's log.",
+    )
+
+
+def test_database_in_trouble_before_the_api_is_asked() -> None:
+    failing = answer_programs(lambda _: HttpResponse("<h1>", status=503))
+    assert callable(failing)
+
+    assert told(failing(RequestFactory().get(STREAM))) == (
+        503,
+        "unavailable",
+        "Nothing was stored; send the request again.",
     )
 
 

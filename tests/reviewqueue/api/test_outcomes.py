@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from reviewqueue import sequencer
 from reviewqueue.access import issue_api_key
 from reviewqueue.messages import read_message
 from reviewqueue.overturns import overturn_verdict
@@ -99,6 +100,24 @@ def test_pages_follow_each_other(stream: Stream, upstream: Upstream) -> None:
     assert ask(upstream, f"?after={after}") == {"outcomes": [], "next": after, "more": False}
 
 
+def test_there_is_more_while_outcomes_are_due(
+    stream: Stream, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(upstream)  # the policy's own announcement
+    monkeypatch.setattr(sequencer, "AT_ONCE", 2)
+    items = make_items(stream, 3)
+    for seconds, kind in ((-9, "item.routed"), (-3, "item.settled"), (-2, "audit.overturned")):
+        for item in items:
+            announce(item, kind, seconds=seconds)
+    announce(items[0], "item.overturned", seconds=60)
+    pages, after, more = [], "", True
+    while more:
+        page = ask(upstream, f"?limit=9&after={after}")
+        pages.append([one["data"]["external_id"] for one in page["outcomes"]])
+        after, more = page["next"], page["more"]
+    assert pages == [[], ["i0"], ["i1", "i2"]]
+
+
 @pytest.mark.parametrize(
     ("query", "field", "value"),
     [
@@ -143,12 +162,12 @@ def test_page_costs_the_same_at_one_and_three_rows(
     items = make_items(stream, 3)
     announce(items[0])
     ask(upstream)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(ask(upstream)["outcomes"]) == 1
     for item in items[1:]:
         announce(item)
     ask(upstream)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(ask(upstream)["outcomes"]) == 3
 
 
