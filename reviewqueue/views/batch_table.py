@@ -214,7 +214,7 @@ def _draw_row(
         title=paper.title,
         excerpt=excerpt_of(paper),
         facts=paper.facts,
-        blocks=tuple(block for block in paper.blocks if block.kind != "image"),
+        blocks=paper.blocks,
         picture=paper.picture,
         figure=percent_apart(decision.confidence, cut_offs.auto, cut_offs.flagged, cut_offs.hold),
         raw=f"{decision.raw_confidence:.2f}",

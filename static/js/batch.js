@@ -67,6 +67,12 @@
     row.scrollIntoView({ block: "nearest" });
   }
 
+  // An opened row may be longer than what is in sight: then its beginning.
+  function showWhole(row) {
+    row.scrollIntoView({ block: "nearest" });
+    if (row.getBoundingClientRect().height > window.innerHeight / 2) row.scrollIntoView({ block: "start" });
+  }
+
   function current() {
     const all = rows();
     const row = document.activeElement && document.activeElement.closest("#batch [data-row]");
@@ -137,7 +143,7 @@
     x: (row) => takeOut(row, tick(row).checked),
     " ": (row) => takeOut(row, tick(row).checked),
     "/": (row) => { takeOut(row, true); other(row).focus(); other(row).select(); },
-    o: (row) => { const item = row.querySelector("[data-item]"); item.open = !item.open; },
+    o: (row) => { const item = row.querySelector("[data-item]"); item.open = !item.open; showWhole(row); },
     i: openRow,
     n: (row) => pick(row, "n"), l: (row) => pick(row, "l"),
     ...Object.fromEntries([..."123450"].map((digit) => [digit, (row) => pickDigit(row, digit)])),

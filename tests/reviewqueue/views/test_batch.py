@@ -310,6 +310,24 @@ def test_other_table_is_not_called_that_of_which_the_time_is_over(
     assert read_form(response, "batch")["row"] == [row_id("next")]
 
 
+def test_opened_row_shows_every_picture(stream: Stream, plain: Client) -> None:
+    Stream.objects.update(payload_fields={"scan": "image"}, image_hosts=["pictures.example"])
+    sources = [f"https://pictures.example/{number}.png" for number in range(2)]
+    foreign = "https://foreign.example/3.png"
+    post_flagged(stream, "a", payload={"subject": "a", "scan": sources, "body": "x"})
+    post_flagged(stream, "b", payload={"subject": "b", "scan": foreign})
+    response = plain.get(PATH)
+    page = response.content.decode()
+    drawn = re.findall(r"<img ([^>]+)>", page)
+    thumb, *whole = [re.findall(r'src="([^"]+)"', one)[0] for one in drawn]
+    assert (thumb, whole) == (sources[0], sources)
+    assert ["lazy" in one for one in drawn] == [False, True, True]
+    assert all('referrerpolicy="no-referrer"' in one for one in drawn)
+    assert "zoom-" not in page
+    assert f'href="{foreign}"' in page
+    assert "img-src 'self' data: https://pictures.example" in response["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize("client_name", ["plain", "htmx"])
 def test_undo_brings_the_table_back_as_it_was_sent(
     stream: Stream, request: pytest.FixtureRequest, client_name: str
