@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from reviewqueue.batch_answers import confirming_answer, read_sentences
 from reviewqueue.batches import BatchResult, name_rows
+from reviewqueue.claims import find_resting
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, repeats
 from routing.models import Stream
@@ -27,6 +28,18 @@ def find_sent_table(
     )
     given = Verdict.objects.live().filter(task__in=answered, reviewer=user, batch__isnull=False)
     return list(given.select_related("task__decision"))
+
+
+def repeat_of_left(*, user: "User", stream: Stream, left: Collection[UUID]) -> BatchResult | None:
+    """What became of a table that was left as a whole; None where these rows were not.
+
+    Such a table gave no verdict to be found by. Rows that rest for the user were left by them.
+    """
+    resting = find_resting(task_ids=left, user=user)
+    if not resting:
+        return None
+    lost = name_rows(stream, set(left) - resting)
+    return BatchResult(batch=uuid4(), confirmed=0, corrected=0, left=len(resting), lost=lost)
 
 
 def repeat_result(

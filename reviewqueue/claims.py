@@ -1,6 +1,6 @@
 """Claims: one person, one seat, under a lease that the database's clock measures."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
@@ -285,8 +285,15 @@ def skip_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
 
 def rests_from(*, task_id: UUID, user: "User") -> bool:
     """Whether the user skipped the task a moment ago and is not offered it for a while."""
-    recent = TaskSkip.objects.filter(task=task_id, user=user, skipped_at__gt=Now() - SKIP_REST)
-    return recent.exists()
+    return bool(find_resting(task_ids=[task_id], user=user))
+
+
+def find_resting(*, task_ids: Collection[UUID], user: "User") -> set[UUID]:
+    """Those of the tasks that rest for the user, who skipped or left them."""
+    recent = TaskSkip.objects.filter(
+        task__in=list(task_ids), user=user, skipped_at__gt=Now() - SKIP_REST
+    )
+    return set(recent.values_list("task_id", flat=True))
 
 
 def _rest_from(task: ReviewTask, user: "User") -> None:

@@ -256,6 +256,12 @@ class ReviewTask(models.Model):
         return f"{self.item}: {self.get_queue_display()}"
 
     @property
+    def in_batch(self) -> bool:
+        """Whether it is a row of a flagged batch."""
+        is_drawn = self.pi is not None or self.known_id is not None
+        return self.queue == self.Queue.FLAGGED and not is_drawn
+
+    @property
     def lease_left(self) -> int:
         """Whole seconds until the lease ends; 0 when it is over, or without one."""
         if self.lease_expires_at is None:

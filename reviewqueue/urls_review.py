@@ -5,6 +5,7 @@ from django.urls import path
 from reviewqueue.views import (
     alike,
     batch,
+    batch_row,
     drafts,
     export,
     home,
@@ -53,6 +54,14 @@ urlpatterns = [
         "streams/<slug:stream_key>/flagged/batch/<uuid:batch_id>/undo",
         batch.undo,
         name="batch-undo",
+    ),
+    path(
+        "streams/<slug:stream_key>/flagged/batch/<uuid:task_id>/", batch_row.row, name="batch-row"
+    ),
+    path(
+        "streams/<slug:stream_key>/flagged/batch/<uuid:task_id>/open",
+        batch_row.open_row,
+        name="batch-row-open",
     ),
     path("insight/budgets/", budgets.budgets, name="insight-budgets"),
     path("insight/health/", overview.overview, name="insight-overview"),

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -24,15 +23,16 @@ from reviewqueue.batch_claims import (
     release_batch,
     renew_batch,
 )
-from reviewqueue.batch_repeats import find_sent_table, repeat_result
+from reviewqueue.batch_repeats import find_sent_table, repeat_of_left, repeat_result
 from reviewqueue.batches import (
     BatchError,
     BatchResult,
     confirm_batch,
     undo_batch,
 )
+from reviewqueue.claims import SKIP_REST
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
-from reviewqueue.models import ReviewTask, Verdict
+from reviewqueue.models import ReviewTask
 from reviewqueue.pictures import draw_in_stream
 from reviewqueue.verdicts import Answer, LateVerdictError, UndoWindowPassedError
 from reviewqueue.views.answer_form import read_lease
@@ -43,8 +43,10 @@ from reviewqueue.views.batch_form import (
     read_corrections,
     read_table,
 )
+from reviewqueue.views.batch_last import LastAct, read_last_act
 from reviewqueue.views.batch_table import Table, draw_table, word_result
 from reviewqueue.views.in_hand import workable_stream
+from reviewqueue.views.kept_table import recall_table
 from reviewqueue.views.progress import Progress, ask_for_surroundings, read_surroundings
 from reviewqueue.views.screens import EmptyQueue, QueueName, name_queue, offer_next
 from reviewqueue.views.waiting import (
@@ -57,19 +59,11 @@ from reviewqueue.views.waiting import (
 from routing.models import Stream
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+    pass
 
 TEMPLATE = "review/batch.html"
 FLAGGED = ReviewTask.Queue.FLAGGED
-
-
-@dataclass(frozen=True, slots=True)
-class LastTable:
-    """The table that was closed last, while it can be undone; `undo_left` in seconds."""
-
-    id: UUID
-    words: str
-    undo_left: int
+NOTHING_KEPT: Final = TableEntry(lease_token=None, rows={})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,8 @@ class BatchScreen:
     waiting: Waiting
     with_today: bool
     progress: Progress
-    last: LastTable | None = None
+    last: LastAct | None = None
+    told: str = ""
     table: Table | None = None
     empty: EmptyQueue | None = None
     late: str = ""
@@ -97,8 +92,10 @@ class BatchScreen:
 def batch(request: PersonRequest, stream_key: str) -> HttpResponse:
     """The next table; the one in hand if there is one. `?today=yes` takes today's already."""
     stream = workable_stream(request.user, stream_key, FLAGGED)
-    with_today = request.GET.get("today") == "yes"
-    return _show(request, _next_screen(request.user, stream, with_today=with_today))
+    kept = recall_table(request, stream)
+    with_today = kept.with_today or request.GET.get("today") == "yes"
+    screen = _next_screen(request, stream, with_today=with_today, kept=kept)
+    return _show(request, screen)
 
 
 @require_POST
@@ -108,7 +105,7 @@ def confirm(request: PersonRequest, stream_key: str) -> HttpResponse:
     stream = workable_stream(request.user, stream_key, FLAGGED)
     entry = read_table(request.POST)
     if entry.lease_token is None:
-        return _lost(request, stream, entry)
+        return lost_table(request, stream, entry)
     names = name_categories(list(stream.categories.all()))
     corrections, errors = read_corrections(entry, names)
     if errors:
@@ -172,7 +169,7 @@ def undo(request: PersonRequest, stream_key: str, batch_id: UUID) -> HttpRespons
         if not is_htmx(request):
             messages.error(request, words)
             return go_to(request, reverse("batch", args=[stream.key]))
-        screen = _next_screen(request.user, stream, notice=words)
+        screen = _next_screen(request, stream, notice=words)
         return _show(request, screen, status=LOST)
     entries = {
         verdict.task_id: entry_of(verdict, machine_answer(verdict.task.decision))
@@ -183,7 +180,7 @@ def undo(request: PersonRequest, stream_key: str, batch_id: UUID) -> HttpRespons
     if not is_htmx(request):
         messages.info(request, told)
     table = draw_table(stream, find_batch(user=request.user, stream=stream), entries=entries)
-    return _show(request, _screen(request.user, stream, table=table, announcement=told))
+    return _show(request, _screen(request, stream, table=table, announcement=told))
 
 
 def _go_on(
@@ -192,8 +189,10 @@ def _go_on(
     lost = ""
     if result.lost:
         words = ngettext(
-            "Somebody else has %(names)s meanwhile; nothing of yours was recorded for it.",
-            "Somebody else has %(names)s meanwhile; nothing of yours was recorded for them.",
+            "Answered or taken up elsewhere meanwhile: %(names)s. "
+            "Nothing of this table was recorded for it.",
+            "Answered or taken up elsewhere meanwhile: %(names)s. "
+            "Nothing of this table was recorded for them.",
             len(result.lost),
         )
         lost = words % {"names": ", ".join(result.lost)}
@@ -204,7 +203,7 @@ def _go_on(
             messages.warning(request, lost)
         address = reverse("batch", args=[stream.key])
         return go_to(request, f"{address}?today=yes" if with_today else address)
-    screen = _next_screen(request.user, stream, with_today=with_today, notice=lost, told=told)
+    screen = _next_screen(request, stream, with_today=with_today, notice=lost, told=told)
     return _show(request, screen)
 
 
@@ -219,7 +218,7 @@ def _answer_late(
         task_ids=list(entry.rows),
     )
     if not sent:
-        return _lost(request, stream, entry)
+        return _answer_unsent(request, stream, entry)
     result = repeat_result(
         sent,
         stream=stream,
@@ -231,17 +230,30 @@ def _answer_late(
     if result is not None:
         return _go_on(request, stream, result, with_today=entry.with_today)
     words = _("You have sent this table already, and those answers stand. Undo it to change them.")
-    screen = _next_screen(request.user, stream, with_today=entry.with_today, notice=words)
+    screen = _next_screen(request, stream, with_today=entry.with_today, notice=words)
     return _show(request, screen, status=LOST)
 
 
-def _lost(request: PersonRequest, stream: Stream, entry: TableEntry) -> HttpResponse:
+def _answer_unsent(request: PersonRequest, stream: Stream, entry: TableEntry) -> HttpResponse:
+    """A table without a verdict: one that was left as a whole, or one that is lost."""
+    left = entry.left()
+    if len(left) == len(entry.rows):
+        result = repeat_of_left(user=request.user, stream=stream, left=left)
+        if result is not None:
+            return _go_on(request, stream, result, with_today=entry.with_today)
+    return lost_table(request, stream, entry)
+
+
+def lost_table(request: PersonRequest, stream: Stream, entry: TableEntry) -> HttpResponse:
     """409: nothing was recorded. What nobody took meanwhile is claimed again, choices kept."""
     tasks = claim_again(user=request.user, stream=stream, task_ids=list(entry.rows))
     words = _("Your time with this table was over.")
-    if not tasks:
-        words = _("Your time with this table was over, and others have its rows by now.")
-        screen = _next_screen(request.user, stream, with_today=entry.with_today, notice=words)
+    if all(task.id not in entry.rows for task in tasks):
+        words = _(
+            "This table was sent already, or your time with it was over and others have its "
+            "rows by now."
+        )
+        screen = _next_screen(request, stream, with_today=entry.with_today, notice=words)
         return _show(request, screen, status=LOST)
     return _show_entered(request, stream, entry, late=words, status=LOST)
 
@@ -257,13 +269,13 @@ def _show_entered(
 ) -> HttpResponse:
     """The table in hand with what was entered."""
     tasks = find_batch(user=request.user, stream=stream)
-    if not tasks:
-        return _lost(request, stream, entry)
+    if all(task.id not in entry.rows for task in tasks):
+        return lost_table(request, stream, entry)
     table = draw_table(stream, tasks, entries=entry.rows, active_ms=entry.active_ms)
     wrong = sum(bool(row.error) for row in entry.rows.values())
     said = late or ngettext("%(n)d row needs a look", "%(n)d rows need a look", wrong)
     screen = _screen(
-        request.user,
+        request,
         stream,
         table=table,
         late=late,
@@ -275,14 +287,16 @@ def _show_entered(
 
 
 def _next_screen(
-    user: "User",
+    request: PersonRequest,
     stream: Stream,
     *,
     with_today: bool = False,
     notice: str = "",
     told: str = "",
+    kept: TableEntry = NOTHING_KEPT,
 ) -> BatchScreen:
-    """The table in hand; else the drawn share that comes first; else the next table."""
+    """The table in hand, as it was `kept`; else the drawn share first; else the next table."""
+    user = request.user
     tasks = find_batch(user=user, stream=stream)
     singles = 0
     if not tasks:
@@ -292,18 +306,24 @@ def _next_screen(
         tasks = claim_batch(user=user, stream=stream, with_today=with_today)
     if not tasks:
         return _screen(
-            user, stream, singles=singles, with_today=with_today, notice=notice, told=told
+            request, stream, singles=singles, with_today=with_today, notice=notice, told=told
         )
-    table = draw_table(stream, tasks)
+    table = draw_table(stream, tasks, entries=kept.rows, active_ms=kept.active_ms)
     words = ngettext("%(n)d flagged item", "%(n)d flagged items", table.size)
     said = ". ".join(part for part in (told, notice, words % {"n": table.size}) if part)
     return _screen(
-        user, stream, table=table, with_today=with_today, notice=notice, announcement=said
+        request,
+        stream,
+        table=table,
+        with_today=with_today,
+        notice=notice,
+        told=told,
+        announcement=said,
     )
 
 
 def _screen(
-    user: "User",
+    request: PersonRequest,
     stream: Stream,
     *,
     table: Table | None = None,
@@ -315,6 +335,7 @@ def _screen(
     errors: int = 0,
     announcement: str = "",
 ) -> BatchScreen:
+    user = request.user
     queues = queues_workable_by(user, stream)
     counts = count_waiting(user=user, queues=[(stream.id, queue) for queue in queues])
     waiting = counts.get((stream.id, FLAGGED), NOTHING)
@@ -333,7 +354,8 @@ def _screen(
         waiting=waiting,
         with_today=with_today,
         progress=around.progress,
-        last=_read_last(user, stream),
+        last=read_last_act(request, stream, around.last),
+        told=told,
         table=table,
         empty=empty,
         late=late,
@@ -368,25 +390,11 @@ def _word_empty(
         )
     words = _("Every flagged item has its verdict, or somebody is reading it now.")
     if waiting.count:
-        words = _("What is left you left a moment ago, or somebody is reading it now.")
+        words = _(
+            "What is left you left a moment ago, or somebody is reading it now. "
+            "What you leave comes back to you after %(minutes)d minutes."
+        ) % {"minutes": SKIP_REST.total_seconds() // 60}
     return EmptyQueue(_("Nothing waits for you in the flagged batch"), words, *other)
-
-
-def _read_last(user: "User", stream: Stream) -> LastTable | None:
-    """The table that the user's newest verdict in the stream belongs to, if it can be undone."""
-    own = Verdict.objects.live().filter(reviewer=user, stream=stream)
-    newest = own.order_by("-answered_at").only("batch", "answered_at", "published_at").first()
-    if newest is None or newest.batch is None or newest.published_at <= timezone.now():
-        return None
-    since = newest.answered_at - timedelta(seconds=1)
-    rows = own.filter(batch=newest.batch, answered_at__gte=since).select_related("task__decision")
-    kept = [_confirms(verdict) for verdict in rows]
-    words = word_result(sum(kept), len(kept) - sum(kept), 0)
-    return LastTable(id=newest.batch, words=words, undo_left=newest.undo_left)
-
-
-def _confirms(verdict: Verdict) -> bool:
-    return entry_of(verdict, machine_answer(verdict.task.decision)).confirm
 
 
 def _show(request: PersonRequest, screen: BatchScreen, *, status: int = 200) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from reviewqueue.batch_answers import machine_answer
 from reviewqueue.blocks import Block
+from reviewqueue.claims import SKIP_REST
 from reviewqueue.marks import Piece
 from reviewqueue.models import ReviewTask
 from reviewqueue.payloads import read_item
@@ -163,10 +164,15 @@ def word_counts(confirmed: int, corrected: int, left: int) -> str:
 
 def word_result(confirmed: int, corrected: int, left: int) -> str:
     """What became of a table, told afterwards."""
+    waits = ngettext(
+        "%(n)d left: it waits for others, and comes back to you in %(minutes)d min",
+        "%(n)d left: they wait for others, and come back to you in %(minutes)d min",
+        left,
+    )
     parts = [
         _("%(n)d confirmed") % {"n": confirmed} if confirmed else "",
         _("%(n)d corrected") % {"n": corrected} if corrected else "",
-        ngettext("%(n)d left", "%(n)d left", left) % {"n": left} if left else "",
+        waits % {"n": left, "minutes": SKIP_REST.total_seconds() // 60} if left else "",
     ]
     return ", ".join(part for part in parts if part)
 
@@ -208,7 +214,7 @@ def _draw_row(
         title=paper.title,
         excerpt=excerpt_of(paper),
         facts=paper.facts,
-        blocks=tuple(block for block in paper.blocks if block.kind != "image"),
+        blocks=paper.blocks,
         picture=paper.picture,
         figure=percent_apart(decision.confidence, cut_offs.auto, cut_offs.flagged, cut_offs.hold),
         raw=f"{decision.raw_confidence:.2f}",

@@ -12,7 +12,7 @@ from reviewqueue.escalations import find_escalation, seconds_to_take_back
 from reviewqueue.htmx import PersonRequest
 from reviewqueue.models import ReviewTask
 from reviewqueue.views.screens import Screen, TakeBack, with_last_told
-from routing.models import Event
+from routing.models import Event, Stream
 
 REMEMBERED: Final = "escalated"
 
@@ -29,31 +29,40 @@ def remember_escalation(request: PersonRequest, task: ReviewTask, escalation: Ev
 
 
 def with_escalation(request: PersonRequest, screen: Screen) -> Screen:
-    """The screen with the last escalation of its stream told, where it can be taken back.
+    """The screen with the last escalation of its stream told, where it can be taken back."""
+    answered = 0 if screen.last is None else screen.last.undo_left
+    told = find_last_escalation(request, screen.stream, undo_left=answered)
+    return screen if told is None else with_last_told(screen, *told)
 
-    Unless the person has answered something since: that is what they undo next. It is forgotten
-    when its time is over.
+
+def find_last_escalation(
+    request: PersonRequest, stream: Stream, *, undo_left: int
+) -> tuple[str, TakeBack] | None:
+    """What is told of the last escalation of the stream, while it can be taken back.
+
+    Unless the person has answered something since, whose undo has `undo_left` seconds: that is
+    what they undo next. It is forgotten when its time is over.
     """
     stream_id, task_id = request.session.get(REMEMBERED, ("", ""))
-    if stream_id != str(screen.stream.id):
-        return screen
+    if stream_id != str(stream.id):
+        return None
     task = (
         ReviewTask.objects.open()
-        .filter(id=task_id, stream=screen.stream, queue=ReviewTask.Queue.ESCALATED)
+        .filter(id=task_id, stream=stream, queue=ReviewTask.Queue.ESCALATED)
         .select_related("item", "stream")
         .first()
     )
     escalation = None if task is None else find_escalation(task)
     if task is None or escalation is None or escalation.actor_id != request.user.pk:
         del request.session[REMEMBERED]
-        return screen
+        return None
     take_back = _take_back(task, escalation)
     if not take_back.seconds:
         del request.session[REMEMBERED]
-        return screen
-    if screen.last is not None and screen.last.undo_left > take_back.seconds:
-        return screen
-    return with_last_told(screen, word_escalated(task), take_back)
+        return None
+    if undo_left > take_back.seconds:
+        return None
+    return word_escalated(task), take_back
 
 
 def _take_back(task: ReviewTask, escalation: Event) -> TakeBack:

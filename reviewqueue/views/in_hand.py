@@ -22,6 +22,7 @@ from reviewqueue.views.answer_form import AheadForm, AnswerForm
 from reviewqueue.views.screens import (
     Screen,
     TakeBack,
+    address_of_task,
     show_bar,
     show_next,
     show_task,
@@ -97,20 +98,22 @@ def take_up_shown(request: PersonRequest, task: ReviewTask) -> bool | None:
 def go_on(
     request: PersonRequest,
     seats: Seats,
-    queue: str,
+    task: ReviewTask,
     *,
     told: str = "",
     take_back: TakeBack | None = None,
     shown: bool | None = None,
 ) -> HttpResponse:
-    """The next item, with `told` about what became of the one before.
+    """What comes after `task`, with `told` about what became of it.
 
-    Where the next is `shown` and in hand already, only what the status bar tells.
+    That is the next item of its queue; where that is `shown` and in hand already, only what the
+    status bar tells. After a row of the flagged batch it is the table, a page of its own.
     """
-    if not is_htmx(request):
+    queue = task.queue
+    if task.in_batch or not is_htmx(request):
         if told and not (take_back and take_back.seconds):  # else the status bar tells it
             messages.info(request, told)
-        return go_to(request, address_of_queue(seats.stream, queue))
+        return go_to(request, _address_after(task))
     if queue not in seats.queues:
         return go_to(request, "home")
     if shown:
@@ -163,11 +166,8 @@ def _word_loss(task: ReviewTask) -> str:
     return _("Your time with this item was over, or somebody else has answered it.")
 
 
-def address_of_task(task: ReviewTask) -> str:
-    """Where the task's queue is worked."""
-    return address_of_queue(task.stream, task.queue)
-
-
-def address_of_queue(stream: Stream, queue: str) -> str:
-    """Where the queue is worked."""
-    return reverse("review", args=[stream.key, queue])
+def _address_after(task: ReviewTask) -> str:
+    """Where to go on when the task is done with: after a row of the batch back to its table."""
+    if task.in_batch:
+        return reverse("batch", args=[task.stream.key])
+    return reverse("review", args=[task.stream.key, task.queue])

@@ -38,7 +38,6 @@ from reviewqueue.views.escalated import (
 )
 from reviewqueue.views.in_hand import (
     TEMPLATE,
-    address_of_task,
     go_on,
     lost,
     show,
@@ -46,7 +45,13 @@ from reviewqueue.views.in_hand import (
     visible_task,
     workable_stream,
 )
-from reviewqueue.views.screens import card_of, show_ahead, show_next, show_task
+from reviewqueue.views.screens import (
+    address_of_task,
+    card_of,
+    show_ahead,
+    show_next,
+    show_task,
+)
 
 
 @require_GET
@@ -87,7 +92,7 @@ def post_verdict(request: PersonRequest, task_id: UUID) -> HttpResponse:
         entry = form.entry(errors={error.field or "categories": str(error)})
         screen = show_task(user=request.user, task=task, entry=entry)
         return show(request, screen, status=INVALID)
-    return go_on(request, seats, task.queue, shown=shown)
+    return go_on(request, seats, task, shown=shown)
 
 
 def _answer_late(
@@ -100,7 +105,7 @@ def _answer_late(
     if recorded is None:
         return lost(request, task, form)
     if repeats(recorded, form.answer()):
-        return go_on(request, seats, task.queue, shown=take_up_shown(request, task))
+        return go_on(request, seats, task, shown=take_up_shown(request, task))
     words = _("You have answered this item already, and that answer stands. Undo it to change it.")
     return lost(request, task, form, words)
 
@@ -121,7 +126,7 @@ def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
     else:
         words = _("Not skipped: your time with this item was over, or it is answered already")
     shown_as = {"item": task.item.external_id, "minutes": SKIP_REST.total_seconds() // 60}
-    return go_on(request, seats, task.queue, told=words % shown_as, shown=shown)
+    return go_on(request, seats, task, told=words % shown_as, shown=shown)
 
 
 @require_POST
@@ -143,7 +148,7 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
         shown = take_up_shown(request, task)
     told = word_escalated(task)
     take_back = remember_escalation(request, task, escalation)
-    return go_on(request, seats, task.queue, told=told, take_back=take_back, shown=shown)
+    return go_on(request, seats, task, told=told, take_back=take_back, shown=shown)
 
 
 @require_POST

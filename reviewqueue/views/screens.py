@@ -66,6 +66,7 @@ class TaskCard:
     cancelled: bool
     stream_key: str
     queue: str
+    in_batch: bool
 
     @property
     def is_overdue(self) -> bool:
@@ -184,7 +185,7 @@ def show_task(
     return Screen(
         stream=stream,
         queue=name_queue(task.queue),
-        address=reverse("review", args=[stream.key, task.queue]),
+        address=address_of_task(task),
         title=paper.title,
         announcement=late or _announce(paper, machine, answers),
         progress=around.progress,
@@ -252,7 +253,15 @@ def card_of(task: ReviewTask) -> TaskCard:
         cancelled=task.state == ReviewTask.State.CANCELLED,
         stream_key=task.stream.key,
         queue=task.queue,
+        in_batch=task.in_batch,
     )
+
+
+def address_of_task(task: ReviewTask) -> str:
+    """Where the task is judged: its queue, or the page of a row of the flagged batch."""
+    if task.in_batch:
+        return reverse("batch-row", args=[task.stream.key, task.id])
+    return reverse("review", args=[task.stream.key, task.queue])
 
 
 def _propose(item: Item, machine: Machine) -> Entry:

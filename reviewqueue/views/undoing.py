@@ -17,8 +17,8 @@ from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.overturns import undo_overturn
 from reviewqueue.verdicts import UndoWindowPassedError, undo_verdict
 from reviewqueue.views.answer_form import Entry, entry_of
-from reviewqueue.views.in_hand import address_of_task, show, too_late, visible_task
-from reviewqueue.views.screens import show_task
+from reviewqueue.views.in_hand import show, too_late, visible_task
+from reviewqueue.views.screens import address_of_task, show_task
 
 
 @require_POST

@@ -6,6 +6,7 @@
 (function () {
   const TYPING = "input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]";
   const DRAFT = "batch-draft";
+  const PLACE = "batch-place";
   const fill = (words, n) => words.replace("{n}", String(n));
   const form = () => document.getElementById("batch");
   const rows = () => [...document.querySelectorAll("#batch [data-row]")];
@@ -64,6 +65,12 @@
     const first = tick(row).disabled ? radios(row).find((radio) => radio.checked) || other(row) : tick(row);
     first.focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
+  }
+
+  // An opened row may be longer than what is in sight: then its beginning.
+  function showWhole(row) {
+    row.scrollIntoView({ block: "nearest" });
+    if (row.getBoundingClientRect().height > window.innerHeight / 2) row.scrollIntoView({ block: "start" });
   }
 
   function current() {
@@ -125,12 +132,19 @@
     return known;
   }
 
+  // In doubt it is not confirmed with the rest, whether or not it gets its answer by itself.
+  function openRow(row) {
+    takeOut(row, true);
+    row.querySelector("[data-open-row]").click();
+  }
+
   const keys = {
     j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
     x: (row) => takeOut(row, tick(row).checked),
     " ": (row) => takeOut(row, tick(row).checked),
     "/": (row) => { takeOut(row, true); other(row).focus(); other(row).select(); },
-    o: (row) => { const item = row.querySelector("[data-item]"); item.open = !item.open; },
+    o: (row) => { const item = row.querySelector("[data-item]"); item.open = !item.open; showWhole(row); },
+    i: openRow,
     n: (row) => pick(row, "n"), l: (row) => pick(row, "l"),
     ...Object.fromEntries([..."123450"].map((digit) => [digit, (row) => pickDigit(row, digit)])),
   };
@@ -181,6 +195,8 @@
     changed();
   });
   document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open-row]");
+    if (opener) keepPlace(opener.closest("[data-row]"));
     const button = event.target.closest("[data-group]");
     if (!button) return;
     const all = [...button.closest("tbody").querySelectorAll("[data-row]")];
@@ -203,9 +219,27 @@
     }
   }
 
+  function keepPlace(row) {
+    try { window.sessionStorage.setItem(PLACE, String(rows().indexOf(row))); } catch (refused) { /* no storage */ }
+  }
+
+  // Back from a row that was judged by itself: on to the one that stands in its place now.
+  function returnToPlace() {
+    let at = null;
+    try {
+      at = window.sessionStorage.getItem(PLACE);
+      window.sessionStorage.removeItem(PLACE);
+    } catch (refused) { /* no storage */ }
+    if (at === null || !form()) return;
+    place = Number(at) - 1;
+    move(1);
+  }
+
   // What a swap brings has the server's word on it: nothing is laid over it.
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.elt.id !== "work") return;
+    // It came with the page, about what was before the table that has gone now.
+    document.querySelector(".workplace > .messages")?.remove();
     place = -1;
     refresh();
     keep();
@@ -213,5 +247,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     restore();
     refresh();
+    returnToPlace();
   });
+  // A table that the browser kept may have been sent since.
+  window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 })();

@@ -68,6 +68,16 @@ REVIEW: Final = (
     Rule(f"{STREAM}flagged/batch/renew", write(REVIEWING)),
     Rule(f"{STREAM}flagged/batch/release", write(REVIEWING)),
     Rule(f"{STREAM}flagged/batch/<uuid:batch_id>/undo", write(REVIEWING)),
+    Rule(
+        f"{STREAM}flagged/batch/<uuid:task_id>/",
+        {"GET": REVIEWING},
+        values={"task_id": "held_task"},
+    ),
+    Rule(
+        f"{STREAM}flagged/batch/<uuid:task_id>/open",
+        write(REVIEWING),
+        values={"task_id": "held_task"},
+    ),
     *(
         Rule(f"tasks/<uuid:task_id>/{action}", write(people), 404, {"task_id": task})
         for task, people in (

@@ -1,5 +1,6 @@
 """Claims of a table: which rows, in which order, and that nobody else has them."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -40,10 +41,14 @@ def post_flagged(
     *names: str,
     scores: dict[str, float] = LIKELY,
     before: timedelta = YESTERDAY,
+    payload: Mapping[str, object] | None = None,
     **fields: object,
 ) -> None:
     """Flagged items of yesterday, or of that long ago."""
-    posts = [Post(name, {"subject": name, "body": "Hm."}, scores, **fields) for name in names]  # type: ignore[arg-type]
+    posts = [
+        Post(name, payload or {"subject": name, "body": "Hm."}, scores, **fields)  # type: ignore[arg-type]
+        for name in names
+    ]
     taken = take_in(stream=stream, posts=posts, received_at=timezone.now() - before)
     assert all(isinstance(one, Taken) for one in taken), taken
 

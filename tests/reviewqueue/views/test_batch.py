@@ -19,6 +19,7 @@ from tests.reviewqueue.views.test_home import rows_of
 
 PATH = "/streams/helpdesk/flagged/batch/"
 SEND = f"{PATH}confirm"
+LOST_B = "Answered or taken up elsewhere meanwhile: b. Nothing of this table was recorded for it."
 
 
 @pytest.fixture
@@ -121,7 +122,9 @@ def test_sending_confirms_corrects_and_leaves(stream: Stream, plain: Client) -> 
     ]
     assert states()["e"] == "open"
     page = text_of(plain.get(PATH).content)
-    assert "1 confirmed, 3 corrected, 1 left" in page
+    assert (
+        "1 confirmed, 3 corrected, 1 left: it waits for others, and comes back to you in 15 min"
+    ) in page
     assert "Nothing waits for you in the flagged batch" in page
 
 
@@ -179,7 +182,7 @@ def test_rows_of_others_are_named_and_the_rest_recorded(
     taken = ReviewTask.objects.filter(item__external_id="b")
     taken.update(holder=second_reviewer, lease_token=uuid4())
     page = text_of(htmx.post(SEND, sent).content)
-    assert "Somebody else has b meanwhile; nothing of yours was recorded for it." in page
+    assert LOST_B in page
     assert states() == {"a": "answered", "b": "claimed"}
 
 
@@ -214,7 +217,7 @@ def test_table_whose_reply_was_lost_counts_once_and_leads_on(
     assert response.status_code == 200
     assert "Nothing waits for you in the flagged batch" in text_of(response.content)
     assert "1 confirmed, 1 corrected" in text_of(response.content)
-    assert "Somebody else" not in text_of(response.content)
+    assert "taken up elsewhere" not in text_of(response.content)
     assert Verdict.objects.count() == 2
     assert states() == {"a": "answered", "b": "answered", "c": "open"}
 
@@ -226,8 +229,7 @@ def test_rows_lost_the_first_time_are_named_the_second_time_too(
     sent = form_of(htmx)
     taken = ReviewTask.objects.filter(item__external_id="b")
     taken.update(holder=second_reviewer, lease_token=uuid4())
-    told = "Somebody else has b meanwhile; nothing of yours was recorded for it."
-    assert [told in text_of(htmx.post(SEND, sent).content) for _ in range(2)] == [True, True]
+    assert [LOST_B in text_of(htmx.post(SEND, sent).content) for _ in range(2)] == [True, True]
 
 
 def test_table_sent_again_with_another_answer_is_refused(stream: Stream, htmx: Client) -> None:
@@ -252,6 +254,78 @@ def test_table_of_somebody_elses_is_not_answered_as_taken(
     response = other.post(SEND, sent)
     assert response.status_code == 409
     assert "1 confirmed" not in text_of(response.content)
+
+
+def send_all_left(client: Client) -> tuple[dict[str, list[str]], bytes]:
+    """A table of which nothing was answered, and the reply."""
+    sent = form_of(client)
+    del sent["confirm"]
+    return sent, client.post(SEND, sent, follow=True).content
+
+
+LEFT_TWO = "2 left: they wait for others, and come back to you in 15 min"
+
+
+@pytest.mark.parametrize("client_name", ["plain", "htmx"])
+def test_table_that_was_left_as_a_whole_says_what_becomes_of_it(
+    stream: Stream, request: pytest.FixtureRequest, client_name: str
+) -> None:
+    client: Client = request.getfixturevalue(client_name)
+    post_flagged(stream, "a", "b")
+    _sent, page = send_all_left(client)
+    assert LEFT_TWO in text_of(page)
+    assert "What you leave comes back to you after 15 minutes." in text_of(page)
+    assert states() == {"a": "open", "b": "open"}
+    assert "Nothing waits for you" in text_of(client.get(PATH).content)
+
+
+@pytest.mark.parametrize("client_name", ["plain", "htmx"])
+def test_table_left_as_a_whole_whose_reply_was_lost_is_known_again(
+    stream: Stream, request: pytest.FixtureRequest, client_name: str
+) -> None:
+    client: Client = request.getfixturevalue(client_name)
+    post_flagged(stream, *(f"{number:02d}" for number in range(50)))
+    post_flagged(stream, "next")
+    sent, first = send_all_left(client)
+    again = client.post(SEND, sent, follow=True)
+    assert again.status_code == 200
+    for page in (first, again.content):
+        assert "50 left: they wait for others" in text_of(page)
+        assert "Confirm 1" in text_of(page)
+    assert "yours again" not in text_of(again.content)
+
+
+def test_other_table_is_not_called_that_of_which_the_time_is_over(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    post_flagged(stream, "a", "b")
+    sent = form_of(htmx)
+    ReviewTask.objects.update(holder=second_reviewer, lease_token=uuid4())
+    post_flagged(stream, "next")
+    response = htmx.post(SEND, sent)
+    page = text_of(response.content)
+    assert response.status_code == 409
+    assert "This table was sent already, or your time with it was over" in page
+    assert "yours again" not in page
+    assert read_form(response, "batch")["row"] == [row_id("next")]
+
+
+def test_opened_row_shows_every_picture(stream: Stream, plain: Client) -> None:
+    Stream.objects.update(payload_fields={"scan": "image"}, image_hosts=["pictures.example"])
+    sources = [f"https://pictures.example/{number}.png" for number in range(2)]
+    foreign = "https://foreign.example/3.png"
+    post_flagged(stream, "a", payload={"subject": "a", "scan": sources, "body": "x"})
+    post_flagged(stream, "b", payload={"subject": "b", "scan": foreign})
+    response = plain.get(PATH)
+    page = response.content.decode()
+    drawn = re.findall(r"<img ([^>]+)>", page)
+    thumb, *whole = [re.findall(r'src="([^"]+)"', one)[0] for one in drawn]
+    assert (thumb, whole) == (sources[0], sources)
+    assert ["lazy" in one for one in drawn] == [False, True, True]
+    assert all('referrerpolicy="no-referrer"' in one for one in drawn)
+    assert "zoom-" not in page
+    assert f'href="{foreign}"' in page
+    assert "img-src 'self' data: https://pictures.example" in response["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("client_name", ["plain", "htmx"])

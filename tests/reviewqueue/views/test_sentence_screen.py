@@ -474,3 +474,17 @@ def test_number_of_queries_of_a_table_of_sentences_is_constant(
     with django_assert_num_queries(17):
         plain.post(f"{BATCH}confirm", sent)
     assert Verdict.objects.filter(block="files#limits").count() == rows + 1
+
+
+def test_row_by_itself_may_be_called_off_topic(plain: Client, stream: Stream) -> None:
+    sent = open_table(plain)
+    task = ReviewTask.objects.get()
+
+    opened = plain.post(f"{BATCH}{task.id}/open", sent)
+    form = read_form(plain.get(opened["Location"]), "answer")
+    said = {"kind": "category", "categories": "not_supported", "off_topic": "on"}
+    answered = plain.post(f"/tasks/{task.id}/verdict", form | said)
+
+    assert answered["Location"] == BATCH
+    verdict = Verdict.objects.get()
+    assert (verdict.categories, verdict.off_topic) == (["not_supported"], True)
