@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -57,9 +57,6 @@ from reviewqueue.views.waiting import (
     count_waiting,
 )
 from routing.models import Stream
-
-if TYPE_CHECKING:
-    pass
 
 TEMPLATE = "review/batch.html"
 FLAGGED = ReviewTask.Queue.FLAGGED
