@@ -73,10 +73,14 @@ SIZE_HEADERS: Final = {
 OWN_HEADERS: Final = {
     304: {"ETag": "As it was sent."},
     401: {"WWW-Authenticate": "How to send a key."},
+    405: {"Allow": "The methods that the address takes."},
     429: {"Retry-After": "Seconds to wait."},
     503: {"Retry-After": "Seconds to wait."},
 }
-TEXTS: Final = {"ETag", "WWW-Authenticate"}
+TEXTS: Final = {"Allow", "ETag", "WWW-Authenticate"}
+# Refused before the key is known, and before the limits are.
+WITHOUT_RATE: Final = {401, 405}
+WITHOUT_SIZE: Final = {401, 404, 405, 429, 500, 503}
 
 
 def takes(
@@ -141,9 +145,9 @@ def complete_document(document: dict[str, Any]) -> None:
 
 def _complete_answer(status: int, answer: dict[str, Any], *, posts: bool) -> None:
     headers = dict(OWN_HEADERS.get(status, {}))
-    if status != 401:
+    if status not in WITHOUT_RATE:
         headers |= RATE_HEADERS
-    if posts and status not in {401, 404, 429, 503}:
+    if posts and status not in WITHOUT_SIZE:
         headers |= SIZE_HEADERS
     own = {name: _header(name, text) for name, text in headers.items()}
     answer["headers"] = own | answer.get("headers", {})

@@ -81,6 +81,7 @@ def test_examples_of_problems(upstream: Upstream) -> None:
         "malformed": upstream.post("items", b"{"),
         "unauthorised": Client().get("/api/v1/streams"),
         "not_found": elsewhere.get("policy"),
+        "method_not_allowed": upstream.client.put("/api/v1/streams"),
         "no_policy": slow.post("items", examples.SURE),
         "too_large": upstream.post("items", large),
         "too_many_requests": [slow.get("policy") for _ in range(2)][1],
