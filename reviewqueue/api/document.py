@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from reviewqueue.api.events import describe_events, event_schemas
 from reviewqueue.api.examples import PROBLEMS
 from reviewqueue.api.problems import CONTENT_TYPE, TITLES
 
@@ -133,7 +134,7 @@ def answers_like(examples: Mapping[int, Examples], *, etag: bool = False) -> dic
 
 
 def complete_document(document: dict[str, Any]) -> None:
-    """Add media types, headers and examples of refusals, and how to send a key."""
+    """Add media types, headers and examples of refusals, how to send a key, and webhooks."""
     for operations in document["paths"].values():
         for operation in operations.values():
             posts = "requestBody" in operation
@@ -141,6 +142,9 @@ def complete_document(document: dict[str, Any]) -> None:
                 _complete_answer(int(status), answer, posts=posts)
     scheme = document["components"]["securitySchemes"]["BearerKey"]
     scheme |= {"description": KEY, "bearerFormat": "rq_…"}
+    document["webhooks"] = describe_events()
+    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = event_schemas() | schemas
 
 
 def _complete_answer(status: int, answer: dict[str, Any], *, posts: bool) -> None:

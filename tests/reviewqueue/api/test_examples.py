@@ -14,7 +14,10 @@ from routing.models import Stream
 from tests.conftest import Answered, Upstream
 from tests.scenes import make_bare_stream, make_person
 
-CHANGING = ("id", "received_at", "answered_at", "published_at", "timestamp", "item")
+CHANGING = (
+    *("id", "item", "policy", "alarm", "webhook"),
+    *("received_at", "answered_at", "published_at", "requested_at", "timestamp"),
+)
 
 
 def body_of(response: Answered) -> dict[str, object]:
