@@ -4,7 +4,8 @@
     PYTHONPATH=clients/python python examples/logprobs.py
 
 Ask the model for the key of a category as its first token (or score each key as a continuation) and
-keep the log-probabilities of all categories; those recorded in logprobs.json stand in for it here.
+keep the log-probabilities of all categories. `ask_model` is where yours is called; here it looks up
+what was recorded in logprobs.json.
 Never ask the model how sure it is: what it says about itself is no confidence.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from reviewqueue_client import ReviewQueue
 
-RECORDED = Path(__file__).with_name("logprobs.json")
+RECORDED = json.loads(Path(__file__).with_name("logprobs.json").read_text())
 STREAM = os.environ.get("REVIEWQUEUE_STREAM", "helpdesk-policy")
 queue = ReviewQueue(os.environ["REVIEWQUEUE_URL"], os.environ["REVIEWQUEUE_KEY"], STREAM)
 # The definitions belong in the prompt: the model then decides by what the reviewers read.
@@ -25,18 +26,29 @@ prompt = "Answer with one of these:\n" + "\n".join(
 )
 
 
+def ask_model(question: str) -> dict[str, float]:
+    """The log-probabilities of the tokens that the answer may begin with.
+
+    CALL YOUR MODEL HERE, for one token, and return its top log-probabilities.
+    """
+    recorded: dict[str, float] = next(
+        said["top_logprobs"] for said in RECORDED if question.endswith(said["text"])
+    )
+    return recorded
+
+
 def softmax(logprobs: dict[str, float]) -> dict[str, float]:
     """Scores over the stream's categories; other tokens are left out."""
     weights = {key: math.exp(value) for key, value in logprobs.items() if key in categories}
     return {key: weight / sum(weights.values()) for key, weight in weights.items()}
 
 
-for said in json.loads(RECORDED.read_text()):
+for said in RECORDED:
     decision = queue.post_item(
         {
             "external_id": said["id"],
             "payload": {"body": said["text"]},
-            "scores": softmax(said["top_logprobs"]),
+            "scores": softmax(ask_model(f"{prompt}\n\n{said['text']}")),
             "model_version": "llm-1",
             "metadata": {"prompt_characters": len(prompt)},
         }

@@ -9,6 +9,8 @@ from typing import cast
 
 from django.conf import settings
 
+from reviewqueue.api.events import EVENTS
+from reviewqueue.outcomes import KINDS
 from reviewqueue.webhook_signatures import make_secret, signed_headers
 
 TESTS = settings.BASE_DIR / "tests"
@@ -36,6 +38,25 @@ def test_receiver_s_check_of_a_signature_tells_genuine_messages_from_others() ->
     assert not is_genuine(new, now, b'{"a":2}')
     assert not is_genuine(new, {**now, "webhook-id": "m2"}, b'{"a":1}')
     assert not is_genuine(new, headers(time.time() - 400), b'{"a":1}')
+
+
+def read_rows(name: str) -> dict[str, str]:
+    """The rows of the document's tables by the code that they begin with; of two, both."""
+    text = (settings.BASE_DIR / "docs" / name).read_text()
+    rows: dict[str, str] = {}
+    for code, rest in re.findall(r"^\| `([\w.]+)` \| (.*) \|$", text, re.MULTILINE):
+        rows[code] = f"{rows[code]} | {rest}" if code in rows else rest
+    return rows
+
+
+def test_table_of_events_says_which_the_feed_tells_and_what_each_holds() -> None:
+    rows = {kind: row.split(" | ") for kind, row in read_rows("webhooks.md").items()}
+    assert rows.keys() == EVENTS.keys()
+    assert {kind for kind, row in rows.items() if "yes" in row} == set(KINDS)
+    for kind, (_form, _summary, example) in EVENTS.items():
+        if kind not in ("item.overturned", "audit.overturned"):  # told by the first
+            outer = re.sub(r"\(.*?\)", "", rows[kind][-1])
+            assert set(re.findall(r"`(\w+)`", outer)) == set(example["data"])
 
 
 def test_every_promise_of_security_names_a_test_that_there_is() -> None:

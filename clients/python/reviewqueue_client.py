@@ -20,18 +20,33 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
-from itertools import islice
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 from urllib.parse import quote, urlencode
 
-__all__ = ["ACTS", "BatchLine", "Decision", "Item", "Refused", "ReviewQueue", "Unreachable"]
+__all__ = [
+    "ACTS",
+    "BatchLine",
+    "Decision",
+    "Item",
+    "Outcome",
+    "Policy",
+    "Problem",
+    "Refused",
+    "ReviewQueue",
+    "Streams",
+    "Unreachable",
+]
 
 ACTS: Final = ("act", "act_and_review")
 AGAIN: Final = (429, 502, 503, 504)
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+PROBLEM: Final = "urn:reviewqueue:problem:"
+CHUNK_BYTES: Final = 16 * 1024 * 1024
 
+Queue = Literal["auto", "flagged", "hold", "reject"]
 Action = Literal["act", "act_and_review", "wait", "refuse", "escalate"]
+Measure = Literal["warn", "flagged", "hold"]
 Document = dict[str, Any]
 
 
@@ -57,12 +72,13 @@ class Citation(TypedDict):
 class Decision(TypedDict):
     """What to do with an item; `category` is None unless the action acts.
 
-    The last four stand in the answers to drafted sentences alone.
+    `badge` to `warnings` stand in the answers to drafted sentences alone, `erased_at` where what
+    the item held was erased.
     """
 
     id: str | None
     external_id: str
-    queue: Literal["auto", "flagged", "hold", "reject"]
+    queue: Queue
     action: Action
     category: str | None
     predicted: str
@@ -79,6 +95,7 @@ class Decision(TypedDict):
     citation: NotRequired[Citation | None]
     contributions: NotRequired[dict[str, float] | None]
     warnings: NotRequired[list[Document]]
+    erased_at: NotRequired[str]
 
 
 class Verdict(TypedDict):
@@ -94,6 +111,15 @@ class Verdict(TypedDict):
     claims: NotRequired[list[bool] | None]
 
 
+class Retry(TypedDict):
+    """What a person asks of you for a refused sentence."""
+
+    id: str
+    how: Literal["rewrite", "widen"]
+    note: str
+    requested_at: str
+
+
 class Item(Decision):
     """An item with its latest decision, and the verdict once there is one."""
 
@@ -103,30 +129,172 @@ class Item(Decision):
     verdict: Verdict | None
     retry_of: NotRequired[str | None]
     retried_by: NotRequired[list[str]]
-    retry: NotRequired[Document | None]
+    retry: NotRequired[Retry | None]
 
 
-class BatchLine(TypedDict, total=False):
+class Problem(TypedDict):
+    """Why something was refused: `detail` for people, `type` and `field` for programs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: NotRequired[str]
+    value: NotRequired[str]
+    limit: NotRequired[int]
+    retry_after: NotRequired[int]
+    stored_fingerprint: NotRequired[str]
+    posted_fingerprint: NotRequired[str]
+
+
+class BatchLine(TypedDict):
     """The answer to one item of a batch: `decision`, or `problem` where it was refused."""
 
     index: int
     status: int
-    decision: Decision
-    problem: Document
+    decision: NotRequired[Decision]
+    problem: NotRequired[Problem]
+
+
+class Answer(TypedDict):
+    """A person's answer without its words; `get_item` has those."""
+
+    id: str
+    kind: str
+    categories: list[str]
+    answered_at: str
+    block: NotRequired[str | None]
+    off_topic: NotRequired[bool]
+    claims: NotRequired[list[bool] | None]
+
+
+class Machine(TypedDict):
+    """What the machine had decided; `category` is what was acted on, if anything."""
+
+    id: str
+    queue: str
+    action: str
+    category: str | None
+    predicted: str
+
+
+class OutcomeData(TypedDict):
+    stream: str
+    item: str
+    external_id: str
+    sequence: int
+    verdict: Answer
+    decision: Machine
+    agrees: bool
+    seat: str
+    published_at: str
+    overturned: NotRequired[Answer]
+
+
+class Outcome(TypedDict):
+    """What people decided on an item; `type` is `item.settled` or `item.overturned`."""
+
+    id: str
+    type: str
+    timestamp: str
+    data: OutcomeData
+
+
+class CutOffs(TypedDict):
+    auto: float
+    flagged: float
+    hold: float
+
+
+class Gates(TypedDict):
+    min_margin: float | None
+    max_entropy: float | None
+    distrust_entropy: float | None
+    escalate_entropy: float | None
+
+
+# Between two confidences; `from` is no name that a class can have.
+Distrusted = TypedDict("Distrusted", {"category": str, "from": float, "to": float})
+
+
+class Calibration(TypedDict):
+    map: str | None
+    model_versions: list[str]
+    on_other_model: Measure
+    uncalibrated: Measure
+    distrusted: list[Distrusted]
+
+
+class Category(TypedDict):
+    """A category with what holds for it; scores go by its `key`."""
+
+    key: str
+    label: str
+    definition: str
+    cut_offs: CutOffs
+    watch: float | None
+    mandatory_review: bool
+    mandatory_reason: str
+    map: str | None
+
+
+class Grounding(TypedDict):
+    entailment_weight: float
+    gap_weight: float
+    claims_weight: float
+    gap_low: float
+    gap_high: float
+
+
+class Policy(TypedDict):
+    """The policy that decides the next item."""
+
+    stream: str
+    version: int
+    title: str
+    published_at: str
+    cut_offs: CutOffs
+    gates: Gates
+    reject_action: Literal["refuse", "escalate"]
+    calibration: Calibration
+    fallback: list[str]
+    grounding: NotRequired[Grounding]
+    categories: list[Category]
+
+
+class Stream(TypedDict):
+    key: str
+    name: str
+    policy_version: int | None
+
+
+class Limits(TypedDict):
+    requests_per_minute: int | None
+    item_bytes: int
+    batch_bytes: int
+    batch_items: int
+
+
+class Streams(TypedDict):
+    """What the key reaches, and how much it may send."""
+
+    streams: list[Stream]
+    limits: Limits
 
 
 class Refused(Exception):
     """The API refused a request and sending it again would not help; `problem` says why."""
 
-    def __init__(self, status: int, problem: Document) -> None:
-        super().__init__(f"{status}: {problem.get('detail') or problem.get('title') or problem}")
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(f"{status}: {problem['detail'] or problem['title']}")
         self.status = status
         self.problem = problem
 
     @property
     def code(self) -> str:
-        """The kind of problem, such as `invalid` or `conflict`."""
-        return str(self.problem.get("type", "")).rpartition(":")[2]
+        """The kind of problem, such as `invalid`; empty where it was not the service that spoke."""
+        _before, found, code = str(self.problem["type"]).partition(PROBLEM)
+        return code if found else ""
 
 
 class Unreachable(Exception):
@@ -154,20 +322,21 @@ class ReviewQueue:
         return decision
 
     def post_batch(
-        self, items: Iterable[Mapping[str, Any]], *, chunk: int = 1000
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        chunk: int = 1000,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> Iterator[BatchLine]:
-        """Post items from any iterable, `chunk` at a time; yields their answers in order.
+        """Post items from any iterable, at most `chunk` of them and `chunk_bytes` at a time.
 
-        `index` counts over all chunks. Nothing is sent until the answers are read.
+        Yields their answers in order; `index` counts over all chunks. What is too much for the
+        service is sent in halves, and an item that is too large alone is answered with its
+        problem. Nothing is sent until the answers are read.
         """
-        source, start = iter(items), 0
-        while part := list(islice(source, chunk)):
-            body = b"\n".join(_encode(item) for item in part)
-            answer = self._ask("POST", self._path("items/batch"), body, content_type=NDJSON)
-            lines: list[BatchLine] = answer["results"]
-            for line in lines:
-                line["index"] += start
-                yield line
+        start = 0
+        for part in _cut(map(_encode, items), chunk, chunk_bytes):
+            yield from self._post_lines(part, start)
             start += len(part)
 
     def decide(self, item: Mapping[str, Any]) -> Decision:
@@ -180,12 +349,17 @@ class ReviewQueue:
         item: Item = self._ask("GET", self._path(f"items/{quote(external_id, safe='')}"))
         return item
 
-    def get_policy(self) -> Document:
+    def get_policy(self) -> Policy:
         """The published policy: cut-offs, gates, and the categories with their definitions."""
-        policy: Document = self._ask("GET", self._path("policy"))
+        policy: Policy = self._ask("GET", self._path("policy"))
         return policy
 
-    def outcomes(self, after: str = "", *, limit: int = 1000) -> Iterator[tuple[Document, str]]:
+    def streams(self) -> Streams:
+        """The streams that the key reaches, this one or not, and what it may send."""
+        streams: Streams = self._ask("GET", "/api/v1/streams")
+        return streams
+
+    def outcomes(self, after: str = "", *, limit: int = 1000) -> Iterator[tuple[Outcome, str]]:
         """Settled items in order from the cursor `after`, until there are no more for now.
 
         Yields each outcome with the cursor to keep once it is dealt with. Within a page that is
@@ -199,6 +373,25 @@ class ReviewQueue:
             for place, outcome in enumerate(found):
                 yield outcome, page["next"] if place == len(found) - 1 else after
             after = page["next"]
+
+    def _post_lines(self, lines: list[bytes], start: int) -> Iterator[BatchLine]:
+        try:
+            body = b"\n".join(lines)
+            answer = self._ask("POST", self._path("items/batch"), body, content_type=NDJSON)
+        except Refused as refused:
+            if refused.status != 413:
+                raise
+            if len(lines) == 1:
+                yield {"index": start, "status": 413, "problem": refused.problem}
+                return
+            half = len(lines) // 2
+            yield from self._post_lines(lines[:half], start)
+            yield from self._post_lines(lines[half:], start + half)
+            return
+        results: list[BatchLine] = answer["results"]
+        for line in results:
+            line["index"] += start
+            yield line
 
     def _path(self, call: str) -> str:
         return f"/api/v1/streams/{quote(self.stream, safe='')}/{call}"
@@ -250,11 +443,30 @@ def _encode(item: Mapping[str, Any]) -> bytes:
     return json.dumps(item, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _read_problem(error: urllib.error.HTTPError) -> Document:
+def _cut(lines: Iterable[bytes], most: int, most_bytes: int) -> Iterator[list[bytes]]:
+    """The lines in parts of so many lines and bytes; one that is longer is a part of its own."""
+    part: list[bytes] = []
+    size = 0
+    for line in lines:
+        if part and size + len(line) > most_bytes:
+            yield part
+            part, size = [], 0
+        part.append(line)
+        size += len(line) + 1
+        if len(part) >= most:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _read_problem(error: urllib.error.HTTPError) -> Problem:
     """The problem document, or what a proxy on the way said instead."""
     text = error.read().decode("utf-8", "replace")
     try:
         found = json.loads(text)
     except json.JSONDecodeError:
         found = None
-    return found if isinstance(found, dict) else {"title": error.reason, "detail": text[:200]}
+    problem = found if isinstance(found, dict) else {"detail": text[:200]}
+    own = {"type": "about:blank", "title": error.reason, "status": error.code, "detail": ""}
+    return cast(Problem, own | problem)

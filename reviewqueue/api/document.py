@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from reviewqueue.api.events import describe_events, event_schemas
 from reviewqueue.api.examples import PROBLEMS
 from reviewqueue.api.problems import CONTENT_TYPE, TITLES
 
@@ -73,10 +74,14 @@ SIZE_HEADERS: Final = {
 OWN_HEADERS: Final = {
     304: {"ETag": "As it was sent."},
     401: {"WWW-Authenticate": "How to send a key."},
+    405: {"Allow": "The methods that the address takes."},
     429: {"Retry-After": "Seconds to wait."},
     503: {"Retry-After": "Seconds to wait."},
 }
-TEXTS: Final = {"ETag", "WWW-Authenticate"}
+TEXTS: Final = {"Allow", "ETag", "WWW-Authenticate"}
+# Refused before the key is known, and before the limits are.
+WITHOUT_RATE: Final = {401, 405}
+WITHOUT_SIZE: Final = {401, 404, 405, 429, 500, 503}
 
 
 def takes(
@@ -129,7 +134,7 @@ def answers_like(examples: Mapping[int, Examples], *, etag: bool = False) -> dic
 
 
 def complete_document(document: dict[str, Any]) -> None:
-    """Add media types, headers and examples of refusals, and how to send a key."""
+    """Add media types, headers and examples of refusals, how to send a key, and webhooks."""
     for operations in document["paths"].values():
         for operation in operations.values():
             posts = "requestBody" in operation
@@ -137,13 +142,16 @@ def complete_document(document: dict[str, Any]) -> None:
                 _complete_answer(int(status), answer, posts=posts)
     scheme = document["components"]["securitySchemes"]["BearerKey"]
     scheme |= {"description": KEY, "bearerFormat": "rq_…"}
+    document["webhooks"] = describe_events()
+    schemas = document["components"]["schemas"]
+    document["components"]["schemas"] = event_schemas() | schemas
 
 
 def _complete_answer(status: int, answer: dict[str, Any], *, posts: bool) -> None:
     headers = dict(OWN_HEADERS.get(status, {}))
-    if status != 401:
+    if status not in WITHOUT_RATE:
         headers |= RATE_HEADERS
-    if posts and status not in {401, 404, 429, 503}:
+    if posts and status not in WITHOUT_SIZE:
         headers |= SIZE_HEADERS
     own = {name: _header(name, text) for name, text in headers.items()}
     answer["headers"] = own | answer.get("headers", {})

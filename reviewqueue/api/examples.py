@@ -304,6 +304,12 @@ PROBLEMS: Final[dict[str, Body]] = {
         field="stream",
         value="helpdesc",
     ),
+    "method_not_allowed": _problem(
+        "method_not_allowed",
+        405,
+        "The address does not take this method",
+        "PUT is not taken; use GET, HEAD.",
+    ),
     "no_policy": _problem(
         "no_policy",
         409,
@@ -343,6 +349,12 @@ PROBLEMS: Final[dict[str, Body]] = {
         "This key may ask 2 times a minute; go on in 30 s, or send more items in each batch.",
         limit=2,
         retry_after=30,
+    ),
+    "internal": _problem(
+        "internal",
+        500,
+        "Something is wrong here",
+        "Nothing was stored; the fault is in the service's log.",
     ),
     "unavailable": _problem(
         "unavailable",

@@ -86,6 +86,6 @@ def respond(problem: ProblemError) -> HttpResponse:
 
 
 # What any call may answer, and what those may that decide or store.
-REFUSALS: Final = dict.fromkeys((400, 401, 404, 422, 429, 503), ProblemDocument)
+REFUSALS: Final = dict.fromkeys((400, 401, 404, 405, 422, 429, 500, 503), ProblemDocument)
 CONFLICTS: Final = {409: ProblemDocument}
 POST_REFUSALS: Final = {**REFUSALS, **CONFLICTS, 413: ProblemDocument}

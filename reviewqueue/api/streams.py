@@ -64,6 +64,7 @@ def list_streams(request: HttpRequest) -> HttpResponse:
 @router.get(
     "/streams/{stream}/policy",
     response={200: PolicyOut, 304: None, **REFUSALS, **CONFLICTS},
+    by_alias=True,
     openapi_extra={
         **answers_like({200: {"class_aware": ("A class-aware policy", POLICY)}}, etag=True),
         **IF_NONE_MATCH,

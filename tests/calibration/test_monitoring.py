@@ -16,7 +16,7 @@ from calibration.monitoring import read_states, watch_audits
 from calibration.truth import settle_truth
 from calibration.watches import find_stretch, find_watch, unanswered_alarms
 from routing.core.maps import CalibrationMap
-from routing.models import Decision, Event, Policy, Stream
+from routing.models import Announcement, Decision, Event, Policy, Stream
 from tests.calibration.cohorts import (
     NOON,
     VERSION,
@@ -149,6 +149,29 @@ def test_broken_promise_raises_one_alarm_with_its_event(stream: Stream) -> None:
     assert watch_at(stream, NEXT_DAY) == {"audits": 60, "alarms": 0}
     assert DriftAlarm.objects.count() == 2
     assert Event.objects.filter(kind="drift.alarm").count() == 2
+
+
+def test_alarm_is_announced(stream: Stream) -> None:
+    audit(stream, 60, right=30)
+    watch_at(stream, EVENING)
+    told = Announcement.objects.filter(stream=stream, kind="drift.alarm")
+    messages = {row.subject_id: row.data for row in told}
+    expected = {
+        alarm.id: {
+            "stream": "helpdesk",
+            "alarm": str(alarm.id),
+            "category": category,
+            "side": "more",
+            "model_version": VERSION,
+            "audits": 60,
+            "errors": 30,
+            "promised_errors": alarm.promised_errors,
+        }
+        for alarm in DriftAlarm.objects.all()
+        for category in [alarm.category or None]
+    }
+    assert messages == expected
+    assert {data["category"] for data in messages.values()} == {None, KEYS[0]}
 
 
 def test_fewer_errors_than_promised_alarm_too(stream: Stream) -> None:

@@ -1,9 +1,13 @@
 """The client against the real API, and against a service that fails as services do."""
 
+import json
 import time
 from collections.abc import Iterator
+from typing import get_type_hints, is_typeddict
 
 import pytest
+import reviewqueue_client
+from django.test import Client
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 from reviewqueue_client import Refused, ReviewQueue, Unreachable
@@ -17,6 +21,32 @@ from tests.conftest import make_body
 from tests.scenes import make_bare_stream, make_person, publish_worked_policy
 
 ITEM = make_body("t1")
+# The client's types by the names of their schemas.
+FORMS = {
+    reviewqueue_client.Alternative: "Alternative",
+    reviewqueue_client.Answer: "AnswerOut",
+    reviewqueue_client.BatchLine: "BatchLine",
+    reviewqueue_client.Calibration: "CalibrationOut",
+    reviewqueue_client.Category: "CategoryOut",
+    reviewqueue_client.Citation: "CitationOut",
+    reviewqueue_client.CutOffs: "CutOffsOut",
+    reviewqueue_client.Decision: "DecisionOut",
+    reviewqueue_client.Distrusted: "DistrustedOut",
+    reviewqueue_client.Gates: "GatesOut",
+    reviewqueue_client.Grounding: "GroundingOut",
+    reviewqueue_client.Item: "ItemOut",
+    reviewqueue_client.Limits: "LimitsOut",
+    reviewqueue_client.Machine: "MachineOut",
+    reviewqueue_client.Outcome: "OutcomeOut",
+    reviewqueue_client.OutcomeData: "OutcomeData",
+    reviewqueue_client.Policy: "PolicyOut",
+    reviewqueue_client.Problem: "ProblemDocument",
+    reviewqueue_client.Retry: "RetryOut",
+    reviewqueue_client.Stream: "StreamOut",
+    reviewqueue_client.Streams: "StreamsOut",
+    reviewqueue_client.Uncertain: "Uncertain",
+    reviewqueue_client.Verdict: "VerdictOut",
+}
 
 
 @pytest.fixture
@@ -81,6 +111,63 @@ def test_batch_is_sent_in_chunks_and_answered_in_order(queue: ReviewQueue) -> No
     assert lines[0]["decision"]["category"] == "account_unlock"
     assert lines[5]["problem"]["field"] == "scores.account_unlock"
     assert list(queue.post_batch([])) == []
+
+
+def test_large_items_go_in_chunks_that_the_service_takes(
+    queue: ReviewQueue, settings: Settings
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 4_000
+    items = [
+        make_body(f"t{number}", (0.9, 0.06, 0.04), payload={"body": "x" * 900})
+        for number in range(10)
+    ]
+    long = make_body("long", payload={"body": "x" * 5_000})
+    lines = list(queue.post_batch([*items, long]))
+
+    assert [(line["index"], line["status"]) for line in lines] == [
+        *((number, 201) for number in range(10)),
+        (10, 413),
+    ]
+    assert lines[10]["problem"]["limit"] == 4_000
+    assert Item.objects.count() == 10
+
+
+@pytest.mark.parametrize(
+    ("chunk", "chunk_bytes", "sizes"),
+    [(1000, 100, [2, 2, 1, 1]), (1, 100, [1] * 6), (4, 1000, [4, 2]), (1000, 1000, [6])],
+)
+def test_chunks_are_bounded_by_items_and_by_bytes(
+    chunk: int, chunk_bytes: int, sizes: list[int]
+) -> None:
+    items = [{"a": "x" * length} for length in (41, 40, 10, 60, 95, 0)]
+    with run_moody(*[Say(200, {"results": []})] * len(sizes)) as server:
+        assert list(ask(server).post_batch(items, chunk=chunk, chunk_bytes=chunk_bytes)) == []
+        bodies = [body for _method, _path, body in server.asked]
+
+    assert [json.loads(line) for body in bodies for line in body.splitlines()] == items
+    assert [len(body.splitlines()) for body in bodies] == sizes
+    assert all(len(body) <= chunk_bytes or body.count(b"\n") == 0 for body in bodies)
+
+
+def test_streams_of_the_key_and_what_it_may_send(queue: ReviewQueue) -> None:
+    found = queue.streams()
+
+    assert found["streams"] == [{"key": "helpdesk", "name": "Helpdesk", "policy_version": 1}]
+    assert found["limits"]["batch_items"] == 10_000
+
+
+@pytest.mark.parametrize(("form", "schema"), FORMS.items())
+def test_types_have_the_keys_of_the_schemas(db: None, form: type, schema: str) -> None:
+    document = json.loads(Client().get("/api/v1/openapi.json").content)
+    described = document["components"]["schemas"][schema]
+
+    assert set(get_type_hints(form)) == set(described["properties"])
+    assert form.__required_keys__ == set(described["required"])  # type: ignore[attr-defined]
+
+
+def test_every_type_is_compared() -> None:
+    types = {found for found in vars(reviewqueue_client).values() if is_typeddict(found)}
+    assert types == set(FORMS)
 
 
 def test_dry_run_stores_nothing(queue: ReviewQueue) -> None:
@@ -164,13 +251,13 @@ def test_key_is_not_sent_where_a_redirect_leads() -> None:
 
 def test_outcomes_are_read_page_by_page_with_a_cursor_to_keep() -> None:
     pages = [
-        {"outcomes": [{"external_id": "a"}, {"external_id": "b"}], "next": "c2", "more": True},
-        {"outcomes": [{"external_id": "c"}], "next": "c3", "more": False},
+        {"outcomes": [{"id": "a"}, {"id": "b"}], "next": "c2", "more": True},
+        {"outcomes": [{"id": "c"}], "next": "c3", "more": False},
     ]
     with run_moody(*(Say(200, page) for page in pages)) as server:
         found = list(ask(server).outcomes("c0", limit=2))
 
-    assert [(outcome["external_id"], cursor) for outcome, cursor in found] == [
+    assert [(outcome["id"], cursor) for outcome, cursor in found] == [
         ("a", "c0"),
         ("b", "c2"),
         ("c", "c3"),

@@ -14,7 +14,10 @@ from routing.models import Stream
 from tests.conftest import Answered, Upstream
 from tests.scenes import make_bare_stream, make_person
 
-CHANGING = ("id", "received_at", "answered_at", "published_at", "timestamp", "item")
+CHANGING = (
+    *("id", "item", "policy", "alarm", "webhook"),
+    *("received_at", "answered_at", "published_at", "requested_at", "timestamp"),
+)
 
 
 def body_of(response: Answered) -> dict[str, object]:
@@ -81,6 +84,7 @@ def test_examples_of_problems(upstream: Upstream) -> None:
         "malformed": upstream.post("items", b"{"),
         "unauthorised": Client().get("/api/v1/streams"),
         "not_found": elsewhere.get("policy"),
+        "method_not_allowed": upstream.client.put("/api/v1/streams"),
         "no_policy": slow.post("items", examples.SURE),
         "too_large": upstream.post("items", large),
         "too_many_requests": [slow.get("policy") for _ in range(2)][1],

@@ -25,7 +25,7 @@ def test_document_lists_every_call(db: None) -> None:
         "POST /api/v1/streams/{stream}/items/batch",
     ]
     for operation in calls.values():
-        assert {"401", "404", "422"} <= set(operation["responses"])
+        assert {"401", "404", "405", "422", "500"} <= set(operation["responses"])
         assert operation["security"] == [{"BearerKey": []}]
     item = calls["POST /api/v1/streams/{stream}/items"]["requestBody"]["content"]
     schema = item["application/json"]["schema"]
