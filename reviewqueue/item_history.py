@@ -22,7 +22,7 @@ class Happening:
     """Something that happened to an item.
 
     `kind` is an event's, or `OPENED`; `queue` that of the seat it happened to, empty where it was
-    to none; `verdict` what was answered by it.
+    to none; `verdict` what was answered by it, and `comment` what was written with it.
     """
 
     at: datetime
@@ -30,6 +30,7 @@ class Happening:
     actor_id: int | None
     queue: str
     verdict: Verdict | None
+    comment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _list_happenings(
     """Seats that opened and what was done with them; what concerns other seats is left out."""
     seats = {task.id: task for task in tasks}
     answers = {str(verdict.id): verdict for verdict in verdicts}
-    listed = [Happening(task.opened_at, OPENED, None, task.queue, None) for task in tasks]
+    listed = [Happening(task.opened_at, OPENED, None, task.queue, None, "") for task in tasks]
     events = Event.objects.filter(stream=stream, subject_id__in=[item.id, *seats])
     for event in events.order_by("id"):
         verdict = answers.get(str(event.data.get("verdict", "")))
@@ -90,7 +91,10 @@ def _list_happenings(
         # An event that names a verdict of a seat that is not shown is not shown either.
         if seat is not None or "verdict" not in event.data:
             queue = "" if seat is None else seat.queue
-            listed.append(Happening(event.happened_at, event.kind, event.actor_id, queue, verdict))
+            comment = str(event.data.get("comment", "")) if verdict is None else verdict.comment
+            listed.append(
+                Happening(event.happened_at, event.kind, event.actor_id, queue, verdict, comment)
+            )
     return tuple(sorted(listed, key=lambda each: each.at))
 
 

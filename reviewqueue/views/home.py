@@ -26,6 +26,7 @@ from reviewqueue.access import (
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
 from reviewqueue.stream_admins import opens_admin
+from reviewqueue.views.holding import InHand, read_in_hand
 from reviewqueue.views.progress import read_day, read_labels, word_answer
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.views.waiting import (
@@ -45,11 +46,12 @@ LAST_VERDICTS = 5
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """One queue of one stream in the table."""
+    """One queue of one stream in the table, with what the person has in hand of it."""
 
     queue: QueueName
     waiting: Waiting
     address: str
+    in_hand: InHand | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def home(request: PersonRequest) -> HttpResponse:
 
 
 def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
-    """What waits in each queue of each stream, in two queries."""
+    """What waits in each queue of each stream and what is in hand of it, in three queries."""
     facts = {
         row["id"]: row
         for row in Stream.objects.filter(id__in=[seat.stream.id for seat in seats])
@@ -150,6 +152,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
     counts = count_waiting(
         user=user, queues=[(seat.stream.id, queue) for seat in seats for queue in seat.queues]
     )
+    in_hand = read_in_hand(user)
     return [
         StreamGroup(
             stream=seat.stream,
@@ -160,6 +163,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
                     queue=name_queue(queue),
                     waiting=counts.get((seat.stream.id, queue), NOTHING),
                     address=reverse("review", args=[seat.stream.key, queue]),
+                    in_hand=in_hand.get((seat.stream.id, queue)),
                 )
                 for queue in seat.queues
             ),

@@ -1,6 +1,6 @@
 """An item's own page: what is to be read, what was decided, who judged it; and finding one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -34,6 +34,7 @@ from reviewqueue.views.retry import read_retry
 from reviewqueue.views.screens import QueueName, name_queue
 from reviewqueue.views.sentence_sheet import draw_sheet
 from reviewqueue.views.watch_lines import name_queue_of
+from routing.event_words import word_for_item
 from routing.items import state_before_verdict
 from routing.models import Decision, Item, Stream
 from routing.policies import published_spec
@@ -162,7 +163,7 @@ def draw_happenings(
         HappeningLine(
             at=each.at,
             words=word_happening(each, who(each.actor_id), label_of),
-            comment="" if each.verdict is None else each.verdict.comment,
+            comment=each.comment,
             grounds=() if each.verdict is None else word_grounds(each.verdict, item),
             queue=name_queue(each.queue) if each.kind == OPENED else None,
             is_blind=each.kind == "verdict.recorded" and bool(each.verdict and each.verdict.blind),
@@ -172,23 +173,11 @@ def draw_happenings(
 
 
 def word_happening(each: Happening, who: str, label_of: Callable[[str], str]) -> str:
-    """One happening as a sentence; a kind that has no words here is shown by its own name."""
+    """One happening as a sentence."""
+    if each.kind == OPENED:
+        return _("A seat opened")
     answer = "" if each.verdict is None else word_answer(each.verdict, label_of)
-    words: Mapping[str, str] = {
-        OPENED: _("A seat opened"),
-        "verdict.recorded": _("%(who)s answered: %(answer)s"),
-        "verdict.undone": _("%(who)s took the answer back"),
-        "verdict.overturned": _("%(who)s overturned the answer: %(answer)s"),
-        "verdict.overturn_undone": _("%(who)s took the overturn back: %(answer)s stands again"),
-        "task.skipped": _("%(who)s passed it on"),
-        "task.escalated": _("%(who)s handed it to the experts"),
-        "item.erased": _("What it held was erased"),
-        "comment.erased": _("A comment was erased"),
-        "retry.requested": _("%(who)s asked for the sentence to be drafted again"),
-        "task.released": _("An admin gave it back to the queue"),
-    }
-    found = words.get(each.kind, each.kind.replace(".", " ").replace("_", " "))
-    return found % {"who": who, "answer": answer}
+    return word_for_item(each.kind, who=who, answer=answer)
 
 
 def _word_state(item: Item, history: History, label_of: Callable[[str], str]) -> State | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -34,62 +34,13 @@ from reviewqueue.files.opening import JSONL
 from reviewqueue.htmx import INVALID, PersonRequest, respond, signed_in
 from reviewqueue.item_files import ENDINGS, TYPES
 from reviewqueue.views.items import address_of
+from routing.event_words import word_kind
 from routing.models import Stream
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
 
 TEMPLATE: Final = "review/log.html"
 LONGEST_DETAIL: Final = 80
 MOST_DETAILS: Final = 6
 NOTHING: Final = "–"
-# Kinds of events in words, as they are said of somebody who did it.
-WORDS: Final[Mapping[str, "_StrPromise"]] = {
-    "apikey.changed": gettext_lazy("changed an API key"),
-    "apikey.created": gettext_lazy("issued an API key"),
-    "apikey.revoked": gettext_lazy("revoked an API key"),
-    "audit.opened": gettext_lazy("seats of the week's audit opened"),
-    "calibration.measured": gettext_lazy("measured the calibration"),
-    "calibration.proposed": gettext_lazy("a recalibration proposed a draft"),
-    "calibration.requested": gettext_lazy("asked for a recalibration"),
-    "category.changed": gettext_lazy("changed a category"),
-    "category.created": gettext_lazy("added a category"),
-    "category.deleted": gettext_lazy("deleted a category"),
-    "category.retired": gettext_lazy("retired a category"),
-    "category.revived": gettext_lazy("made a category active again"),
-    "comment.erased": gettext_lazy("erased a comment"),
-    "drift.alarm": gettext_lazy("the drift watch raised an alarm"),
-    "item.erased": gettext_lazy("erased what an item held"),
-    "knownanswer.created": gettext_lazy("marked a known answer"),
-    "knownanswer.retired": gettext_lazy("retired a known answer"),
-    "membership.changed": gettext_lazy("changed a role"),
-    "membership.created": gettext_lazy("gave a role"),
-    "membership.deleted": gettext_lazy("took a role away"),
-    "model_version.unknown": gettext_lazy("an unknown model version came"),
-    "policy.drafted": gettext_lazy("drafted a policy"),
-    "policy.mandatory_lifted": gettext_lazy("turned mandatory review off"),
-    "policy.published": gettext_lazy("published a policy"),
-    "remotemodel.changed": gettext_lazy("changed a remote model"),
-    "remotemodel.created": gettext_lazy("added a remote model"),
-    "remotemodel.deleted": gettext_lazy("deleted a remote model"),
-    "retry.requested": gettext_lazy("asked for a sentence to be drafted again"),
-    "stream.changed": gettext_lazy("changed the stream"),
-    "stream.created": gettext_lazy("made the stream"),
-    "stream.exported": gettext_lazy("exported items"),
-    "stream.imported": gettext_lazy("imported items"),
-    "task.escalated": gettext_lazy("handed an item to the experts"),
-    "task.escalation_undone": gettext_lazy("took an escalation back"),
-    "task.released": gettext_lazy("gave a task back to its queue"),
-    "task.skipped": gettext_lazy("passed an item on"),
-    "tasks.brought_forward": gettext_lazy("brought tasks forward"),
-    "verdict.overturn_undone": gettext_lazy("took an overturn back"),
-    "verdict.overturned": gettext_lazy("overturned a verdict"),
-    "verdict.recorded": gettext_lazy("answered"),
-    "verdict.undone": gettext_lazy("took an answer back"),
-    "webhook.changed": gettext_lazy("changed a webhook"),
-    "webhook.created": gettext_lazy("added a webhook"),
-    "webhook.deleted": gettext_lazy("deleted a webhook"),
-}
 
 
 class LogForm(forms.Form):
@@ -191,11 +142,6 @@ def file(request: PersonRequest, stream_key: str) -> HttpResponseBase:
             "X-Content-Type-Options": "nosniff",
         },
     )
-
-
-def word_kind(kind: str) -> str:
-    """What happened, in words; a kind that has none here is shown by its own name."""
-    return str(WORDS.get(kind, kind.replace(".", " ").replace("_", " ")))
 
 
 def _find_stream(request: PersonRequest, stream_key: str) -> Stream:

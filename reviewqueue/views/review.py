@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse
@@ -154,12 +155,14 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
 @require_POST
 @signed_in
 def release(request: PersonRequest, task_id: UUID) -> HttpResponse:
-    """Give the item back and go home."""
+    """Give the item back and go home, where the button for it stands."""
     task, _seats = visible_task(request.user, task_id)
     token = read_lease(request.POST)
     if token is not None:
         release_others(user=request.user, kept=task)
-        release_task(task_id=task.id, user=request.user, lease_token=token)
+        if release_task(task_id=task.id, user=request.user, lease_token=token):
+            words = _("%(item)s is out of your hand and waits again.")
+            messages.info(request, words % {"item": task.item.external_id})
     return go_to(request, "home")
 
 

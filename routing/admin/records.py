@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from routing.admin.filters import StreamFilter, WatchFilter
 from routing.admin.readonly import ReadOnly, show_json, show_share
 from routing.blinds import answers_hidden
+from routing.event_words import EVENT_WORDS, word_kind
 from routing.models import Decision, Event, Item
 
 if TYPE_CHECKING:
@@ -161,54 +162,6 @@ class DecisionAdmin(ReadOnly):
         return show_reasons(decision)
 
 
-KINDS = (
-    "apikey.changed",
-    "apikey.created",
-    "apikey.revoked",
-    "audit.opened",
-    "calibration.measured",
-    "calibration.proposed",
-    "calibration.requested",
-    "drift.alarm",
-    "knownanswer.created",
-    "knownanswer.retired",
-    "model_version.unknown",
-    "policy.drafted",
-    "policy.published",
-    "policy.mandatory_lifted",
-    "remotemodel.changed",
-    "remotemodel.created",
-    "remotemodel.deleted",
-    "retry.requested",
-    "stream.created",
-    "stream.changed",
-    "stream.exported",
-    "stream.imported",
-    "category.created",
-    "category.changed",
-    "category.deleted",
-    "category.retired",
-    "category.revived",
-    "comment.erased",
-    "item.erased",
-    "membership.created",
-    "membership.changed",
-    "membership.deleted",
-    "task.escalated",
-    "task.escalation_undone",
-    "task.skipped",
-    "task.released",
-    "tasks.brought_forward",
-    "verdict.recorded",
-    "verdict.undone",
-    "verdict.overturned",
-    "verdict.overturn_undone",
-    "webhook.changed",
-    "webhook.created",
-    "webhook.deleted",
-)
-
-
 class KindFilter(admin.SimpleListFilter):
     """Kinds by name; asking the table which it holds would read all of it."""
 
@@ -216,7 +169,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [(kind, kind) for kind in KINDS]
+        return [(kind, word_kind(kind)) for kind in EVENT_WORDS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -224,12 +177,24 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(Event)
 class EventAdmin(ReadOnly):
-    list_display = ("happened_at", "kind", "stream", "actor", "subject_id")
+    list_display = ("happened_at", "what_happened", "stream", "actor", "subject_id")
     list_filter = (StreamFilter, KindFilter, "happened_at")
     list_select_related = ("stream", "actor")
     search_exact = "subject_id"
     search_help_text = _("The whole id of an item, policy or task")
-    fields = ("happened_at", "kind", "stream", "actor", "subject_id", "data_text")
+    fields = (
+        "happened_at",
+        "what_happened",
+        "kind",
+        "stream",
+        "actor",
+        "subject_id",
+        "data_text",
+    )
+
+    @admin.display(description=_("what happened"))
+    def what_happened(self, event: Event) -> str:
+        return word_kind(event.kind)
 
     @admin.display(description=_("data"))
     def data_text(self, event: Event) -> SafeString:

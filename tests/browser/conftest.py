@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,19 +11,16 @@ from django.core.signals import request_finished, request_started
 from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
+from pytest_playwright import CreateContextCallback
 
 from routing.models import Stream
 from tests import scenes
+from tests.browser.watching import Watch
 
 # Playwright runs an event loop in this thread; Django would refuse the ORM beside it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 HOLD = "/streams/helpdesk/hold/"
-WATCH_POLICY = """
-    window.refused = [];
-    document.addEventListener("securitypolicyviolation",
-        (event) => window.refused.push(`${event.violatedDirective} ${event.blockedURI}`));
-"""
 
 
 def expect_ready(page: Page) -> None:
@@ -99,6 +97,12 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
+def elsewhere() -> list[str]:
+    """What the addresses begin with to which a test sends its pages on purpose."""
+    return []
+
+
+@pytest.fixture
 def interception(context: BrowserContext) -> None:
     """Requests can be held back from the first one on, at the price of the browser's cache.
 
@@ -108,21 +112,22 @@ def interception(context: BrowserContext) -> None:
 
 
 @pytest.fixture
-def page(context: BrowserContext, complaints: list[str]) -> Iterator[Page]:
-    """A page that fails its test on script errors, console errors and refused resources."""
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.add_init_script(WATCH_POLICY)
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on(
-        "console",
-        lambda message: found.append(message.text) if message.type == "error" else None,
-    )
-    yield page
-    refused = page.evaluate("window.refused || []")
-    unexpected = [line for line in found if not any(expected in line for expected in complaints)]
-    assert (unexpected, refused) == ([], [])
+def new_context(
+    new_context: CreateContextCallback, complaints: list[str], elsewhere: list[str], base_url: str
+) -> Iterator[CreateContextCallback]:
+    """Makes contexts of whose pages none may have errors, or ask for anything elsewhere."""
+    watch = Watch(base_url)
+
+    def make(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(10_000)
+        watch.begin(context)
+        return context
+
+    yield cast(CreateContextCallback, make)
+    watch.finish()
+    foreign = [url for url in watch.foreign if not url.startswith(tuple(elsewhere))]
+    assert (watch.unexpected(complaints), foreign) == ([], [])
 
 
 @pytest.fixture

@@ -108,9 +108,10 @@ def test_keys_are_switched_off_on_the_account_page(stream: Stream, signed_in: Pa
 
 
 def test_button_leads_to_the_directory_under_the_policy(
-    page: Page, context: BrowserContext, directory: Directory, transactional_db: None
+    page: Page, context: BrowserContext, directory: Directory, elsewhere: list[str]
 ) -> None:
     """A redirect would be refused: the policy lets forms lead to ourselves only."""
+    elsewhere.append(f"{directory.issuer}/authorize?")
     context.route(
         f"{directory.issuer}/authorize*", lambda route: route.fulfill(body="<title>There</title>")
     )

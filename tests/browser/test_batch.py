@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
+from pytest_playwright import CreateContextCallback
 
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
@@ -136,13 +137,13 @@ def test_another_category_is_walked_to_or_pressed(stream: Stream, signed_in: Pag
 
 
 def test_two_people_at_once_get_disjoint_tables(
-    stream: Stream, signed_in: Page, browser: Browser, base_url: str
+    stream: Stream, signed_in: Page, new_context: CreateContextCallback, base_url: str
 ) -> None:
     post_rows(stream, 60)
     scenes.join(scenes.make_person("sam"), stream)
     open_review(signed_in, BATCH)
     expect(signed_in.locator("#send")).to_contain_text("Confirm 50")
-    other = browser.new_page(base_url=base_url)
+    other = new_context().new_page()
     other.goto("/accounts/login/")
     other.fill("[name=login]", "sam")
     other.fill("[name=password]", scenes.PASSWORD)

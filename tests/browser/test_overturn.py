@@ -1,5 +1,6 @@
 """Overturning by keyboard: from my verdict to the form, the new answer, and its undo."""
 
+import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
@@ -56,3 +57,21 @@ def test_verdict_is_overturned_and_the_overturn_undone(
     page.goto("/items/?id=HD-2")
     expect(page.get_by_role("heading", name="No item “HD-2”")).to_be_visible()
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_names_without_a_gap_stay_within_the_answer(
+    stream: Stream, reviewer: User, signed_in: Page, width: int
+) -> None:
+    """Also in the definitions below the categories."""
+    stream.categories.filter(key="security_incident").update(label="no_gap_" * 12)
+    scenes.post(stream, "HD-1")
+    Stream.objects.update(undo_seconds=0)
+    open_review(signed_in)
+    signed_in.keyboard.press("Enter")
+    expect(signed_in.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
+    signed_in.set_viewport_size({"width": width, "height": 800})
+    signed_in.goto(f"/verdicts/{Verdict.objects.get().id}/overturn/")
+    expect(signed_in.locator(".definition").last).to_contain_text("no_gap_")
+    box = signed_in.locator(".answer__scroll")
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from calibration.models import DriftAlarm, DriftWatch
-from reviewqueue.claims import claim_next
+from reviewqueue.claims import claim_ahead, claim_next
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.verdicts import Answer, record_verdict
 from reviewqueue.views.waiting import Waiting, count_in_words, count_left, count_waiting
@@ -54,6 +54,43 @@ def test_home_counts_what_is_in_hand(stream: Stream, reviewer: User, plain: Clie
     assert count_waiting(user=other, queues=[(stream.id, "hold")]) == {
         (stream.id, "hold"): Waiting(0, None, None, 0)
     }
+
+
+def test_item_in_hand_is_given_back_from_home(
+    stream: Stream, reviewer: User, plain: Client
+) -> None:
+    """Leaving the screen keeps it, and nobody else gets it until the lease is over."""
+    for number in range(2):
+        scenes.post(stream, f"HD-{number}")
+    assert "Give it back" not in plain.get("/").content.decode()
+    task = claim_next(user=reviewer, stream=stream, queue="hold")
+    assert task is not None
+    ahead = claim_ahead(user=reviewer, stream=stream, queue="hold", in_hand=task.id)
+    assert ahead is not None
+    page = plain.get("/").content.decode()
+    assert rows_of(page)[2] == "In your hand: HD-0 Give it back (Hold, Helpdesk)"
+    assert page.count("Give it back") == 1
+    form = {"lease_token": re.findall(r'name="lease_token" value="([^"]+)"', page)[0]}
+    address = re.findall(r'action="(/tasks/[^"]+/release)"', page)[0]
+    response = plain.post(address, form, follow=True)
+    assert response.redirect_chain == [("/", 303)]
+    page = response.content.decode()
+    assert "HD-0 is out of your hand and waits again." in page
+    assert "Give it back" not in page
+    assert list(ReviewTask.objects.values_list("state", flat=True)) == ["open", "open"]
+    assert claim_next(user=scenes.make_person("sam"), stream=stream, queue="hold") == task
+
+
+def test_nothing_is_in_hand_after_the_lease_or_of_somebody_else(
+    stream: Stream, reviewer: User, plain: Client
+) -> None:
+    scenes.post(stream, "HD-1")
+    claim_next(user=scenes.make_person("sam", stream, "reviewer"), stream=stream, queue="hold")
+    assert "In your hand" not in plain.get("/").content.decode()
+    ReviewTask.objects.update(holder=reviewer)
+    assert "In your hand" in plain.get("/").content.decode()
+    ReviewTask.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assert "In your hand" not in plain.get("/").content.decode()
 
 
 def test_counting_stops_at_a_bound(
@@ -137,7 +174,7 @@ def test_queries_do_not_grow_with_streams(reviewer: User, plain: Client, streams
         scenes.post(further, "X-1")
     with CaptureQueriesContext(connection) as queries:
         plain.get("/")
-    assert len(queries) == 10
+    assert len(queries) == 11
 
 
 def judge(stream: Stream, reviewer: User, count: int) -> list[Verdict]:

@@ -8,7 +8,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from calibration.models import AuditDraw
-from reviewqueue.claims import claim_next
+from reviewqueue.claims import claim_next, escalate_task
+from reviewqueue.escalations import take_back_escalation
 from reviewqueue.known_answers import mark_known
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.overturns import overturn_verdict
@@ -94,6 +95,66 @@ def test_names_are_shown_by_role(stream: Stream, reviewer: User, role: str, name
     page = read(as_role(stream, role), task)
     assert history_of(page).startswith(f"A seat opened Hold {name} answered: VPN issue")
     assert ("rita" in page) is (name == "rita")
+
+
+def escalate(user: User, stream: Stream, comment: str) -> ReviewTask:
+    task = claim_next(user=user, stream=stream, queue="hold")
+    assert task is not None
+    assert task.lease_token is not None
+    assert escalate_task(task_id=task.id, user=user, lease_token=task.lease_token, comment=comment)
+    return task
+
+
+def test_what_was_written_for_the_experts_is_shown_with_the_escalation(
+    stream: Stream, reviewer: User, plain: Client
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    escalate(reviewer, stream, "Two intents in one.")
+    assert history_of(read(plain, task)) == (
+        "A seat opened Escalated You handed it to the experts Two intents in one."
+    )
+    judge(scenes.make_person("erin", stream, "expert"), stream, queue="escalated")
+    page = read(as_role(stream, "analyst"), task)
+    assert history_of(page) == (
+        "A seat opened Escalated A reviewer handed it to the experts Two intents in one. "
+        "A reviewer answered: VPN issue Only the tunnel."
+    )
+
+
+def test_escalation_that_was_taken_back_is_told_in_words(
+    stream: Stream, reviewer: User, plain: Client
+) -> None:
+    set_window(stream, 3600)
+    scenes.post(stream, "HD-1")
+    task = escalate(reviewer, stream, "Ask the team lead?")
+    assert take_back_escalation(task=task, user=reviewer)
+    assert history_of(read(as_role(stream, "analyst"), task)) == (
+        "A seat opened Hold A reviewer handed it to the experts Ask the team lead? "
+        "A reviewer took it back from the experts"
+    )
+    assert history_of(read(plain, task)) == ""
+
+
+def test_comment_on_a_seat_is_not_shown_while_another_is_judged_blind(
+    stream: Stream, reviewer: User, plain: Client
+) -> None:
+    """It may say what the machine answered."""
+    task = scenes.post(stream, "HD-1")
+    escalate(reviewer, stream, "The machine says VPN issue.")
+    assert "The machine says" in read(plain, task)
+    ReviewTask.objects.filter(id=task.id).update(blind=True)
+    for client in (plain, as_role(stream, "expert"), as_role(stream, "stream_admin")):
+        page = read(client, task)
+        assert "is not shown yet" in page
+        assert "The machine says" not in page
+
+
+def test_expert_who_may_be_asked_next_reads_no_comment_on_the_items_page(
+    stream: Stream, reviewer: User
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    escalate(reviewer, stream, "Two intents in one.")
+    assert "Two intents" not in read(as_role(stream, "expert"), task)
 
 
 def test_item_that_waits_says_so_and_shows_no_person(stream: Stream, plain: Client) -> None:

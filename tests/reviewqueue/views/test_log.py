@@ -15,8 +15,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewqueue.claims import claim_next
 from reviewqueue.verdicts import Answer, record_verdict
-from reviewqueue.views.log import WORDS
-from routing.admin.records import KINDS
 from routing.events import record_event
 from routing.models import Event, Stream
 from tests import scenes
@@ -273,7 +271,3 @@ def test_log_is_for_who_administers_the_stream(stream: Stream, address: str) -> 
     assert stranger.get(address).status_code == 404
     assert Client().get(address).headers["Location"] == f"/accounts/login/?next={address}"
     assert stranger.post(address).status_code == 405
-
-
-def test_every_kind_that_the_admin_lists_has_its_words() -> None:
-    assert sorted(set(KINDS) - set(WORDS)) == []

@@ -190,6 +190,7 @@ def test_event_is_found_by_its_subject(root_client: Client, worked: Stream) -> N
     item = Item.objects.get(external_id="t1")
     page = root_client.get(f"{list_path('routing.Event')}?q={item.id}")
     assert [event.kind for event in page.context["cl"].result_list] == ["verdict.recorded"]
+    assert '<td class="field-what_happened">answered</td>' in page.content.decode()
     page = root_client.get(f"{list_path('routing.Event')}?q=no-id")
     assert page.context["cl"].result_count == 0
 
