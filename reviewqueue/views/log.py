@@ -80,6 +80,7 @@ WORDS: Final[Mapping[str, "_StrPromise"]] = {
     "task.escalated": gettext_lazy("handed an item to the experts"),
     "task.escalation_undone": gettext_lazy("took an escalation back"),
     "task.released": gettext_lazy("gave a task back to its queue"),
+    "task.skip_undone": gettext_lazy("took a skip back"),
     "task.skipped": gettext_lazy("passed an item on"),
     "tasks.brought_forward": gettext_lazy("brought tasks forward"),
     "verdict.overturn_undone": gettext_lazy("took an overturn back"),

@@ -197,6 +197,7 @@ KINDS = (
     "task.escalated",
     "task.escalation_undone",
     "task.skipped",
+    "task.skip_undone",
     "task.released",
     "tasks.brought_forward",
     "verdict.recorded",
