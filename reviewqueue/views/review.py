@@ -36,13 +36,14 @@ from reviewqueue.views.in_hand import (
     address_of_task,
     go_on,
     lost,
+    next_screen,
     show,
     take_up_shown,
     visible_task,
     workable_stream,
 )
 from reviewqueue.views.passed_on import remember_passed_on, with_passed_on, word_passed_on
-from reviewqueue.views.screens import card_of, show_ahead, show_next, show_task
+from reviewqueue.views.screens import card_of, show_ahead, show_task
 
 
 @require_GET
@@ -50,7 +51,7 @@ from reviewqueue.views.screens import card_of, show_ahead, show_next, show_task
 def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
     """The next item of a queue; the one in hand if there is one."""
     stream = workable_stream(request.user, stream_key, queue)
-    screen = show_next(user=request.user, stream=stream, queue=queue)
+    screen = next_screen(request.user, stream, queue)
     if screen.empty is not None and screen.empty.leads_to_batch:
         return go_to(request, screen.empty.next_address)
     return show(request, with_passed_on(request, screen))

@@ -108,6 +108,26 @@ def test_next_item_is_on_screen_with_the_key(stream: Stream, signed_in: Page) ->
     wait_for(lambda: held() == ["HD-1", "HD-2"])
 
 
+def test_next_item_is_shown_while_the_key_is_handled(stream: Stream, signed_in: Page) -> None:
+    """Whatever the machine is busy with: nothing is waited for between the key and the item."""
+    post_tickets(stream, 3)
+    page = signed_in
+    open_with_ahead(page)
+    waiting = hold_back(page)
+    shown = page.evaluate(
+        """() => {
+            const heading = () => document.querySelector("#work h1").textContent;
+            const before = heading();
+            const key = { key: "Enter", bubbles: true, cancelable: true };
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", key));
+            return [before, heading()];
+        }"""
+    )
+    assert shown == ["Ticket 0", "Ticket 1"]
+    wait_for(lambda: len(waiting) == 1)
+    assert answered() == []
+
+
 def test_next_item_takes_less_than_100_ms_of_a_slow_server(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 4)
     page = signed_in
@@ -323,7 +343,7 @@ def test_link_waits_for_the_answer_under_way(stream: Stream, signed_in: Page) ->
     page.keyboard.press("Enter")
     expect_ticket(page, 1)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_url("**/mine/")
+    page.wait_for_url("**/mine/**")
     assert answered() == ["HD-0"]
 
 
