@@ -51,9 +51,9 @@ def _queue_left(escalation: Event) -> str:
     return str(escalation.data.get("queue", Queue.HOLD))
 
 
-def seconds_to_take_back(escalation: Event, task: ReviewTask) -> int:
+def seconds_to_take_back(event: Event, task: ReviewTask) -> int:
     """What is left of the window, which is that of a verdict's undo; 0 when it is over."""
-    ends = escalation.happened_at + task.stream.undo_window
+    ends = event.happened_at + task.stream.undo_window
     return max(0, round((ends - timezone.now()).total_seconds()))
 
 

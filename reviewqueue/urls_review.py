@@ -149,6 +149,7 @@ urlpatterns = [
     path("streams/<slug:stream_key>/<slug:queue>/", review.review, name="review"),
     path("tasks/<uuid:task_id>/verdict", review.post_verdict, name="verdict"),
     path("tasks/<uuid:task_id>/skip", review.skip, name="skip"),
+    path("tasks/<uuid:task_id>/unskip", undoing.undo_skip, name="undo-skip"),
     path("tasks/<uuid:task_id>/escalate", review.escalate, name="escalate"),
     path("tasks/<uuid:task_id>/take-back", undoing.undo_escalation, name="undo-escalation"),
     path("tasks/<uuid:task_id>/alike", alike.alike, name="alike"),

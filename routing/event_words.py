@@ -75,6 +75,10 @@ EVENT_WORDS: Final[Mapping[str, EventWords]] = {
         _("gave a task back to its queue"),
         _("An admin gave it back to the queue"),
     ),
+    "task.skip_undone": EventWords(
+        _("took a skip back"),
+        _("%(who)s took it back in hand"),
+    ),
     "task.skipped": EventWords(
         _("passed an item on"),
         _("%(who)s passed it on"),

@@ -12,7 +12,7 @@ from reviewqueue.htmx import PersonRequest
 from reviewqueue.models import Verdict
 from reviewqueue.views.batch_form import entry_of
 from reviewqueue.views.batch_table import word_result
-from reviewqueue.views.escalated import find_last_escalation
+from reviewqueue.views.passed_on import find_last_passed_on
 from reviewqueue.views.progress import LastVerdict
 from routing.models import Stream
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LastAct:
-    """A table, an answer or an escalation; `address` undoes it for `undo_left` seconds more.
+    """Table, answer, skip or escalation; `address` undoes it for `undo_left` seconds more.
 
     The undo of a table stays on this page, any other leads to the review screen.
     """
@@ -41,9 +41,9 @@ def read_last_act(
     """What the user did last; `last` is their newest live verdict in the stream."""
     given = last if last and last.may_undo else None
     undo_left = given.undo_left if given else 0
-    escalation = find_last_escalation(request, stream, undo_left=undo_left)
-    if escalation is not None:
-        words, take_back = escalation
+    passed_on = find_last_passed_on(request, stream, undo_left=undo_left)
+    if passed_on is not None:
+        words, take_back = passed_on
         return LastAct(words, take_back.address, take_back.seconds)
     return None if given is None else _describe(request.user, stream, given)
 

@@ -14,9 +14,9 @@ from reviewqueue.htmx import PersonRequest, go_to, signed_in
 from reviewqueue.models import ReviewTask
 from reviewqueue.views.batch import lost_table
 from reviewqueue.views.batch_form import read_table
-from reviewqueue.views.escalated import with_escalation
 from reviewqueue.views.in_hand import show, workable_stream
 from reviewqueue.views.kept_table import keep_table
+from reviewqueue.views.passed_on import with_passed_on
 from reviewqueue.views.screens import show_task
 
 FLAGGED = ReviewTask.Queue.FLAGGED
@@ -45,4 +45,4 @@ def row(request: PersonRequest, stream_key: str, task_id: UUID) -> HttpResponse:
     task = held.select_related("item", "decision", "stream").first()
     if task is None:
         return go_to(request, reverse("batch", args=[stream.key]))
-    return show(request, with_escalation(request, show_task(user=request.user, task=task)))
+    return show(request, with_passed_on(request, show_task(user=request.user, task=task)))

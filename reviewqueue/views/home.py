@@ -79,7 +79,7 @@ class StreamGroup:
 
 @dataclass(frozen=True, slots=True)
 class FirstThing:
-    """What the page's main button starts."""
+    """Where a page's button leads, and what it says."""
 
     address: str
     words: str

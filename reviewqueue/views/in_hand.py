@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from reviewqueue import logs
-from reviewqueue.access import Seats, find_seats, find_task
+from reviewqueue.access import Seats, find_seats, find_task, workable_seats
 from reviewqueue.claims import take_up
 from reviewqueue.disclosure import disclose
 from reviewqueue.escalations import queue_it_left
@@ -19,6 +19,7 @@ from reviewqueue.htmx import LOST, PersonRequest, go_to, is_htmx, respond
 from reviewqueue.models import ReviewTask
 from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.answer_form import AheadForm, AnswerForm
+from reviewqueue.views.home import choose_first, read_groups
 from reviewqueue.views.screens import (
     Screen,
     TakeBack,
@@ -59,6 +60,19 @@ def visible_task(user: "User", task_id: UUID) -> tuple[ReviewTask, Seats]:
     if task.holder_id != user.pk:  # somebody else's lease is nobody's business
         task.lease_token = task.lease_expires_at = None
     return task, seats
+
+
+def next_screen(user: "User", stream: Stream, queue: str, *, taking_up: bool = False) -> Screen:
+    """The next item; where the stream has nothing left, what home would put first instead."""
+    screen = show_next(user=user, stream=stream, queue=queue, taking_up=taking_up)
+    if screen.empty is None or screen.empty.next_address:
+        return screen
+    others = [seats for seats in workable_seats(user) if seats.stream.id != stream.id]
+    first = choose_first(read_groups(user, others))
+    if first is None:
+        return screen
+    empty = replace(screen.empty, next_address=first.address, next_words=first.words)
+    return replace(screen, empty=empty)
 
 
 def show(
@@ -119,7 +133,7 @@ def go_on(
     if shown:
         screen = show_bar(user=request.user, stream=seats.stream, queue=queue)
     else:
-        screen = show_next(user=request.user, stream=seats.stream, queue=queue, taking_up=True)
+        screen = next_screen(request.user, seats.stream, queue, taking_up=True)
     if shown is False:
         words = _("Your time with the item that was shown for a moment was over.")
         screen = with_notice(screen, words)
@@ -133,7 +147,7 @@ def too_late(request: PersonRequest, task: ReviewTask, words: str) -> HttpRespon
     if not is_htmx(request):
         messages.error(request, words)
         return go_to(request, address_of_task(task))
-    screen = show_next(user=request.user, stream=task.stream, queue=task.queue)
+    screen = next_screen(request.user, task.stream, task.queue)
     return show(request, with_notice(screen, words), status=LOST)
 
 

@@ -7,14 +7,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from reviewqueue.access import streams_visible_to, verdicts_visible_to
+from reviewqueue.access import Seats, find_seats, verdicts_visible_to
 from reviewqueue.disclosure import disclose
 from reviewqueue.htmx import PersonRequest, signed_in
 from reviewqueue.models import Verdict
@@ -22,9 +22,10 @@ from reviewqueue.overturns import may_be_overturned
 from reviewqueue.payloads import read_item
 from reviewqueue.pictures import draw_in_stream
 from reviewqueue.views.given_grounds import word_grounds
-from reviewqueue.views.home import read_last
+from reviewqueue.views.home import FirstThing, read_last
 from reviewqueue.views.items import address_of
 from reviewqueue.views.progress import read_labels_of, title_of, word_answer
+from reviewqueue.views.screens import name_queue
 from reviewqueue.views.sentence_sheet import Sheet, draw_sheet
 
 if TYPE_CHECKING:
@@ -46,16 +47,28 @@ class Neighbours:
 @signed_in
 def mine(request: PersonRequest, stream_key: str) -> HttpResponse:
     """My last verdicts in a stream, newest first."""
-    stream = get_object_or_404(streams_visible_to(request.user), key=stream_key)
+    seats = find_seats(request.user, stream_key)
+    if seats is None:
+        raise Http404
+    stream = seats.stream
     lines = read_last(request.user, stream=stream, count=LISTED, with_items=True)
     context = {
         "section": "mine",
         "is_demo": stream.is_demo,
         "stream": stream,
+        "back": _lead_back(seats, request.GET.get("queue", "")),
         "lines": [(line, title_of(line.verdict, stream)) for line in lines],
     }
     with timezone.override(ZoneInfo(stream.time_zone)):
         return render(request, "review/mine.html", context)
+
+
+def _lead_back(seats: Seats, queue: str) -> FirstThing:
+    """To the queue that the person came from; home where that is none of theirs."""
+    if queue not in seats.queues:
+        return FirstThing(reverse("home"), _("Home"))
+    words = _("Back to %(queue)s") % {"queue": name_queue(queue).label}
+    return FirstThing(reverse("review", args=[seats.stream.key, queue]), words)
 
 
 @require_safe

@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from reviewqueue.access import Seats
 from reviewqueue.claims import (
-    SKIP_REST,
     claim_ahead,
     escalate_task,
     release_ahead,
@@ -24,6 +23,7 @@ from reviewqueue.claims import (
 from reviewqueue.escalations import find_escalation
 from reviewqueue.htmx import INVALID, LOST, PersonRequest, go_to, is_htmx, respond, signed_in
 from reviewqueue.models import ReviewTask
+from reviewqueue.skips import find_skip
 from reviewqueue.verdicts import (
     LateVerdictError,
     VerdictError,
@@ -32,27 +32,18 @@ from reviewqueue.verdicts import (
     repeats,
 )
 from reviewqueue.views.answer_form import AnswerForm, EscalationForm, read_lease
-from reviewqueue.views.escalated import (
-    remember_escalation,
-    with_escalation,
-    word_escalated,
-)
 from reviewqueue.views.in_hand import (
     TEMPLATE,
     go_on,
     lost,
+    next_screen,
     show,
     take_up_shown,
     visible_task,
     workable_stream,
 )
-from reviewqueue.views.screens import (
-    address_of_task,
-    card_of,
-    show_ahead,
-    show_next,
-    show_task,
-)
+from reviewqueue.views.passed_on import remember_passed_on, with_passed_on, word_passed_on
+from reviewqueue.views.screens import address_of_task, card_of, show_ahead, show_task
 
 
 @require_GET
@@ -60,10 +51,10 @@ from reviewqueue.views.screens import (
 def review(request: PersonRequest, stream_key: str, queue: str) -> HttpResponse:
     """The next item of a queue; the one in hand if there is one."""
     stream = workable_stream(request.user, stream_key, queue)
-    screen = show_next(user=request.user, stream=stream, queue=queue)
+    screen = next_screen(request.user, stream, queue)
     if screen.empty is not None and screen.empty.leads_to_batch:
         return go_to(request, screen.empty.next_address)
-    return show(request, with_escalation(request, screen))
+    return show(request, with_passed_on(request, screen))
 
 
 @require_POST
@@ -122,12 +113,13 @@ def skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
             task_id=task.id, user=request.user, lease_token=token
         )
         shown = take_up_shown(request, task)
-    if skipped or rests_from(task_id=task.id, user=request.user):
-        words = _("Skipped %(item)s: it waits for others, and comes back to you in %(minutes)d min")
-    else:
-        words = _("Not skipped: your time with this item was over, or it is answered already")
-    shown_as = {"item": task.item.external_id, "minutes": SKIP_REST.total_seconds() // 60}
-    return go_on(request, seats, task, told=words % shown_as, shown=shown)
+    if not skipped and not rests_from(task_id=task.id, user=request.user):
+        told = _("Not skipped: your time with this item was over, or it is answered already")
+        return go_on(request, seats, task, told=told, shown=shown)
+    told = word_passed_on(task, "task.skipped")
+    event = find_skip(task, request.user)
+    take_back = None if event is None else remember_passed_on(request, task, event)
+    return go_on(request, seats, task, told=told, take_back=take_back, shown=shown)
 
 
 @require_POST
@@ -147,8 +139,8 @@ def escalate(request: PersonRequest, task_id: UUID) -> HttpResponse:
         if escalation is None or (not held and escalation.actor_id != request.user.pk):
             return lost(request, task, AnswerForm(request.POST))
         shown = take_up_shown(request, task)
-    told = word_escalated(task)
-    take_back = remember_escalation(request, task, escalation)
+    told = word_passed_on(task, escalation.kind)
+    take_back = remember_passed_on(request, task, escalation)
     return go_on(request, seats, task, told=told, take_back=take_back, shown=shown)
 
 

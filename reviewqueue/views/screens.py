@@ -89,7 +89,7 @@ class EmptyQueue:
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
-    """Where an escalation is undone, and for how many seconds more."""
+    """Where a skip or an escalation is undone, and for how many seconds more."""
 
     address: str
     seconds: int

@@ -1,4 +1,4 @@
-"""Taking back what was just done: a verdict, an overturn, an escalation."""
+"""Taking back what was just done: a verdict, an overturn, a skip, an escalation."""
 
 from uuid import UUID
 
@@ -11,10 +11,15 @@ from django.views.decorators.http import require_POST
 
 from reviewqueue.access import verdicts_visible_to
 from reviewqueue.claims import release_others
-from reviewqueue.escalations import find_escalation, take_back_escalation
+from reviewqueue.escalations import (
+    find_escalation,
+    seconds_to_take_back,
+    take_back_escalation,
+)
 from reviewqueue.htmx import PersonRequest, go_to, is_htmx, signed_in
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.overturns import undo_overturn
+from reviewqueue.skips import find_skip, take_back_skip
 from reviewqueue.verdicts import UndoWindowPassedError, undo_verdict
 from reviewqueue.views.answer_form import Entry, entry_of
 from reviewqueue.views.in_hand import show, too_late, visible_task
@@ -50,6 +55,22 @@ def undo_escalation(request: PersonRequest, task_id: UUID) -> HttpResponse:
         words = _("Too late to undo: the item stays with the experts.")
         return too_late(request, task, words)
     return _back_in_hand(request, task)
+
+
+@require_POST
+@signed_in
+def undo_skip(request: PersonRequest, task_id: UUID) -> HttpResponse:
+    """Take an item back that was skipped, in time; it is in hand again, also when asked twice."""
+    task, _seats = visible_task(request.user, task_id)
+    skip = find_skip(task, request.user)
+    if skip is None and task.holder_id != request.user.pk:
+        raise Http404
+    taken = take_back_skip(task=task, user=request.user)
+    if taken or ReviewTask.objects.leased_to(request.user).filter(id=task.id).exists():
+        return _back_in_hand(request, task)
+    if skip is not None and seconds_to_take_back(skip, task):
+        return too_late(request, task, _("Not undone: somebody else has this item by now."))
+    return too_late(request, task, _("Too late to undo: the item stays skipped."))
 
 
 def _undo_overturn(request: PersonRequest, verdict: Verdict) -> HttpResponse:

@@ -112,6 +112,7 @@
 
   function wait(form, button) {
     second = { form, button };
+    form.dispatchEvent(new CustomEvent("review:waits", { bubbles: true }));
     form.inert = true;
     button?.setAttribute("aria-busy", "true");
   }

@@ -144,7 +144,7 @@
     " ": (row) => takeOut(row, tick(row).checked),
     "/": (row) => { takeOut(row, true); other(row).focus(); other(row).select(); },
     o: (row) => { const item = row.querySelector("[data-item]"); item.open = !item.open; showWhole(row); },
-    i: openRow,
+    v: openRow,
     n: (row) => pick(row, "n"), l: (row) => pick(row, "l"),
     ...Object.fromEntries([..."123450"].map((digit) => [digit, (row) => pickDigit(row, digit)])),
   };

@@ -1,9 +1,9 @@
 // What somebody chose and typed survives a reload, a lost connection and an expired session:
-// it is kept in this tab until the answer has been taken.
+// it is kept in this tab until the answer has been taken, and is nobody else's who signs in here.
 "use strict";
 
 (function () {
-  const name = (form) => `draft-${form.dataset.task}`;
+  const name = (task) => `draft-${document.getElementById("work").dataset.person}-${task}`;
   // What belongs to a drafted sentence: its block, its claims, off topic.
   const kept = (form) => [...form.elements].filter((box) => box.matches("[data-kept]"));
   const sign = (box) => `${box.name}=${box.value}`;
@@ -17,11 +17,11 @@
       kept: kept(form).filter((box) => box.checked).map(sign),
       comment: form.querySelector("#comment").value,
     };
-    try { window.sessionStorage.setItem(name(form), JSON.stringify(draft)); } catch (refused) { /* no storage */ }
+    try { window.sessionStorage.setItem(name(form.dataset.task), JSON.stringify(draft)); } catch (refused) { /* no storage */ }
   }
 
   function drop(task) {
-    try { window.sessionStorage.removeItem(`draft-${task}`); } catch (refused) { /* no storage */ }
+    try { window.sessionStorage.removeItem(name(task)); } catch (refused) { /* no storage */ }
   }
 
   function restore() {
@@ -30,7 +30,7 @@
     sent = "";
     if (!form) return;
     let draft = null;
-    try { draft = JSON.parse(window.sessionStorage.getItem(name(form)) || "null"); } catch (refused) { return; }
+    try { draft = JSON.parse(window.sessionStorage.getItem(name(form.dataset.task)) || "null"); } catch (refused) { return; }
     if (!draft) return;
     const button = form.querySelector(`[data-mode-button][value="${CSS.escape(draft.mode)}"]`);
     if (button && form.dataset.mode !== draft.mode) button.click();
@@ -59,11 +59,14 @@
     const passedOn = event.submitter?.hasAttribute("formaction");
     if (event.target.id === "answer" && !passedOn) sent = event.target.dataset.task;
   }, true);
-  // The next item is shown before this answer has been taken: kept until it has.
-  document.addEventListener("review:under-way", (event) => {
-    keep(event.target);
-    sent = "";
-  });
+  // The next item is shown before this answer has been taken, or this one waits for the answer
+  // before it: kept until it has been.
+  for (const kind of ["review:under-way", "review:waits"]) {
+    document.addEventListener(kind, (event) => {
+      keep(event.target);
+      sent = "";
+    });
+  }
   document.addEventListener("review:taken", (event) => drop(event.detail));
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.elt.id === "work") restore();

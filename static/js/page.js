@@ -99,6 +99,21 @@ const settings = {
     busy = null;
   });
 
+  // What was sent may have arrived and is not confirmed; what was only asked for is not loaded. At
+  // 403 the form's token is one of a session that ended: sent again it would be refused again.
+  const SAYS = {
+    get: { 403: "gone", 404: "gone", 429: "many" },
+    post: { 403: "signed", 429: "many" },
+  };
+
+  // A lease that was to be renewed by itself tells when time runs short: nobody asked for it.
+  function tell(event, why) {
+    const { elt, requestConfig, xhr } = event.detail;
+    if (elt.id === "lease" && !requestConfig.triggeringEvent?.submitter) return;
+    const verb = requestConfig.verb === "get" ? "get" : "post";
+    say(`${verb}-${why || SAYS[verb][xhr.status] || "error"}`);
+  }
+
   // The one voice tells it too: what it said last is the screen that has just gone away again.
   function say(what) {
     for (const line of connection.querySelectorAll("[data-says]")) {
@@ -107,9 +122,7 @@ const settings = {
     }
     connection.hidden = false;
   }
-  document.addEventListener("htmx:sendError", () => say("offline"));
-  document.addEventListener("htmx:timeout", () => say("offline"));
-  // At 403 the form's token is one of a session that ended: sent again it would be refused again.
-  const SAYS = { 403: "signed", 429: "many" };
-  document.addEventListener("htmx:responseError", (event) => say(SAYS[event.detail.xhr.status] || "error"));
+  document.addEventListener("htmx:sendError", (event) => tell(event, "offline"));
+  document.addEventListener("htmx:timeout", (event) => tell(event, "silent"));
+  document.addEventListener("htmx:responseError", (event) => tell(event));
 })();

@@ -91,6 +91,7 @@ REVIEW: Final = (
     ),
     # Of what somebody else holds or gave: theirs alone.
     Rule("tasks/<uuid:task_id>/take-back", write(NOBODY), 404, {"task_id": "held_task"}),
+    Rule("tasks/<uuid:task_id>/unskip", write(NOBODY), 404, {"task_id": "held_task"}),
     Rule("tasks/<uuid:task_id>/alike", read(NOBODY), 404, {"task_id": "held_task"}),
     Rule("verdicts/<uuid:verdict_id>/", read(NOBODY), 404),
     Rule("verdicts/<uuid:verdict_id>/", read(frozenset({REVIEWER})), 404, {"verdict_id": "own"}),

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Response, Route, expect
 
-from reviewqueue.models import ReviewTask, Verdict
-from routing.models import Stream
+from reviewqueue.models import ReviewTask, TaskSkip, Verdict
+from routing.models import Event, Stream
 from tests import scenes
 from tests.browser.conftest import expect_ready, open_review
 from tests.browser.test_review_by_keyboard import post_tickets
@@ -106,6 +106,26 @@ def test_next_item_is_on_screen_with_the_key(stream: Stream, signed_in: Page) ->
     expect(page.locator("#work h1")).to_be_focused()
     assert answered() == ["HD-0"]
     wait_for(lambda: held() == ["HD-1", "HD-2"])
+
+
+def test_next_item_is_shown_while_the_key_is_handled(stream: Stream, signed_in: Page) -> None:
+    """Whatever the machine is busy with: nothing is waited for between the key and the item."""
+    post_tickets(stream, 3)
+    page = signed_in
+    open_with_ahead(page)
+    waiting = hold_back(page)
+    shown = page.evaluate(
+        """() => {
+            const heading = () => document.querySelector("#work h1").textContent;
+            const before = heading();
+            const key = { key: "Enter", bubbles: true, cancelable: true };
+            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", key));
+            return [before, heading()];
+        }"""
+    )
+    assert shown == ["Ticket 0", "Ticket 1"]
+    wait_for(lambda: len(waiting) == 1)
+    assert answered() == []
 
 
 def test_next_item_takes_less_than_100_ms_of_a_slow_server(stream: Stream, signed_in: Page) -> None:
@@ -221,6 +241,52 @@ def test_skip_is_told_with_the_next_item(stream: Stream, signed_in: Page) -> Non
     )
 
 
+def test_undone_skip_comes_back_with_its_comment(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 4)
+    page = signed_in
+    open_with_ahead(page)
+    page.keyboard.press("c")
+    page.keyboard.type("half a thought")
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect_ticket(page, 1)
+    wait_for(lambda: held() == ["HD-1", "HD-2"])
+    with page.expect_response(is_ahead) as asked:
+        page.keyboard.press("u")
+    expect_ticket(page, 0)
+    expect(page.locator("#comment")).to_have_value("half a thought")
+    assert (asked.value.status, held()) == (200, ["HD-0", "HD-1"])
+    assert Event.objects.filter(kind="task.skip_undone").count() == 1
+
+
+def test_undo_takes_back_the_skip_and_then_the_answer(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 4)
+    page = signed_in
+    open_with_ahead(page)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    wait_for(lambda: held() == ["HD-1", "HD-2"])
+    page.keyboard.press("s")
+    expect_ticket(page, 2)
+    expect(page.locator(".statusbar__last")).to_contain_text("Skipped HD-1")
+    page.keyboard.press("u")
+    expect_ticket(page, 1)
+    assert (answered(), TaskSkip.objects.count()) == (["HD-0"], 0)
+    expect(page.locator(".statusbar__last")).to_contain_text("Account unlock")
+    page.keyboard.press("u")
+    expect_ticket(page, 0)
+    expect(page.locator("input[value=account_unlock]")).to_be_checked()
+    assert answered() == []
+    kinds = Event.objects.filter(actor__username="rita").order_by("id")
+    assert list(kinds.values_list("kind", flat=True))[-4:] == [
+        "verdict.recorded",
+        "task.skipped",
+        "task.skip_undone",
+        "verdict.undone",
+    ]
+
+
 def test_undone_escalation_comes_back_with_its_comment(stream: Stream, signed_in: Page) -> None:
     post_tickets(stream, 4)
     page = signed_in
@@ -277,7 +343,7 @@ def test_link_waits_for_the_answer_under_way(stream: Stream, signed_in: Page) ->
     page.keyboard.press("Enter")
     expect_ticket(page, 1)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_url("**/mine/")
+    page.wait_for_url("**/mine/**")
     assert answered() == ["HD-0"]
 
 

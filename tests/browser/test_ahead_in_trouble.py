@@ -72,6 +72,62 @@ def test_lost_connection_brings_the_screen_back(
     send_again(page)
 
 
+def wait_less(page: Page) -> None:
+    """Let the browser wait two seconds instead of fifteen; no clock of a page moves that."""
+    assert page.evaluate("htmx.config.timeout") == 15_000
+    page.evaluate("htmx.config.timeout = 2000")
+
+
+def test_server_that_never_answers_brings_the_screen_back(
+    stream: Stream, signed_in: Page, complaints: list[str]
+) -> None:
+    complaints.append("htmx:timeout")
+    post_tickets(stream, 3)
+    page = signed_in
+    open_with_ahead(page)
+    wait_less(page)
+    waiting = hold_back(page)
+    enter_and_answer(page)
+    expect_ticket(page, 1)
+    expect_told(page, "Not confirmed: no answer came in time.")
+    expect_first_screen_back(page)
+    assert (len(waiting), answered()) == (1, [])
+    page.evaluate("htmx.config.timeout = 15000")
+    send_again(page)
+    waiting[0].continue_()  # too late: the page has given it up
+    wait_for(lambda: held() == ["HD-1", "HD-2"])
+    assert answered() == ["HD-0"]
+
+
+def test_answer_that_waited_for_one_without_a_reply_is_kept(
+    stream: Stream, signed_in: Page, complaints: list[str]
+) -> None:
+    complaints.append("htmx:timeout")
+    post_tickets(stream, 3)
+    page = signed_in
+    open_with_ahead(page)
+    wait_less(page)
+    hold_back(page)
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    for key in ("3", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("[data-primary]")).to_have_attribute("aria-busy", "true")
+    expect_told(page, "Not confirmed: no answer came in time.")
+    expect_ticket(page, 0)
+    page.evaluate("htmx.config.timeout = 15000")
+    page.keyboard.press("Enter")
+    expect_ticket(page, 1)
+    wait_for(lambda: answered() == ["HD-0"])
+    expect(page.locator("input[value=security_incident]")).to_be_checked()
+    page.keyboard.press("Enter")
+    wait_for(lambda: answered() == ["HD-0", "HD-1"])
+    assert list(Verdict.objects.order_by("answered_at").values_list("categories", flat=True)) == [
+        ["vpn_issue"],
+        ["security_incident"],
+    ]
+
+
 def test_lost_reply_is_not_answered_twice(
     stream: Stream, signed_in: Page, complaints: list[str]
 ) -> None:

@@ -188,7 +188,7 @@ def test_row_by_itself_whose_time_is_over_is_still_there(
     post_rows(stream, 2)
     page = signed_in
     open_review(page, BATCH)
-    for key in ("j", "i"):
+    for key in ("j", "v"):
         page.keyboard.press(key)
     page.wait_for_url(f"**{BATCH}*-*/")
     expect_ready(page)
@@ -201,7 +201,7 @@ def test_row_by_itself_whose_time_is_over_is_still_there(
     page.get_by_role("link", name="Back to the table").last.click()
     page.wait_for_url(f"**{BATCH}")
     expect_ready(page)
-    page.keyboard.press("i")
+    page.keyboard.press("v")
     page.wait_for_url(f"**{BATCH}*-*/")
     expect(page.locator("#comment")).to_have_value("half a thought")
     assert not Verdict.objects.exists()

@@ -20,7 +20,7 @@ def open_row(page: Page, *keys: str) -> None:
     """Press these keys and then the one that opens the row."""
     for key in keys:
         page.keyboard.press(key)
-    page.keyboard.press("i")
+    page.keyboard.press("v")
     page.wait_for_url(f"**{BATCH}*-*/")
     expect_ready(page)
 
@@ -64,7 +64,7 @@ def test_row_that_was_opened_in_vain_is_not_confirmed(stream: Stream, signed_in:
     page = signed_in
     open_review(page, BATCH)
     open_row(page, "j", "j")
-    page.keyboard.press("i")
+    page.keyboard.press("v")
     expect_table(page, "Confirm 2, leave 1")
     expect(page.locator(f"{row(page, 'HD-01')} [name=confirm]")).to_be_focused()
     page.keyboard.press("Control+Enter")

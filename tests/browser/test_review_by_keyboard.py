@@ -57,7 +57,11 @@ def test_whole_journey_without_a_mouse(stream: Stream, signed_in: Page) -> None:
     expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
     assert page.url.endswith(HOLD)
     page.keyboard.press("ArrowLeft")
-    page.wait_for_url("**/mine/")
+    page.wait_for_url(re.compile("/mine/"))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url(f"**{HOLD}")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(re.compile("/mine/"))
     page.keyboard.press("ArrowLeft")
     page.wait_for_url(re.compile("/verdicts/"))
     page.keyboard.press("ArrowRight")
@@ -142,90 +146,50 @@ def test_escape_leaves_a_mode_and_keeps_the_choice(stream: Stream, signed_in: Pa
     expect(page.locator("input[name=categories][type=radio]")).to_have_count(3)
 
 
-def test_search_finds_one_of_77(stream: Stream, signed_in: Page) -> None:
-    categories = [(f"c{number:02d}", f"Topic {number:02d}", "") for number in range(76)]
-    cards = scenes.make_stream("cards", categories=[*categories, ("arrival", "Card arrival", "")])
-    scenes.join(User.objects.get(username="rita"), cards)
-    scores = {"c00": 0.55, "c01": 0.25, "c02": 0.1}
-    for number in range(2):
-        scenes.post(cards, f"C-{number}", scores=scores, payload={"subject": f"Ticket {number}"})
-    page = signed_in
-    open_review(page, "/streams/cards/hold/")
-    visible = page.locator("[data-choice]:visible")
-    expect(visible).to_have_count(5)
-    page.keyboard.press("/")
-    page.keyboard.type("arri card")
-    expect(visible).to_have_count(1)
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-primary]")).to_contain_text("Choose Card arrival")
-    expect(visible).to_have_count(6)
-    page.keyboard.press("Enter")
-    expect_ticket(page, 1)
-    assert answers() == [("category", ["arrival"])]
-
-
-def test_search_catches_what_is_typed_where_categories_are_few(
-    stream: Stream, signed_in: Page
-) -> None:
-    post_tickets(stream, 2)
+def test_cannot_judge_has_a_key(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 3)
     page = signed_in
     open_review(page)
-    page.keyboard.press("/")
-    page.keyboard.type("sec")
-    expect(page.locator("[data-choice]:visible")).to_have_count(1)
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-primary]")).to_contain_text("Choose Security incident")
+    page.keyboard.press("?")
+    line = page.locator("#keys .keys div").filter(has_text="Cannot judge")
+    expect(line.locator("kbd")).to_have_text("I")
+    expect(page.locator("#keys")).to_contain_text("“Cannot judge” is an answer")
+    page.keyboard.press("Escape")
+    page.keyboard.press("i")
+    expect_ticket(page, 1)
+    assert answers() == [("cannot_judge", [])]
+    page.keyboard.press("u")
     expect_ticket(page, 0)
+    assert answers() == []
+    page.keyboard.press("c")
+    page.keyboard.type("i")
+    expect_ticket(page, 0)
+
+
+def test_cannot_judge_without_single_keys(stream: Stream, signed_in: Page) -> None:
+    post_tickets(stream, 2)
+    page = signed_in
+    page.add_init_script("localStorage.setItem('keys', 'off')")
+    open_review(page)
+    page.keyboard.press("i")
+    page.wait_for_timeout(100)
+    expect_ticket(page, 0)
+    page.get_by_role("button", name="Cannot judge this item").focus()
     page.keyboard.press("Enter")
     expect_ticket(page, 1)
-    assert answers() == [("category", ["security_incident"])]
+    assert answers() == [("cannot_judge", [])]
 
 
-def test_search_finds_by_definition_after_labels_and_shows_why(
-    stream: Stream, signed_in: Page
-) -> None:
-    categories = [(f"c{number}", f"Topic {number}", "") for number in range(12)]
-    lost = ("lost", "Lost card", "The card was stolen or cannot be found.")
-    charge = ("charge", "Disputed charge", "A payment after the card was lost.")
-    cards = scenes.make_stream("cards", categories=[charge, *categories, lost])
-    scenes.join(User.objects.get(username="rita"), cards)
-    scenes.post(cards, "C-1", scores={"charge": 0.55, "c1": 0.25, "c2": 0.1})
+def test_empty_queue_leads_to_another_stream(stream: Stream, signed_in: Page) -> None:
+    other = scenes.make_stream("returns")
+    scenes.join(User.objects.get(username="rita"), other)
+    post_tickets(other, 1)
     page = signed_in
-    open_review(page, "/streams/cards/hold/")
-    page.keyboard.press("/")
-    page.keyboard.type("lost card")
-    visible = page.locator("[data-choice]:visible")
-    expect(visible).to_have_count(2)
-    by_label, by_definition = (
-        page.locator(f"[data-choice={key}]").bounding_box() for key in ("lost", "charge")
-    )
-    assert by_label is not None
-    assert by_definition is not None
-    assert by_label["y"] < by_definition["y"]
-    expect(page.locator("[data-choice=lost].is-best")).to_be_visible()
-    expect(page.locator(".choice__why")).to_have_text("A payment after the card was lost.")
-    assert page.locator(".choice__why b").all_inner_texts() == ["card", "lost"]
-    page.locator("#category-search").fill("stolen")
-    expect(visible).to_have_count(1)
+    open_review(page)
+    expect(page.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
     page.keyboard.press("Enter")
-    expect(page.locator("[data-primary]")).to_contain_text("Choose Lost card")
-    expect(page.locator(".choice__why")).to_have_count(0)
-
-
-@pytest.mark.parametrize("typed", ["card ar", "ar card"])
-def test_search_prefers_words_that_begin_so(stream: Stream, signed_in: Page, typed: str) -> None:
-    labels = ("Card acceptance", "Card linking", "Card arrival")
-    cards = scenes.make_stream(
-        "cards", categories=[(label.lower().replace(" ", "_"), label, "") for label in labels]
-    )
-    scenes.join(User.objects.get(username="rita"), cards)
-    scenes.post(cards, "C-1", scores={"card_acceptance": 0.55, "card_linking": 0.3})
-    page = signed_in
-    open_review(page, "/streams/cards/hold/")
-    page.keyboard.press("/")
-    page.keyboard.type(typed)
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-primary]")).to_contain_text("Choose Card arrival")
+    page.wait_for_url("**/streams/returns/hold/")
+    expect_ticket(page, 0)
 
 
 def test_page_is_no_longer_than_the_window(stream: Stream, signed_in: Page) -> None:

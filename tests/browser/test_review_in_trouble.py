@@ -9,6 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_playwright import CreateContextCallback
 
+from reviewqueue.claims import UNCLAIMED
 from reviewqueue.models import ReviewTask, Verdict
 from routing.models import Stream
 from tests import scenes
@@ -84,6 +85,101 @@ def test_lost_connection_says_so_and_the_answer_can_be_sent_again(
     signed_in.keyboard.press("Control+Enter")
     expect(signed_in.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
     assert Verdict.objects.get().categories == ["account_unlock"]
+
+
+def test_server_that_never_answers_says_so_and_the_answer_can_be_sent_again(
+    stream: Stream, signed_in: Page, complaints: list[str]
+) -> None:
+    complaints.append("htmx:timeout")
+    scenes.post(stream, "HD-1")
+    enter_half_an_answer(signed_in)
+    # No clock of a page moves the browser's own time-out.
+    signed_in.evaluate("htmx.config.timeout = 1000")
+    signed_in.route("**/verdict", lambda _route: None)
+    signed_in.keyboard.press("Control+Enter")
+    expect(signed_in.locator("[data-primary]")).to_have_attribute("aria-busy", "true")
+    told = signed_in.locator("#connection p:visible")
+    expect(told).to_contain_text("Not confirmed: no answer came in time.")
+    expect(signed_in.locator("[data-primary]")).not_to_have_attribute("aria-busy", "true")
+    expect_half_an_answer(signed_in)
+    signed_in.unroute("**/verdict")
+    signed_in.evaluate("htmx.config.timeout = 15000")
+    signed_in.keyboard.press("Control+Enter")
+    expect(signed_in.locator("#work h1")).to_have_text("Nothing waits for you in Hold")
+    verdict = Verdict.objects.get()
+    assert (verdict.categories, verdict.comment) == (["account_unlock"], "half a thought")
+
+
+NOT_LOADED = {
+    "offline": (None, "Not loaded: no connection. Try again when you are back."),
+    "failing": (500, "Not loaded: the server failed. Try again."),
+    "too many": (429, "Not loaded: too many requests at once. Wait a moment and try again."),
+    "not held": (404, "Not loaded: it is not there any more, or not yours to read."),
+}
+
+
+@pytest.mark.parametrize("how", NOT_LOADED)
+def test_what_was_only_asked_for_is_not_called_unconfirmed(
+    stream: Stream, signed_in: Page, complaints: list[str], how: str
+) -> None:
+    status, words = NOT_LOADED[how]
+    complaints += ["ERR_FAILED", "htmx:sendError", "htmx:responseError", str(status)]
+    scenes.post(stream, "HD-1")
+    enter_half_an_answer(signed_in)
+    signed_in.route(
+        "**/alike", lambda r: r.abort() if status is None else r.fulfill(status=status, body="no")
+    )
+    signed_in.keyboard.press("Escape")
+    signed_in.keyboard.press("m")
+    expect(signed_in.locator("#connection p:visible")).to_have_text(words)
+    expect(signed_in.locator("#live")).to_have_text(words)
+    expect_half_an_answer(signed_in)
+    signed_in.unroute("**/alike")
+    signed_in.keyboard.press("m")
+    expect(signed_in.locator("#alike-title")).to_be_focused()
+    expect(signed_in.locator("#connection")).to_be_hidden()
+
+
+def test_lease_that_was_not_renewed_by_itself_says_nothing(
+    stream: Stream, signed_in: Page, complaints: list[str]
+) -> None:
+    """The lease's own notice says when time runs short; whoever presses its button is told."""
+    complaints += ["ERR_FAILED", "htmx:sendError"]
+    scenes.post(stream, "HD-1")
+    open_review(signed_in)
+    ReviewTask.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=100))
+    signed_in.reload()
+    expect_ready(signed_in)
+    signed_in.route("**/heartbeat", lambda route: route.abort())
+    with signed_in.expect_event("requestfailed"):
+        signed_in.mouse.move(60, 60)
+    expect(signed_in.locator("[data-lease-short]")).to_be_visible()
+    expect(signed_in.locator("#connection")).to_be_hidden()
+    assert "Not confirmed" not in signed_in.locator("#live").inner_text()
+    signed_in.get_by_role("button", name="Keep it").click()
+    told = signed_in.locator("#connection p:visible")
+    expect(told).to_contain_text("Not confirmed: no connection.")
+
+
+def test_what_was_entered_is_not_shown_to_somebody_else_in_the_same_tab(
+    stream: Stream, reviewer: User, signed_in: Page, base_url: str
+) -> None:
+    scenes.post(stream, "HD-1")
+    other = scenes.make_person("sam", stream, "reviewer")
+    enter_half_an_answer(signed_in)
+    for person, comment in ((other, ""), (reviewer, "half a thought")):
+        Session.objects.all().delete()
+        ReviewTask.objects.update(**UNCLAIMED)
+        signed_in.goto("/accounts/login/")
+        signed_in.fill("[name=login]", person.username)
+        signed_in.fill("[name=password]", scenes.PASSWORD)
+        signed_in.keyboard.press("Enter")
+        signed_in.wait_for_url(f"{base_url}/")
+        open_review(signed_in)
+        expect(signed_in.locator("#comment")).to_have_value(comment)
+        expect(signed_in.locator("input[value=account_unlock]")).to_be_checked(
+            checked=bool(comment)
+        )
 
 
 def test_undo_goes_away_with_its_window(stream: Stream, signed_in: Page) -> None:

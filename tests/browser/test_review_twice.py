@@ -138,7 +138,7 @@ def test_back_after_answering_shows_the_item_in_hand(stream: Stream, signed_in: 
     signed_in.keyboard.press("Enter")
     expect_ticket(signed_in, 1)
     signed_in.keyboard.press("ArrowLeft")
-    signed_in.wait_for_url("**/mine/")
+    signed_in.wait_for_url("**/mine/**")
     signed_in.go_back()
     expect_ticket(signed_in, 1)
     signed_in.go_back()

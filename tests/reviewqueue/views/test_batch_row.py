@@ -102,13 +102,18 @@ def test_row_is_escalated_with_a_comment_and_taken_back(stream: Stream, plain: C
     assert form_of(plain)["row"] == [row_id("a"), row_id("b")]
 
 
-def test_skipped_row_waits_for_others_and_says_so(stream: Stream, plain: Client) -> None:
+def test_skipped_row_waits_for_others_and_is_taken_back(stream: Stream, plain: Client) -> None:
     post_flagged(stream, "a", "b")
     form = open_row(plain, "a")
-    assert plain.post(f"/tasks/{row_id('a')}/skip", form)["Location"] == PATH
-    page = text_of(plain.get(PATH).content)
-    assert "Skipped a: it waits for others, and comes back to you in 15 min" in page
+    path = f"/tasks/{row_id('a')}"
+    assert plain.post(f"{path}/skip", form)["Location"] == PATH
+    page = plain.get(PATH)
+    said = "Skipped a: it waits for others, and comes back to you in 15 min"
+    assert said in text_of(page.content)
     assert states() == {"a": "open", "b": "claimed"}
+    assert f'action="{path}/unskip"' in page.content.decode()
+    assert plain.post(f"{path}/unskip")["Location"] == page_of("a")
+    assert form_of(plain)["row"] == [row_id("a"), row_id("b")]
 
 
 def test_choices_of_the_other_rows_are_kept_once(stream: Stream, plain: Client) -> None:
@@ -162,7 +167,7 @@ def test_row_looks_like_any_item_and_leads_back(stream: Stream, plain: Client) -
     post_flagged(stream, "a", "b")
     form_of(plain)
     page = plain.get(page_of("a")).content.decode()
-    assert f'href="{PATH}" data-key="i"' in page
+    assert f'href="{PATH}" data-key="v"' in page
     assert "Ambiguous, then every category that would do" in page
     assert 'formaction="/tasks/' in page
     assert 'class="progress' not in page  # that is of what is judged singly

@@ -224,6 +224,24 @@ def test_mine_of_a_foreign_stream_is_404(stream: Stream) -> None:
     assert client.get("/streams/helpdesk/mine/").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("asked", "address", "words"),
+    [
+        ("?queue=hold", "/streams/helpdesk/hold/", "Back to Hold"),
+        ("?queue=flagged", "/streams/helpdesk/flagged/", "Back to Flagged"),
+        ("?queue=escalated", "/", "Home"),  # no queue of a reviewer's
+        ("?queue=//elsewhere.example/", "/", "Home"),
+        ("", "/", "Home"),
+    ],
+)
+def test_my_verdicts_lead_back_by_a_key(
+    plain: Client, asked: str, address: str, words: str
+) -> None:
+    page = plain.get(f"/streams/helpdesk/mine/{asked}").content.decode()
+    assert f'href="{address}" data-key="ArrowRight"' in page
+    assert f"data-primary>{words} <kbd" in page
+
+
 def test_verdict_leads_to_its_neighbours(stream: Stream, reviewer: User, plain: Client) -> None:
     first, second, third = judge(stream, reviewer, 3)
     page = plain.get(f"/verdicts/{second.id}/").content.decode()

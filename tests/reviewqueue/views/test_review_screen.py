@@ -145,6 +145,43 @@ def test_empty_queue_offers_the_next_with_work(stream: Stream, plain: Client) ->
     assert "Go on with Flagged (1)" in page
 
 
+def test_empty_stream_leads_to_what_home_puts_first(
+    stream: Stream, reviewer: User, plain: Client, htmx: Client
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    soon, late = scenes.make_stream("soon"), scenes.make_stream("late")
+    foreign = scenes.make_stream("foreign")
+    scenes.join(reviewer, soon)
+    scenes.join(reviewer, late)
+    for other, days in ((late, 2), (soon, 1), (foreign, -1)):
+        scenes.post(other, "O-1", due_at=timezone.now() + timedelta(days=days))
+    plain.get(HOLD)
+    task.refresh_from_db()
+    answer = {"lease_token": str(task.lease_token), "kind": "category", "categories": "vpn_issue"}
+    replied = htmx.post(f"/tasks/{task.id}/verdict", answer).content.decode()
+    for page in (replied, plain.get(HOLD).content.decode()):
+        assert "Nothing waits for you in Hold" in page
+        assert 'href="/streams/soon/hold/" data-key="Enter"' in page
+        assert "Start with Hold, Soon <kbd" in page
+        assert 'href="/">Home</a>' in page
+    ReviewTask.objects.filter(stream=soon).delete()
+    assert "Start with Hold, Late <kbd" in plain.get(HOLD).content.decode()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_queries_of_an_empty_queue_do_not_grow_with_streams(
+    stream: Stream, reviewer: User, plain: Client, count: int
+) -> None:
+    for number in range(count):
+        other = scenes.make_stream(f"other-{number}")
+        scenes.join(reviewer, other)
+        scenes.post(other, "O-1")
+    plain.get(HOLD)
+    with CaptureQueriesContext(connection) as queries:
+        plain.get(HOLD)
+    assert len(queries) == 14
+
+
 def test_empty_stream_leads_home(stream: Stream, plain: Client) -> None:
     page = text_of(plain.get(HOLD))
     assert "Nothing waits for you in Hold" in page

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pgtrigger
+import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from reviewqueue.claims import claim_next
 from reviewqueue.models import Membership, ReviewTask, TaskSkip, Verdict
-from routing.models import Stream
+from routing.models import Event, Stream
 from tests import scenes
 from tests.reviewqueue.views.test_verdict import HOLD, expire, headings, take
 
@@ -47,6 +50,116 @@ def test_skip_that_arrives_twice_is_told_as_one(stream: Stream, htmx: Client) ->
     pages = [htmx.post(f"/tasks/{task.id}/skip", form).content.decode() for _ in range(2)]
     assert ["Skipped HD-1" in page for page in pages] == [True, True]
     assert TaskSkip.objects.count() == 1
+
+
+def skip(client: Client, task: ReviewTask) -> str:
+    """Skip by the button; returns the page that comes back."""
+    response = client.post(f"/tasks/{task.id}/skip", take(client, task))
+    assert response.status_code in {200, 303}
+    return response.content.decode()
+
+
+def test_undo_puts_the_skipped_item_back_in_hand(stream: Stream, htmx: Client) -> None:
+    first = scenes.post(stream, "HD-1", payload={"subject": "First"})
+    second = scenes.post(stream, "HD-2", payload={"subject": "Second"})
+    assert f'hx-post="/tasks/{first.id}/unskip"' in skip(htmx, first)
+    response = htmx.post(f"/tasks/{first.id}/unskip")
+    assert (response.status_code, headings(response)) == (200, ["First"])
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == ("claimed", "claimed")
+    # What was being read meanwhile comes next.
+    assert second.claimed_at > first.claimed_at  # type: ignore[operator]
+    # Asked twice, the reply having been lost: it is in hand all the same.
+    response = htmx.post(f"/tasks/{first.id}/unskip")
+    assert (response.status_code, headings(response)) == (200, ["First"])
+    assert Event.objects.filter(kind="task.skip_undone", subject_id=first.id).count() == 1
+
+
+@pytest.mark.parametrize("client_name", ["plain", "htmx"])
+def test_undo_of_a_skip_is_there_after_a_reload_and_without_a_script(
+    stream: Stream, request: pytest.FixtureRequest, client_name: str
+) -> None:
+    client: Client = request.getfixturevalue(client_name)
+    task = scenes.post(stream, "HD-1")
+    scenes.post(stream, "HD-2")
+    skip(client, task)
+    page = Client()
+    page.cookies = client.cookies
+    content = page.get(HOLD).content.decode()
+    assert content.count(f'<form method="post" action="/tasks/{task.id}/unskip"') == 1
+    assert content.count("Skipped HD-1: it waits for others") == 1
+    assert page.post(f"/tasks/{task.id}/unskip").headers["Location"] == HOLD
+    assert "Skipped HD-1" not in page.get(HOLD).content.decode()
+
+
+def test_answer_given_since_is_undone_before_the_skip(stream: Stream, htmx: Client) -> None:
+    first = scenes.post(stream, "HD-1")
+    second = scenes.post(stream, "HD-2")
+    scenes.post(stream, "HD-3")
+    skip(htmx, first)
+    with pgtrigger.ignore():
+        earlier = timezone.now() - timedelta(seconds=5)
+        Event.objects.filter(kind="task.skipped").update(happened_at=earlier)
+    verdict = answer(htmx, second)
+    page = htmx.get(HOLD).content.decode()
+    assert "/unskip" not in page
+    assert f'action="/verdicts/{verdict.id}/undo"' in page
+
+
+def test_skip_that_somebody_else_has_taken_up_says_so(
+    stream: Stream, htmx: Client, plain: Client, second_reviewer: User
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    skip(htmx, task)
+    assert claim_next(user=second_reviewer, stream=stream, queue="hold") is not None
+    response = htmx.post(f"/tasks/{task.id}/unskip")
+    assert response.status_code == 409
+    words = "Not undone: somebody else has this item by now."
+    assert words in response.content.decode()
+    response = plain.post(f"/tasks/{task.id}/unskip", follow=True)
+    assert response.redirect_chain == [(HOLD, 303)]
+    assert words in response.content.decode()
+    assert "/unskip" not in plain.get(HOLD).content.decode()
+
+
+def test_skip_is_not_undone_after_the_window(stream: Stream, htmx: Client) -> None:
+    Stream.objects.update(undo_seconds=0)
+    task = scenes.post(stream, "HD-1")
+    assert "/unskip" not in skip(htmx, task)
+    response = htmx.post(f"/tasks/{task.id}/unskip")
+    assert response.status_code == 409
+    assert "Too late to undo: the item stays skipped." in response.content.decode()
+
+
+def test_nobody_undoes_the_skip_of_another(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    task = scenes.post(stream, "HD-1")
+    skip(htmx, task)
+    colleague, stranger = Client(), Client()
+    colleague.force_login(second_reviewer)
+    stranger.force_login(scenes.make_person("stranger"))
+    path = f"/tasks/{task.id}/unskip"
+    assert [client.post(path).status_code for client in (colleague, stranger)] == [404, 404]
+    assert htmx.get(path).status_code == 405
+    assert Client().post(path).headers["Location"] == "/accounts/login/?next=/&ended=1"
+    Membership.objects.filter(user__username="rita").update(role=Membership.Role.ANALYST)
+    assert htmx.post(path).status_code == 404
+    task.refresh_from_db()
+    assert task.state == "open"
+
+
+def test_verdict_can_be_undone_beside_a_skip_that_was_none(
+    stream: Stream, htmx: Client, second_reviewer: User
+) -> None:
+    verdict = answer(htmx, scenes.post(stream, "HD-1"))
+    task = scenes.post(stream, "HD-2")
+    form = take(htmx, task)
+    ReviewTask.objects.filter(id=task.id).update(holder=second_reviewer, lease_token=uuid4())
+    page = htmx.post(f"/tasks/{task.id}/skip", form).content.decode()
+    assert "Not skipped: your time with this item was over" in page
+    assert f'hx-post="/verdicts/{verdict.id}/undo"' in page
 
 
 def test_last_item_skipped_says_so(stream: Stream, htmx: Client) -> None:
