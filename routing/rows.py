@@ -86,11 +86,7 @@ def fetch_row(
     journey to the database.
     """
     together = before or along
-    with (
-        _cursor() as cursor,
-        connection.wrap_database_errors,  # those of a pipeline itself are psycopg's
-        connection.connection.pipeline() if together else nullcontext(),
-    ):
+    with _cursor() as cursor, _pipeline() if together else nullcontext():
         if before is not None:
             cursor.execute(*before)
         cursor.execute(statement, values)
@@ -145,6 +141,13 @@ def _compose_insert(kinds: tuple[type[models.Model], ...]) -> str:
         into = f"{model._meta.db_table} ({', '.join(columns)})"
         parts.append(f"row_{place} AS (INSERT INTO {into} VALUES ({values}))")  # noqa: S608
     return f"WITH {', '.join(parts)} SELECT 1"
+
+
+@contextmanager
+def _pipeline() -> Iterator[None]:
+    """One journey for what is asked within; its own errors are Django's, by itself psycopg's."""
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def _cursor() -> CursorWrapper:

@@ -1,6 +1,5 @@
 """What every format has: records with their place, and files of refused ones to be mended."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from reviewqueue.refusals import ProblemError
 LINE_BYTES: Final = 4 * 1024 * 1024
 # Says in a file of refused records why each was refused; passed over when that is imported.
 ERROR_FIELD: Final = "import_error"
-_BEGINNING: Final = re.compile(rb'[\[{\s]*"%s"' % ERROR_FIELD.encode())
 # What an export tells beside the item itself; passed over in imports.
 TOLD_FIELDS: Final = (
     *("blind", "state", "received_at", "settled_at", "erased_at"),
@@ -100,8 +98,9 @@ def remove_refused(path: Path) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
-        if not _BEGINNING.match(file.read(2 * len(ERROR_FIELD))):
-            return False
+        beginning = file.read(2 * len(ERROR_FIELD)).lstrip(b"[{ \n")
+    if not beginning.startswith(f'"{ERROR_FIELD}"'.encode()):
+        return False
     path.unlink()
     return True
 
