@@ -101,6 +101,6 @@ def database_in_trouble() -> ProblemError:
     """The problem of a database that cannot be reached, or stores nothing."""
     return ProblemError(
         "unavailable",
-        "Nothing was stored; send the request again.",
+        "Send the request again: what was stored of it all the same counts once.",
         members={"retry_after": RETRY_SECONDS},
     )

@@ -360,7 +360,7 @@ PROBLEMS: Final[dict[str, Body]] = {
         "unavailable",
         503,
         "The service cannot store anything right now",
-        "Nothing was stored; send the request again.",
+        "Send the request again: what was stored of it all the same counts once.",
         retry_after=5,
     ),
 }

@@ -114,7 +114,7 @@ def test_database_in_trouble_before_the_api_is_asked() -> None:
     assert told(failing(RequestFactory().get(STREAM))) == (
         503,
         "unavailable",
-        "Nothing was stored; send the request again.",
+        "Send the request again: what was stored of it all the same counts once.",
     )
 
 

@@ -218,13 +218,15 @@ def test_get_unknown_item(upstream: Upstream, external_id: str) -> None:
 ROWS = (Item, Decision, ReviewTask, AuditDraw, FrameDelta)
 
 
-@pytest.mark.parametrize(("at", "seats", "draws"), [(0.93, 0, 1), (0.6, 2, 0), (0.3, 1, 0)])
+@pytest.mark.parametrize(
+    ("scores", "seats", "draws"),
+    [((0.93, 0.05, 0.02), 0, 1), ((0.576, 0.386, 0.039), 2, 0), ((0.3, 0.36, 0.34), 1, 0)],
+)
 def test_item_posted_alone_brings_what_it_brings_in_a_batch(
-    upstream: Upstream, stream: Stream, at: float, seats: int, draws: int
+    upstream: Upstream, stream: Stream, scores: tuple[float, ...], seats: int, draws: int
 ) -> None:
     """Alone all of it is one statement; a known id, with the same body or another, adds nothing."""
     Stream.objects.filter(id=stream.id).update(audit_rate=1.0, double_rate=1.0)
-    scores = (at, (1 - at) / 2)
 
     def count_rows() -> list[int]:
         return [model.objects.count() for model in ROWS]
