@@ -157,7 +157,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.announcement_id} → {self.webhook_id}"
+        return f"{self.announcement.kind} → {self.webhook}"
 
     @property
     def is_open_ended(self) -> bool:

@@ -1,8 +1,7 @@
 """What upstream is told, and the log of how each telling went to each webhook."""
 
 from contextlib import suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -10,7 +9,10 @@ from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.text import Truncator
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from django.utils.safestring import SafeString
 
 
+NAMED: Final = 60  # characters of an address, which is as long as upstream made it
+
+
 class WebhookFilter(admin.SimpleListFilter):
     """The webhooks of the streams one administers; of the chosen stream, if one is."""
 
@@ -37,7 +42,7 @@ class WebhookFilter(admin.SimpleListFilter):
         found = Webhook.objects.filter(stream__in=streams_administered_by(request.user))
         chosen = request.GET.get(StreamFilter.parameter_name)
         return [
-            (str(webhook.id), str(webhook))
+            (str(webhook.id), Truncator(str(webhook)).chars(NAMED))
             for webhook in found.order_by("description", "url", "id")
             if chosen in (None, str(webhook.stream_id))
         ]
@@ -129,8 +134,8 @@ class DeliveryAdmin(ReadOnly):
         return delivery.error or (str(delivery.status) if delivery.status else "–")
 
     @admin.display(description=gettext_lazy("next try, or end"))
-    def moment(self, delivery: Delivery) -> datetime:
-        return delivery.closed_at or delivery.due_at
+    def moment(self, delivery: Delivery) -> str:
+        return date_format(localtime(delivery.closed_at or delivery.due_at), "DATETIME_FORMAT")
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("reviewqueue.change_delivery")

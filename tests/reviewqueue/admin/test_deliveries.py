@@ -110,7 +110,8 @@ def test_page_tells_each_try(client: Client, stream: Stream, receiver: Receiver)
     told = [(one["number"], one["status"], one["error"]) for one in results]
     assert told == [(1, 503, "it answered 503"), (2, 204, "")]
     page = response.content.decode()
-    assert f"{results[0]['at']:%H:%M:%S}</td>" in page
+    assert f"{results[0]['at']:%H:%M:%S}</span>" in page
+    assert f"{delivery.closed_at:%H:%M}</div>" in page
     assert '<td class="number">503</td>' in page
     assert "under way" not in page
 
