@@ -19,12 +19,13 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import F, Func, JSONField, QuerySet, Value
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from reviewqueue.messages import read_message, write_message
 from reviewqueue.posting import Posted
-from reviewqueue.webhook_models import Delivery, Webhook
+from reviewqueue.webhook_models import Delivery, Result, Webhook
 from reviewqueue.webhooks import disable_webhook, note_failure, note_receipt, post_to_webhook
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ PATIENCE: Final = 10.0
 _SENDING: Final = Lock()
 LOOK_AGAIN: Final = 0.5  # seconds, while the receivers of what was sent take their time
 KEPT: Final = timedelta(days=30)
+RESULTS_KEPT: Final = 3 * MOST_TRIES  # who sends again and again must not make a row grow for ever
 DELETED_AT_ONCE: Final = 10_000
 GONE: Final = 410
 
@@ -163,6 +165,7 @@ def settle_try(one: Try, posted: Posted) -> Delivery.State | None:
         "status": posted.status,
         "error": posted.error[:300],
         "duration_ms": posted.duration_ms,
+        "results": _with_result(one.tries, posted),
     }
     if posted.is_received:
         told |= {"state": Delivery.State.DELIVERED, "closed_at": Now()}
@@ -178,6 +181,24 @@ def settle_try(one: Try, posted: Posted) -> Delivery.State | None:
     if posted.status == GONE:
         disable_webhook(webhook_id=one.webhook_id, reason=posted.error)
     return Delivery.State(str(told.get("state", Delivery.State.DUE)))
+
+
+def _with_result(tries: int, posted: Posted) -> Func:
+    """The results with that of this try behind them, in the UPDATE that settles it."""
+    result: Result = {
+        "number": tries,
+        "at": timezone.now().isoformat(timespec="seconds"),
+        "status": posted.status,
+        "error": posted.error[:300],
+        "ms": posted.duration_ms,
+    }
+    return Func(
+        F("results"),
+        Value([result], JSONField()),
+        template=f"jsonb_path_query_array(%(expressions)s, '$[last - {RESULTS_KEPT - 1} to last]')",
+        arg_joiner=" || ",
+        output_field=JSONField(),
+    )
 
 
 def pause_after(tries: int, retry_after: timedelta | None = None) -> timedelta:

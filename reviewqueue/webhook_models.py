@@ -1,11 +1,11 @@
 """Where upstream wants to be told, and each telling."""
 
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypedDict
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -93,6 +93,16 @@ class Webhook(models.Model):
         return unseal(self.sealed_previous) if self.sealed_previous else ""
 
 
+class Result(TypedDict):
+    """What a try came to: its number since the first or since it was sent again, and when."""
+
+    number: int
+    at: str
+    status: int | None
+    error: str
+    ms: int | None
+
+
 class Delivery(models.Model):
     """One announcement for one webhook: due until it was received or is given up (dead)."""
 
@@ -114,6 +124,10 @@ class Delivery(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     error = models.CharField(max_length=300, blank=True)
     duration_ms = models.PositiveIntegerField(_("took (ms)"), null=True)
+    # What each of the last tries came to (`Result`), the oldest first; of the last one also above.
+    results = models.JSONField(
+        default=list, db_default=Value([], models.JSONField()), editable=False
+    )
     created_at = models.DateTimeField(default=timezone.now)
     closed_at = models.DateTimeField(null=True)
 
@@ -143,4 +157,13 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.announcement_id} → {self.webhook_id}"
+        return f"{self.announcement.kind} → {self.webhook}"
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether a try was counted that nothing is known of: under way, or cut off."""
+        if self.state != self.State.DUE or not self.tries:
+            return False
+        if self.results:
+            return bool(self.results[-1]["number"] != self.tries)
+        return self.status is None and not self.error

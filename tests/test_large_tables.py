@@ -12,6 +12,7 @@ from django.test import RequestFactory
 from calibration.models import AuditDraw, FrameCount, FrameDelta, GroundTruth
 from reviewqueue.models import ReviewTask, Verdict
 from reviewqueue.settlements import told_verdicts
+from reviewqueue.webhook_models import Delivery
 from routing.lookups import there_is
 from routing.models import Announcement, Decision, Event, Item, Stream
 from tests.reviewqueue.test_claims import claim, post_held
@@ -80,7 +81,7 @@ def test_last_verdicts_are_read_from_the_end_of_an_index(judged: Verdict, review
     assert "Sort Key" not in plan
 
 
-@pytest.mark.parametrize("model", [Announcement, Decision, GroundTruth, Verdict])
+@pytest.mark.parametrize("model", [Announcement, Decision, Delivery, GroundTruth, Verdict])
 def test_list_of_the_admin_asks_row_by_row_what_is_judged_blind(
     model: type[Model], judged: Verdict, admin_user: User
 ) -> None:

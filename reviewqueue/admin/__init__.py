@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.views.generic import RedirectView
 
 from reviewqueue.access import streams_administered_by
+from reviewqueue.admin.deliveries import AnnouncementAdmin, DeliveryAdmin
 from reviewqueue.admin.items import ErasableItemAdmin
 from reviewqueue.admin.keys import ApiKeyAdmin
 from reviewqueue.admin.known_answers import KnownAnswerAdmin
@@ -12,7 +13,7 @@ from reviewqueue.admin.people import MembershipAdmin, PersonAdmin
 from reviewqueue.admin.remote_models import RemoteAskAdmin, RemoteModelAdmin
 from reviewqueue.admin.run_requests import RunRequestAdmin
 from reviewqueue.admin.streams import StreamWithPeopleAdmin
-from reviewqueue.admin.webhooks import AnnouncementAdmin, DeliveryAdmin, WebhookAdmin
+from reviewqueue.admin.webhooks import WebhookAdmin
 from reviewqueue.admin.work import ReviewTaskAdmin, VerdictAdmin
 from reviewqueue.disclosure import still_blind
 from routing.admin.scope import administer_streams_by

@@ -1,6 +1,5 @@
-"""Webhooks, what was sent to them, and what there is to tell: secrets are shown once."""
+"""Webhooks: their secrets are shown once, and buttons try, pause and end them."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -12,13 +11,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from reviewqueue.deliveries import replay_deliveries
 from reviewqueue.doorbell import SEND_DELIVERIES, ring
 from reviewqueue.outgoing import holds_login, is_private
-from reviewqueue.webhook_models import Delivery, Webhook, default_events
+from reviewqueue.webhook_models import Webhook, default_events
 from reviewqueue.webhooks import (
     disable_webhook,
     pause_webhook,
@@ -27,14 +25,10 @@ from reviewqueue.webhooks import (
     rotate_secret,
 )
 from routing.admin.filters import StreamFilter
-from routing.admin.readonly import ReadOnly, show_json
 from routing.admin.scope import InStream, record_change, record_removal
-from routing.blinds import answers_hidden
 from routing.models import Announcement
 
 if TYPE_CHECKING:
-    from django.utils.safestring import SafeString
-
     WebhookModelForm = forms.ModelForm[Webhook]
     WebhookModelAdmin = admin.ModelAdmin[Webhook]
 else:
@@ -241,85 +235,3 @@ class WebhookAdmin(InStream, WebhookModelAdmin):
             _("The secret is %(secret)s – copy it now: it is never shown again.")
             % {"secret": secret},
         )
-
-
-@admin.register(Delivery)
-class DeliveryAdmin(ReadOnly):
-    """The log of what was sent; what was delivered or given up can be sent again."""
-
-    list_display = (
-        "told",
-        "webhook",
-        "state",
-        "tries",
-        "answer",
-        "duration_ms",
-        "moment",
-    )
-    list_filter = (StreamFilter, "state", "created_at")
-    search_exact = "announcement_id"
-    search_help_text = gettext_lazy("The whole id of a message (webhook-id)")
-    exclude = ("token",)
-    actions = ("replay",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        found: QuerySet[Delivery] = super().get_queryset(request)
-        return found.select_related("stream", "webhook", "announcement")
-
-    @admin.display(description=gettext_lazy("message"))
-    def told(self, delivery: Delivery) -> str:
-        return delivery.announcement.kind
-
-    @admin.display(description=gettext_lazy("answer"))
-    def answer(self, delivery: Delivery) -> str:
-        return delivery.error or (str(delivery.status) if delivery.status else "–")
-
-    @admin.display(description=gettext_lazy("next try, or end"))
-    def moment(self, delivery: Delivery) -> datetime:
-        return delivery.closed_at or delivery.due_at
-
-    def has_replay_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("reviewqueue.change_delivery")
-
-    @admin.action(permissions=["replay"], description=gettext_lazy("Send again"))
-    def replay(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        """Make what was delivered or given up due again, under the same id."""
-        count = replay_deliveries(queryset)
-        if count:
-            ring(SEND_DELIVERIES)
-        text = ngettext(
-            "%(count)d delivery is due again.", "%(count)d deliveries are due again.", count
-        )
-        messages.success(request, text % {"count": count})
-
-
-@admin.register(Announcement)
-class AnnouncementAdmin(ReadOnly):
-    """What upstream is told, with its place in the feed."""
-
-    list_display = ("kind", "stream", "item", "due_at", "position", "sequence", "withdrawn_at")
-    list_filter = (StreamFilter, "kind", "due_at")
-    search_exact = "item__external_id"
-    search_help_text = gettext_lazy("The item's whole external id")
-    fields = (
-        "stream",
-        "kind",
-        "item",
-        "due_at",
-        "position",
-        "sequence",
-        "withdrawn_at",
-        "created_at",
-        "data_text",
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Announcement]:
-        """Without what tells of items that are still to be judged blind."""
-        found: QuerySet[Announcement] = super().get_queryset(request)
-        found = found.exclude(answers_hidden("item_id"))
-        found = found.select_related("stream", "item")
-        return found.defer("item__payload", "item__scores", "item__blocks")
-
-    @admin.display(description=gettext_lazy("data"))
-    def data_text(self, announcement: Any) -> "SafeString":
-        return show_json(announcement.data)

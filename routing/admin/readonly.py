@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
@@ -105,16 +106,26 @@ class ReadOnly(InStream, ModelAdmin):
         term = search_term.strip()
         if not term or not self.search_exact:
             return queryset, False
-        streams = streams_administered_by(request.user).order_by().values_list("id", flat=True)
+        streams = ids_of_streams(request)
         if self.search_exact == "item__external_id":
-            items = Item.objects.filter(stream__in=list(streams), external_id=term)
-            found = list(items.order_by().values_list("id", flat=True)[:FOUND_ITEMS])
-            return queryset.filter(item_id__in=found), False
+            return queryset.filter(item_id__in=find_items(streams, term)), False
         try:
             value = self.model._meta.get_field(self.search_exact).to_python(term)
         except ValidationError:
             return queryset.none(), False
-        return queryset.filter(stream__in=list(streams), **{self.search_exact: value}), False
+        return queryset.filter(stream__in=streams, **{self.search_exact: value}), False
+
+
+def ids_of_streams(request: HttpRequest) -> list[UUID]:
+    """The streams that one administers."""
+    streams = streams_administered_by(request.user)
+    return list(streams.order_by().values_list("id", flat=True))
+
+
+def find_items(streams: Sequence[UUID], external_id: str) -> list[UUID]:
+    """The items of this external id in the streams."""
+    items = Item.objects.filter(stream__in=streams, external_id=external_id)
+    return list(items.order_by().values_list("id", flat=True)[:FOUND_ITEMS])
 
 
 def show_json(value: object) -> SafeString:

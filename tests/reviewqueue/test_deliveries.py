@@ -6,13 +6,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pgtrigger
 import pytest
 from django.db import connection
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from reviewqueue import deliveries, posting, tasks
 from reviewqueue.deliveries import (
@@ -122,6 +122,65 @@ def test_failure_is_tried_again_after_a_growing_pause(stream: Stream, receiver: 
         True,
     )
     assert len({(got.id, got.body) for got in receiver.requests}) == 1
+
+
+def results() -> list[tuple[int, int | None, str]]:
+    """Number, status and error of each try that the only delivery knows of."""
+    noted = Delivery.objects.get().results
+    return [(one["number"], one["status"], one["error"]) for one in noted]
+
+
+def test_each_try_is_kept_with_what_it_came_to(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "DEADLINE", 0.3)
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    began = timezone.now()
+    for behave in (answers(503), stalls, resets, answers(204)):
+        receiver.behave = behave
+        come_due()
+        send_due()
+    receiver.behave = answers(200)
+    replay_deliveries(Delivery.objects.all())
+    send_due()
+    assert results() == [
+        (1, 503, "it answered 503"),
+        (2, None, "it did not answer within 0.3 s"),
+        (3, None, "it could not be reached (ConnectionError)"),
+        (4, 204, ""),
+        (1, 200, ""),
+    ]
+    kept = Delivery.objects.get().results
+    assert all(one["ms"] >= 0 for one in kept)
+    times = [datetime.fromisoformat(one["at"]) for one in kept]
+    assert times == sorted(times)
+    assert began - timedelta(seconds=1) <= times[0] <= times[-1] <= timezone.now()
+
+
+def test_no_more_tries_are_kept_than_three_rounds(
+    stream: Stream, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "RESULTS_KEPT", 3)
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    receiver.behave = answers(500)
+    for _try in range(5):
+        come_due()
+        send_due()
+    assert [number for number, _status, _error in results()] == [3, 4, 5]
+
+
+def test_settling_a_try_costs_no_statement_for_keeping_it(
+    stream: Stream, receiver: Receiver, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_webhook(stream, receiver)
+    announce_items(stream, 1)
+    made = Delivery.objects.get()
+    one = deliveries.Try(made.id, made.webhook_id, made.token, 1)
+    with django_assert_num_queries(4):  # a savepoint and its end, the webhook, the delivery
+        deliveries.settle_try(one, posting.Posted(status=200, duration_ms=7))
+    assert results() == [(1, 200, "")]
 
 
 def test_pauses_last_three_days_and_are_spread() -> None:
@@ -311,7 +370,7 @@ def test_outrun_sender_settles_nothing(stream: Stream, receiver: Receiver) -> No
     one = deliveries.Try(made.id, made.webhook_id, made.token, 1)
     Delivery.objects.update(token="00000000-0000-7000-8000-000000000000")
     assert deliveries.settle_try(one, posting.Posted(status=200)) is None
-    assert Delivery.objects.get().state == "due"
+    assert (Delivery.objects.get().state, len(results())) == ("due", 1)
 
 
 def test_tasks_announce_send_and_tidy(stream: Stream, receiver: Receiver) -> None:
