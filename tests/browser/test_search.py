@@ -79,6 +79,28 @@ def test_arrows_go_to_other_matches_and_a_voice_tells_them(
     assert answers() == [("category", ["card_arrival"])]
 
 
+def test_field_stays_in_sight_above_the_match_that_the_arrows_reach(
+    stream: Stream, signed_in: Page
+) -> None:
+    categories = [(f"c{number:02d}", f"Topic {number:02d}", "") for number in range(77)]
+    cards = scenes.make_stream("cards", categories=categories)
+    scenes.join(User.objects.get(username="rita"), cards)
+    scenes.post(cards, "C-1", scores={"c00": 0.55, "c01": 0.25, "c02": 0.1})
+    page = signed_in
+    open_review(page, "/streams/cards/hold/")
+    field, marked = page.locator("#category-search"), page.locator("#categories .is-best")
+    page.keyboard.press("/")
+    page.keyboard.type("topic")
+    for key, times in (("ArrowDown", 30), ("ArrowUp", 12)):
+        for _press in range(times):
+            page.keyboard.press(key)
+        expect(field).to_be_in_viewport(ratio=1)
+        above, below = field.bounding_box(), marked.bounding_box()
+        assert above is not None
+        assert below is not None
+        assert above["y"] + above["height"] <= below["y"]
+
+
 def test_search_catches_what_is_typed_where_categories_are_few(
     stream: Stream, signed_in: Page
 ) -> None:
