@@ -1,9 +1,7 @@
 """Regular expressions: none is of a stranger's making, none takes long whatever it reads."""
 
 import ast
-import gc
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +30,7 @@ from reviewqueue.request_log import WELL_FORMED
 from reviewqueue.strict_json import skip_blanks
 from routing.core.numbers import find_unsupported
 from routing.models.streams import HOST_PATTERN, KEY_PATTERN
+from tests.processor import spend
 
 EXPRESSIONS = {
     *("compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"),
@@ -153,23 +152,22 @@ def test_no_expression_is_of_a_strangers_making() -> None:
 def test_time_grows_with_the_length_of_a_hostile_text(name: str) -> None:
     read = STRANGERS_TEXT[name]
 
-    def spend(piece: str, length: int) -> float:
+    def spend_on(piece: str, length: int) -> float:
         text = piece * (length // len(piece)) + "!"
-        # The search for garbage takes as long as all that other tests have left is large.
-        gc.disable()
-        try:
-            began = time.process_time()
+
+        def work() -> None:
             with suppress(ProblemError, ValidationError, CursorError):
                 read(text)
-            return time.process_time() - began
-        finally:
-            gc.enable()
+
+        return spend(work)
 
     def is_linear(piece: str) -> bool:
         # Where time grows with the square, a step of four costs sixteen: seen before it hurts.
-        middle = min(spend(piece, 6_000) for _ in range(2))
-        longer = spend(piece, 24_000)
-        return longer < 10 * max(middle, 0.002) and spend(piece, 100_000) < 10 * max(longer, 0.01)
+        middle = min(spend_on(piece, 6_000) for _ in range(2))
+        longer = spend_on(piece, 24_000)
+        return longer < 10 * max(middle, 0.002) and spend_on(piece, 100_000) < 10 * max(
+            longer, 0.01
+        )
 
     # A busy machine may be slow once, not three times.
     slow = [piece for piece in PIECES if not any(is_linear(piece) for _ in range(3))]
