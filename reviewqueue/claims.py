@@ -265,6 +265,17 @@ def renew_lease(*, task_id: UUID, user: "User", lease_token: UUID) -> datetime |
         return dict(cursor.fetchall()).get(task_id)
 
 
+def claimed_by(user: "User", stream: Stream) -> dict[str, object]:
+    """What an UPDATE sets to put a task back in somebody's hand, under a new lease."""
+    return {
+        "state": ReviewTask.State.CLAIMED,
+        "holder": user,
+        "claimed_at": Now(),
+        "lease_token": uuid4(),
+        "lease_expires_at": Now() + stream.lease,
+    }
+
+
 def release_task(*, task_id: UUID, user: "User", lease_token: UUID) -> bool:
     """Give a task back; whether it was still held under this lease."""
     return bool(_held(task_id, user, lease_token).update(**UNCLAIMED))

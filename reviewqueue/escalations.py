@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
+from reviewqueue.claims import claimed_by
 from reviewqueue.models import ReviewTask, Verdict
 from routing.events import record_event
 from routing.models import Event
@@ -70,12 +69,7 @@ def take_back_escalation(*, task: ReviewTask, user: "User") -> bool:
         return False
     waiting = ReviewTask.objects.open().filter(id=task.id, queue=Queue.ESCALATED)
     taken = waiting.exclude(item__tasks__holder=user).update(
-        queue=_queue_left(escalation),
-        state=ReviewTask.State.CLAIMED,
-        holder=user,
-        claimed_at=Now(),
-        lease_token=uuid4(),
-        lease_expires_at=Now() + task.stream.lease,
+        queue=_queue_left(escalation), **claimed_by(user, task.stream)
     )
     if taken:
         record_event(

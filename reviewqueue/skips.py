@@ -1,12 +1,11 @@
 """Taking a skip back in time."""
 
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
 
+from reviewqueue.claims import claimed_by
 from reviewqueue.escalations import seconds_to_take_back
 from reviewqueue.models import ReviewTask, ReviewTaskQuerySet, TaskSkip
 from routing.events import record_event
@@ -50,14 +49,7 @@ def take_back_skip(*, task: ReviewTask, user: "User") -> bool:
     taken = (
         free_for(user)
         .filter(id=task.id, queue=task.queue)
-        .update(
-            state=State.CLAIMED,
-            holder=user,
-            claimed_at=Now(),
-            lease_token=uuid4(),
-            lease_expires_at=Now() + task.stream.lease,
-            closed_at=None,
-        )
+        .update(closed_at=None, **claimed_by(user, task.stream))
     )
     if not taken:
         return False

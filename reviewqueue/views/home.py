@@ -1,5 +1,6 @@
 """Home: the queues that somebody may work and what waits in them, and their day."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -112,7 +113,8 @@ class Alarm:
 @signed_in
 def home(request: PersonRequest) -> HttpResponse:
     """The start page; a constant number of queries, whatever waits."""
-    groups = read_groups(request.user, workable_seats(request.user))
+    in_hand = read_in_hand(request.user)
+    groups = read_groups(request.user, workable_seats(request.user), in_hand=in_hand)
     with timezone.override(_zone(groups)):
         now = timezone.now()
         # Without a stream there is nothing to read either.
@@ -135,8 +137,11 @@ def home(request: PersonRequest) -> HttpResponse:
         return render(request, "home.html", context)
 
 
-def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
-    """What waits in each queue of each stream and what is in hand of it, in three queries."""
+def read_groups(
+    user: "User", seats: list[Seats], *, in_hand: Mapping[tuple[UUID, str], InHand] | None = None
+) -> list[StreamGroup]:
+    """What waits in each queue of each stream, beside what is in hand of it, in two queries."""
+    held = in_hand or {}
     facts = {
         row["id"]: row
         for row in Stream.objects.filter(id__in=[seat.stream.id for seat in seats])
@@ -152,7 +157,6 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
     counts = count_waiting(
         user=user, queues=[(seat.stream.id, queue) for seat in seats for queue in seat.queues]
     )
-    in_hand = read_in_hand(user)
     return [
         StreamGroup(
             stream=seat.stream,
@@ -163,7 +167,7 @@ def read_groups(user: "User", seats: list[Seats]) -> list[StreamGroup]:
                     queue=name_queue(queue),
                     waiting=counts.get((seat.stream.id, queue), NOTHING),
                     address=reverse("review", args=[seat.stream.key, queue]),
-                    in_hand=in_hand.get((seat.stream.id, queue)),
+                    in_hand=held.get((seat.stream.id, queue)),
                 )
                 for queue in seat.queues
             ),

@@ -184,4 +184,4 @@ def _address_after(task: ReviewTask) -> str:
     """Where to go on when the task is done with: after a row of the batch back to its table."""
     if task.in_batch:
         return reverse("batch", args=[task.stream.key])
-    return reverse("review", args=[task.stream.key, task.queue])
+    return address_of_task(task)

@@ -179,7 +179,7 @@ def test_queries_of_an_empty_queue_do_not_grow_with_streams(
     plain.get(HOLD)
     with CaptureQueriesContext(connection) as queries:
         plain.get(HOLD)
-    assert len(queries) == 15
+    assert len(queries) == 14
 
 
 def test_empty_stream_leads_home(stream: Stream, plain: Client) -> None:
