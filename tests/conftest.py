@@ -1,7 +1,7 @@
 """Fixtures: a published stream, people, an upstream's client. Real PostgreSQL throughout."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,9 +12,11 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.core.management import call_command
 from django.test import Client, TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 from reviewqueue.access import issue_api_key
 from routing.models import Stream
+from tests.copies import hang_up
 from tests.scenes import KEYS, make_bare_stream, make_person, publish_worked_policy
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # not in the stubs
@@ -27,6 +29,14 @@ def _flush_append_only_tables(case: TransactionTestCase) -> None:
 
 
 TransactionTestCase._fixture_teardown = _flush_append_only_tables  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database, which is dropped though a page of the last test may still ask it."""
+    yield
+    with django_db_blocker.unblock():
+        hang_up()
 
 
 @pytest.fixture(autouse=True, scope="session")
